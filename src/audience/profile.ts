@@ -1,0 +1,135 @@
+/**
+ * What Switchyard keeps of a visitor: which traits were realized on which UTC day and how often,
+ * the ids that partners know the visitor by, and what was fired where.
+ *
+ * A profile changes only by adding, and additions commute: in whatever order the changes of two
+ * simultaneous requests arrive, the profile is the same. Time to live is not kept here, it belongs to
+ * the traits (see `holdings.ts`), so a changed TTL is in force at once.
+ */
+
+/** A UTC day, counted from 1970-01-01. */
+export type Day = number;
+
+export const dayOf = (milliseconds: number): Day => Math.floor(milliseconds / 86_400_000);
+
+/** An id that a partner knows the visitor by. Source: user guide, features/declared-ids. */
+export interface DeclaredId {
+  readonly dataSource: number;
+  readonly id: string;
+}
+
+/** One call of a destination. */
+export interface Firing {
+  readonly destination: number;
+  /** The segment whose mapping was called; 0 where one call carries all mappings. */
+  readonly mapping: number;
+  /** Unix time in seconds. */
+  readonly at: number;
+  /** For how long it has to be remembered for a frequency cap; the last one is kept anyway. */
+  readonly hours: number;
+}
+
+/** What one request adds to a profile. */
+export interface Change {
+  readonly day: Day;
+  /** Ids of realized traits. */
+  readonly realized?: readonly number[];
+  readonly ecid?: string;
+  readonly declared?: readonly DeclaredId[];
+  readonly firings?: readonly Firing[];
+  /** Cookie destinations whose cookie the browser now has, or has no more. */
+  readonly cookiesSet?: readonly number[];
+  readonly cookiesRemoved?: readonly number[];
+  /** The visitor opts out: everything else is forgotten, for ever. */
+  readonly optOut?: boolean;
+}
+
+/** At most so many ids of one data source are kept for a device; the oldest goes. */
+export const MAX_IDS_PER_DATA_SOURCE = 10;
+/** A trait counts at most so often a day. */
+export const MAX_DAILY_COUNT = 65_535;
+
+export class Profile {
+  /**
+   * Pairs of a trait id and `day * 65536 + count`, sorted; only the first `length` numbers are in
+   * use. Flat, since a profile is read far more often than it grows.
+   */
+  realizations: Uint32Array = new Uint32Array(8);
+  length = 0;
+  ecid: string | undefined;
+  /** By data source, oldest first. */
+  readonly declared = new Map<number, string[]>();
+  firings: Firing[] = [];
+  readonly cookies = new Set<number>();
+  optedOut = false;
+  /** The last day on which the visitor was seen. */
+  seen: Day = 0;
+
+  apply(change: Change): void {
+    if (change.day > this.seen) this.seen = change.day;
+    if (change.optOut) this.#forget();
+    if (this.optedOut) return;
+    for (const trait of change.realized ?? []) this.realize(trait, change.day, 1);
+    if (change.ecid !== undefined) this.ecid = change.ecid;
+    for (const { dataSource, id } of change.declared ?? []) this.declare(dataSource, id);
+    for (const firing of change.firings ?? []) this.fire(firing);
+    for (const destination of change.cookiesSet ?? []) this.cookies.add(destination);
+    for (const destination of change.cookiesRemoved ?? []) this.cookies.delete(destination);
+  }
+
+  realize(trait: number, day: Day, count: number): void {
+    const { realizations } = this;
+    let i = this.length;
+    while (i > 0 && isAfter(realizations[i - 2], realizations[i - 1] >>> 16, trait, day)) i -= 2;
+    if (i > 0 && realizations[i - 2] === trait && realizations[i - 1] >>> 16 === day) {
+      const sum = (realizations[i - 1] & 0xffff) + count;
+      realizations[i - 1] = ((day << 16) | Math.min(sum, MAX_DAILY_COUNT)) >>> 0;
+      return;
+    }
+    if (this.length === realizations.length) {
+      this.realizations = new Uint32Array(this.length * 2);
+      this.realizations.set(realizations);
+    }
+    this.realizations.copyWithin(i + 2, i, this.length);
+    this.realizations[i] = trait;
+    this.realizations[i + 1] = ((day << 16) | Math.min(count, MAX_DAILY_COUNT)) >>> 0;
+    this.length += 2;
+  }
+
+  /** The id in a data source that was declared last. */
+  idIn(dataSource: number): string | undefined {
+    return this.declared.get(dataSource)?.at(-1);
+  }
+
+  declare(dataSource: number, id: string): void {
+    const ids = this.declared.get(dataSource) ?? [];
+    this.declared.set(
+      dataSource,
+      [...ids.filter((known) => known !== id), id].slice(-MAX_IDS_PER_DATA_SOURCE),
+    );
+  }
+
+  /** Remembers a firing; older ones of the same mapping go once no cap needs them. */
+  fire(firing: Firing): void {
+    this.firings = this.firings.filter(
+      (old) =>
+        old.destination !== firing.destination ||
+        old.mapping !== firing.mapping ||
+        old.at + old.hours * 3600 > firing.at,
+    );
+    this.firings.push(firing);
+  }
+
+  #forget(): void {
+    this.optedOut = true;
+    this.length = 0;
+    this.realizations = new Uint32Array(8);
+    this.ecid = undefined;
+    this.declared.clear();
+    this.firings = [];
+    this.cookies.clear();
+  }
+}
+
+const isAfter = (trait: number, day: Day, otherTrait: number, otherDay: Day) =>
+  trait > otherTrait || (trait === otherTrait && day > otherDay);

@@ -1,0 +1,68 @@
+/** Finds the segments that hold for a visitor without asking every rule. */
+import { coverOf } from './expression.ts';
+import type { HeldTraits } from './holdings.ts';
+import {
+  compileSegmentRule,
+  conditionOnNothing,
+  mentions,
+  type SegmentRule,
+  traitsOf,
+} from './segment-rule.ts';
+
+/**
+ * Segments by the traits without which they cannot hold. Of the traits that a rule needs together,
+ * the one that fewest rules mention is watched.
+ */
+export class SegmentIndex {
+  readonly #holds: ((visitor: HeldTraits) => boolean)[];
+  readonly #byTrait = new Map<number, number[]>();
+  readonly #stamp: Uint32Array;
+  #generation = 0;
+
+  /**
+   * @param rules a rule for each segment, undefined for a segment that never holds
+   * @param place where the account keeps a trait, by its id
+   */
+  constructor(rules: readonly (SegmentRule | undefined)[], place: (trait: number) => number) {
+    this.#stamp = new Uint32Array(rules.length);
+    this.#holds = rules.map((rule) => (rule ? compileSegmentRule(rule, place) : () => false));
+    const popularity = new Map<number, number>();
+    for (const rule of rules) {
+      if (rule) {
+        for (const t of traitsOf(rule)) popularity.set(t, (popularity.get(t) ?? 0) + 1);
+      }
+    }
+    rules.forEach((rule, segment) => {
+      if (!rule) return;
+      const { anchors } = coverOf(rule, conditionOnNothing, (condition) => ({
+        anchors: mentions(condition),
+        cost: mentions(condition).reduce((sum, t) => sum + (popularity.get(t) ?? 0), 0),
+      }));
+      for (const trait of new Set(anchors)) {
+        const at = place(trait);
+        const segments = this.#byTrait.get(at);
+        if (segments) segments.push(segment);
+        else this.#byTrait.set(at, [segment]);
+      }
+    });
+  }
+
+  /** Places of the segments that hold, in no particular order. */
+  qualified(visitor: HeldTraits): number[] {
+    if (++this.#generation === 2 ** 32) {
+      this.#stamp.fill(0);
+      this.#generation = 1;
+    }
+    const qualified: number[] = [];
+    for (const trait of visitor.held) {
+      const segments = this.#byTrait.get(trait);
+      if (segments === undefined) continue;
+      for (const segment of segments) {
+        if (this.#stamp[segment] === this.#generation) continue;
+        this.#stamp[segment] = this.#generation;
+        if (this.#holds[segment](visitor)) qualified.push(segment);
+      }
+    }
+    return qualified;
+  }
+}
