@@ -70,10 +70,13 @@ export function printSegmentRule(rule: SegmentRule): string {
   return printExpression(rule, printCondition);
 }
 
-/** The traits that a rule mentions, each once. */
-export function traitsOf(rule: SegmentRule): Set<number> {
+/** The traits that a rule mentions, or mentions in conditions of one kind, each once. */
+export function traitsOf(rule: SegmentRule, kind?: Condition['kind']): Set<number> {
   const traits = new Set<number>();
-  for (const leaf of leavesOf(rule)) for (const trait of mentions(leaf)) traits.add(trait);
+  for (const leaf of leavesOf(rule)) {
+    if (kind && leaf.kind !== kind) continue;
+    for (const trait of mentions(leaf)) traits.add(trait);
+  }
   return traits;
 }
 

@@ -1,0 +1,247 @@
+/** Compiles destinations and mappings of the account document for the decision. */
+import type {
+  CookieDestination,
+  Destination,
+  Mapping,
+  UrlDestination,
+} from '../destinations/destination.ts';
+import { hasAlias, parseTemplate, type Template, TemplateError } from '../destinations/macro.ts';
+import {
+  bitsOf,
+  type DestinationDocument,
+  EXPORT_LABELS,
+  type MappingDocument,
+  type SegmentDocument,
+} from './document.ts';
+import type { Problem } from './problem.ts';
+
+export function compileDestination(
+  document: DestinationDocument,
+  path: string,
+  siteIds: ReadonlySet<number>,
+  problems: Problem[],
+): Destination {
+  document.siteIDs?.forEach((id, i) => {
+    if (siteIds.has(id)) return;
+    problems.push({
+      path: `${path}.siteIDs[${i}]`,
+      wrong: `there is no site ${id}`,
+      instead: 'write the siteId of a site of this document',
+    });
+  });
+  if (document.domainRestrictions !== 'all_domains' && !document.siteIDs?.length) {
+    problems.push({
+      path: `${path}.siteIDs`,
+      wrong: `missing, though domainRestrictions is "${document.domainRestrictions}"`,
+      instead: 'write the sites that are meant, or "all_domains"',
+    });
+  }
+  const common = {
+    id: document.destinationId,
+    name: document.name,
+    active: document.status === 'active',
+    platform: document.platform ?? 'all',
+    labels: bitsOf(document.dataExportLabels),
+    priority: document.priority,
+    cap: document.frequencyCap ?? undefined,
+    publish: { to: document.domainRestrictions, sites: new Set(document.siteIDs) },
+  };
+  switch (document.destinationType) {
+    case 'PUSH':
+      return {
+        ...common,
+        kind: 'url',
+        tag: document.tagType === 1 ? 'iframe' : 'img',
+        hideReferrer: document.hideReferrer,
+        serialized: compileSerialized(document, path, problems),
+      };
+    case 'ADS':
+      return { ...common, ...compileCookie(document, path, problems) };
+    case 'S2S':
+      return { ...common, kind: 'server' };
+  }
+}
+
+type PushDocument = Extract<DestinationDocument, { destinationType: 'PUSH' }>;
+type AdsDocument = Extract<DestinationDocument, { destinationType: 'ADS' }>;
+
+function compileSerialized(
+  document: PushDocument,
+  path: string,
+  problems: Problem[],
+): UrlDestination['serialized'] {
+  if (!document.serializationEnabled) return undefined;
+  const base = document.urlFormatString ?? '';
+  const secure = document.secureUrlFormatString || base.replace(/^http:/i, 'https:');
+  for (const [field, text] of [
+    ['urlFormatString', base],
+    ['secureUrlFormatString', secure],
+  ]) {
+    if (hasAlias(text)) continue;
+    problems.push({
+      path: `${path}.${field}`,
+      wrong: text ? 'there is no %ALIAS% in it' : 'missing, though serializationEnabled is true',
+      instead: 'write %ALIAS% where the mapped values go, such as https://dsp.example/m?s=%ALIAS%',
+    });
+  }
+  if (!hasAlias(base) || !hasAlias(secure)) return undefined;
+  return {
+    url: template(base, `${path}.urlFormatString`, problems),
+    secureUrl: secureTemplate(secure, `${path}.secureUrlFormatString`, problems),
+    delimiter: encodeURI(document.delimiter ?? ','),
+  };
+}
+
+function compileCookie(
+  document: AdsDocument,
+  path: string,
+  problems: Problem[],
+): Omit<CookieDestination, 'id' | 'name' | 'active' | 'labels' | 'priority' | 'publish'> {
+  if (document.formatType === 'single_key' && !document.singleKey) {
+    problems.push({
+      path: `${path}.singleKey`,
+      wrong: 'missing, though formatType is "single_key"',
+      instead: 'write the key, or the formatType "key_value"',
+    });
+  }
+  if (document.platform !== undefined && document.platform !== 'browser') {
+    problems.push({
+      path: `${path}.platform`,
+      wrong: `"${document.platform}" cannot take cookies`,
+      instead: 'write "browser", or leave it out',
+    });
+  }
+  return {
+    kind: 'cookie',
+    platform: 'browser',
+    cookieName: document.cookieName,
+    domain: (document.cnameDomain ?? '').replace(/^\./, '').toLowerCase(),
+    ttlDays: document.ttl,
+    maxSize: document.maxSize,
+    singleKey: document.formatType === 'single_key' ? (document.singleKey ?? '') : undefined,
+    keySeparator: document.keySeparator,
+    valueSeparator: document.valueSeparator,
+    serializationSeparator: document.serializationEnabled
+      ? (document.serializationSeparator ?? '#')
+      : undefined,
+  };
+}
+
+/** @returns undefined where the mapping has a problem */
+export function compileMapping(
+  destinationDocument: DestinationDocument,
+  destination: Destination,
+  document: MappingDocument,
+  segmentDocument: SegmentDocument,
+  given: { segment: number; restrictions: number; path: string; problems: Problem[] },
+): Mapping | undefined {
+  const { path, problems } = given;
+  const before = problems.length;
+  const blocked = given.restrictions & destination.labels;
+  if (blocked) {
+    const labels = EXPORT_LABELS.filter((_, bit) => blocked & (1 << bit)).join(', ');
+    problems.push({
+      path,
+      wrong: `export controls forbid it: a data source of segment ${document.sid} excludes ${labels}, which the destination is labelled for`,
+      instead: 'leave the mapping out, or change the label or the trait',
+    });
+  }
+  const from = document.startDate ? dayOfDate(document.startDate) : Number.NEGATIVE_INFINITY;
+  const to = document.endDate ? dayOfDate(document.endDate) : Number.POSITIVE_INFINITY;
+  if (from > to) {
+    problems.push({
+      path: `${path}.endDate`,
+      wrong: `${document.endDate} is before the start date ${document.startDate}`,
+      instead: 'write a later day, or leave it out',
+    });
+  }
+  const filled = autoFilled(destinationDocument, segmentDocument);
+  const alias =
+    destination.kind === 'cookie'
+      ? document.valueAlias || (destination.singleKey ? document.traitAlias : '') || filled
+      : document.traitAlias || filled;
+  const plain = destination.kind === 'url' && !destination.serialized;
+  if (!plain && !alias) {
+    const field = destination.kind === 'cookie' ? 'valueAlias' : 'traitAlias';
+    problems.push({
+      path: `${path}.${field}`,
+      wrong: 'missing',
+      instead: 'write the value to send, or set autoFill on the destination',
+    });
+  }
+  const key = document.traitAlias ?? '';
+  if (destination.kind === 'cookie' && destination.singleKey === undefined && !key) {
+    problems.push({
+      path: `${path}.traitAlias`,
+      wrong: 'missing, though formatType is "key_value"',
+      instead: 'write the key of this mapping',
+    });
+  }
+  const urls = plain ? compileUrls(document, path, problems) : undefined;
+  if (problems.length > before) return undefined;
+  return {
+    destination,
+    segment: given.segment,
+    sid: document.sid,
+    from,
+    to,
+    priority: document.priority ?? 0,
+    alias: alias ?? '',
+    key,
+    ...urls,
+    restrictions: given.restrictions,
+  };
+}
+
+function compileUrls(
+  { url, secureUrl }: MappingDocument,
+  path: string,
+  problems: Problem[],
+): Pick<Mapping, 'url' | 'secureUrl'> | undefined {
+  if (!url) {
+    problems.push({
+      path: `${path}.url`,
+      wrong: 'missing',
+      instead: 'write the address to call, such as https://partner.example/pixel?id=%DID%',
+    });
+    return undefined;
+  }
+  const secure = secureUrl || url.replace(/^http:/i, 'https:');
+  return {
+    url: template(url, `${path}.url`, problems),
+    secureUrl: secureTemplate(secure, `${path}.secureUrl`, problems),
+  };
+}
+
+function template(text: string, path: string, problems: Problem[]): Template {
+  try {
+    return parseTemplate(text);
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    const [wrong, instead] = error.message.split('; ');
+    problems.push({ path, wrong, instead });
+    return [];
+  }
+}
+
+function secureTemplate(text: string, path: string, problems: Problem[]): Template {
+  if (!/^(https:|%HTTP_PROTO%:)/i.test(text)) {
+    problems.push({
+      path,
+      wrong: `${JSON.stringify(text.slice(0, 80))} is not secure`,
+      instead: 'write an address that starts with https://',
+    });
+    return [];
+  }
+  return template(text, path, problems);
+}
+
+function autoFilled(
+  { autoFill }: DestinationDocument,
+  { sid, integrationCode }: SegmentDocument,
+): string {
+  if (autoFill === 'SEGMENT_ID') return String(sid);
+  return autoFill === 'INTEGRATION_CODE' ? (integrationCode ?? '') : '';
+}
+
+const dayOfDate = (date: string) => Date.parse(`${date}T00:00:00Z`) / 86_400_000;

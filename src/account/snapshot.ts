@@ -1,0 +1,343 @@
+/**
+ * The account, compiled: an immutable snapshot that requests are decided by.
+ *
+ * Compiling also checks what one part of the document says of another, and collects every problem
+ * instead of stopping at the first.
+ */
+import { HeldTraits, type TraitTerms } from '../audience/holdings.ts';
+import { RuleError } from '../audience/scanner.ts';
+import { SegmentIndex } from '../audience/segment-index.ts';
+import { parseSegmentRule, type SegmentRule, traitsOf } from '../audience/segment-rule.ts';
+import { TraitIndex } from '../audience/trait-index.ts';
+import { parseTraitRule, type TraitRule } from '../audience/trait-rule.ts';
+import type { CookieDestination, Destination, Mapping } from '../destinations/destination.ts';
+import type { Mappings } from '../destinations/due.ts';
+import { compileDestination, compileMapping } from './destinations.ts';
+import {
+  type AccountDocument,
+  bitsOf,
+  readDocument,
+  type SegmentDocument,
+  type TraitDocument,
+} from './document.ts';
+import { FolderTree } from './folders.ts';
+import { AccountError, type Problem } from './problem.ts';
+import { Sites } from './sites.ts';
+
+/** What one account may hold. Source: user guide, usage limits. */
+export const LIMITS = {
+  traits: 100_000,
+  segments: 20_000,
+  destinations: 1_000,
+  folders: 2_000,
+} as const;
+
+export interface Trait extends TraitTerms {
+  readonly name: string;
+  readonly type: TraitDocument['traitType'];
+  readonly dataSource: number;
+  readonly rule: TraitRule | undefined;
+}
+
+export interface Segment {
+  readonly sid: number;
+  readonly name: string;
+  readonly active: boolean;
+  readonly rule: SegmentRule;
+  /** Whether a destination that a request can be answered with has it mapped. */
+  readonly mapped: boolean;
+}
+
+/** Parts are named by their place in these lists wherever speed counts, by their id outside. */
+export interface Snapshot {
+  readonly organizationId: string | undefined;
+  readonly traits: readonly Trait[];
+  readonly segments: readonly Segment[];
+  readonly destinations: readonly Destination[];
+  readonly sites: Sites;
+  readonly traitPlaces: ReadonlyMap<number, number>;
+  readonly traitIndex: TraitIndex;
+  readonly segmentIndex: SegmentIndex;
+  readonly heldTraits: HeldTraits;
+  readonly mappings: Mappings;
+  readonly dataSources: ReadonlySet<number>;
+  readonly dataSourceByCode: ReadonlyMap<string, number>;
+}
+
+/** @throws AccountError with every problem of the document */
+export function compileAccount(input: unknown): Snapshot {
+  const read = readDocument(input);
+  if ('problems' in read) throw new AccountError(read.problems);
+  const problems: Problem[] = [];
+  const snapshot = compile(read.document, problems);
+  if (problems.length > 0) throw new AccountError(problems);
+  return snapshot;
+}
+
+function compile(document: AccountDocument, problems: Problem[]): Snapshot {
+  checkLimits(document, problems);
+  checkUnique(document, problems);
+  const dataSources = new Map(document.dataSources.map((d) => [d.dataSourceId, d]));
+  const folders = new FolderTree(document.folders, problems);
+  const traits = compileTraits(document.traits, dataSources, folders, problems);
+  const traitPlaces = new Map(traits.map(({ sid }, place) => [sid, place]));
+  const place = (sid: number) => traitPlaces.get(sid) ?? -1;
+  const rules = document.segments.map((segment, i) =>
+    compileSegmentRule(segment, i, traits, place, problems),
+  );
+
+  const restrictions = new RestrictionsOfTraits(document, traits);
+  const segmentPlaces = new Map(document.segments.map(({ sid }, at) => [sid, at]));
+  const bySegment: Mapping[][] = document.segments.map(() => []);
+  const siteIds = new Set(document.sites.map(({ siteId }) => siteId));
+  const destinations = document.destinations.map((d, i) => {
+    const path = `destinations[${i}]`;
+    const destination = compileDestination(d, path, siteIds, problems);
+    d.mappings?.forEach((m, j) => {
+      const mappingPath = `${path}.mappings[${j}]`;
+      const at = segmentPlaces.get(m.sid);
+      if (at === undefined) {
+        problems.push({
+          path: `${mappingPath}.sid`,
+          wrong: `there is no segment ${m.sid}`,
+          instead: 'write the sid of a segment of this document',
+        });
+        return;
+      }
+      const rule = rules[at];
+      const mapping = compileMapping(d, destination, m, document.segments[at], {
+        segment: at,
+        restrictions: rule ? restrictions.of(rule) : 0,
+        path: mappingPath,
+        problems,
+      });
+      if (mapping) bySegment[at].push(mapping);
+    });
+    return destination;
+  });
+
+  const segments = document.segments.map(
+    ({ sid, name, status }, at): Segment => ({
+      sid,
+      name,
+      active: status === 'active',
+      rule: rules[at] as SegmentRule,
+      mapped: bySegment[at].length > 0,
+    }),
+  );
+  return {
+    organizationId: document.organizationId ?? undefined,
+    traits,
+    segments,
+    destinations,
+    sites: new Sites(document.sites),
+    traitPlaces,
+    traitIndex: new TraitIndex(traits.map(({ rule }) => rule)),
+    segmentIndex: new SegmentIndex(
+      rules.map((rule, at) => (segments[at].active ? rule : undefined)),
+      place,
+    ),
+    heldTraits: new HeldTraits(traits, traitPlaces),
+    mappings: {
+      bySegment,
+      cookieDestinations: destinations.filter((d): d is CookieDestination => d.kind === 'cookie'),
+      keepsOrder: document.sites.some(({ pageBudget }) => pageBudget != null),
+    },
+    dataSources: new Set(dataSources.keys()),
+    dataSourceByCode: new Map(
+      document.dataSources.flatMap((d) =>
+        d.integrationCode ? [[d.integrationCode, d.dataSourceId] as const] : [],
+      ),
+    ),
+  };
+}
+
+function checkLimits(document: AccountDocument, problems: Problem[]): void {
+  for (const [list, limit] of Object.entries(LIMITS)) {
+    const { length } = document[list as keyof typeof LIMITS];
+    if (length > limit) {
+      problems.push({
+        path: list,
+        wrong: `${length} entries`,
+        instead: `write at most ${limit}`,
+      });
+    }
+  }
+}
+
+function checkUnique(document: AccountDocument, problems: Problem[]): void {
+  const check = (places: [id: number | string, path: string][], what: string) => {
+    const first = new Map<number | string, string>();
+    for (const [id, path] of places) {
+      const other = first.get(id);
+      if (other === undefined) first.set(id, path);
+      else {
+        problems.push({
+          path,
+          wrong: `${JSON.stringify(id)} is taken by ${other}`,
+          instead: `write ${what}`,
+        });
+      }
+    }
+  };
+  const ids = <T>(list: string, items: readonly T[], field: keyof T & string) =>
+    items.map((item, i): [number, string] => [Number(item[field]), `${list}[${i}].${field}`]);
+  const { dataSources, folders, traits, segments, destinations, sites } = document;
+  check(ids('dataSources', dataSources, 'dataSourceId'), 'an id of its own');
+  check(ids('folders', folders, 'folderId'), 'an id of its own');
+  check(
+    [...ids('traits', traits, 'sid'), ...ids('segments', segments, 'sid')],
+    'an id of its own: traits and segments share one id space',
+  );
+  check(ids('destinations', destinations, 'destinationId'), 'an id of its own');
+  check(ids('sites', sites, 'siteId'), 'an id of its own');
+  check(
+    dataSources.flatMap(({ integrationCode }, i): [string, string][] =>
+      integrationCode ? [[integrationCode, `dataSources[${i}].integrationCode`]] : [],
+    ),
+    'an integration code of its own',
+  );
+}
+
+function compileTraits(
+  documents: readonly TraitDocument[],
+  dataSources: ReadonlyMap<number, unknown>,
+  folders: FolderTree,
+  problems: Problem[],
+): Trait[] {
+  const folderTraits = folders.placesByFolder(documents);
+  return documents.map((document, i): Trait => {
+    const path = `traits[${i}]`;
+    const { sid, name, traitType, dataSourceId } = document;
+    const folderId = document.folderId || undefined;
+    if (!dataSources.has(dataSourceId)) {
+      problems.push({
+        path: `${path}.dataSourceId`,
+        wrong: `there is no data source ${dataSourceId}`,
+        instead: 'write the dataSourceId of a data source of this document',
+      });
+    }
+    if (folderId !== undefined && !folders.has(folderId)) {
+      problems.push({
+        path: `${path}.folderId`,
+        wrong: `there is no folder ${folderId}`,
+        instead: 'write the folderId of a folder of this document, or leave it out',
+      });
+    }
+    if (traitType === 'FOLDER_TRAIT' && folderId === undefined) {
+      problems.push({
+        path: `${path}.folderId`,
+        wrong: 'missing',
+        instead: 'write the folder whose traits it sums up',
+      });
+    }
+    return {
+      sid,
+      name,
+      type: traitType,
+      dataSource: dataSourceId,
+      ttl: document.ttl,
+      onboarded: traitType === 'ON_BOARDED_TRAIT',
+      rule: compileTraitRule(document, path, problems),
+      folders: traitType === 'FOLDER_TRAIT' ? [] : folders.above(folderId, folderTraits),
+    };
+  });
+}
+
+function compileTraitRule(
+  { traitType, traitRule, status }: TraitDocument,
+  path: string,
+  problems: Problem[],
+): TraitRule | undefined {
+  if (traitType !== 'RULE_BASED_TRAIT') {
+    if (traitRule) {
+      problems.push({
+        path: `${path}.traitRule`,
+        wrong: `a trait of type ${traitType} has no rule`,
+        instead: 'leave the rule out, or write the type RULE_BASED_TRAIT',
+      });
+    }
+    return undefined;
+  }
+  if (!traitRule) {
+    problems.push({
+      path: `${path}.traitRule`,
+      wrong: 'missing',
+      instead: 'write a rule such as c_page == "home", or another traitType',
+    });
+    return undefined;
+  }
+  const rule = parsed(() => parseTraitRule(traitRule), `${path}.traitRule`, problems);
+  return status === 'active' ? rule : undefined;
+}
+
+function compileSegmentRule(
+  { segmentRule }: SegmentDocument,
+  i: number,
+  traits: readonly Trait[],
+  place: (sid: number) => number,
+  problems: Problem[],
+): SegmentRule | undefined {
+  const path = `segments[${i}].segmentRule`;
+  const rule = parsed(() => parseSegmentRule(segmentRule), path, problems);
+  if (!rule) return undefined;
+  const before = problems.length;
+  for (const sid of traitsOf(rule)) {
+    if (place(sid) === -1) {
+      problems.push({
+        path,
+        wrong: `there is no trait ${sid}`,
+        instead: 'write traits of this document',
+      });
+    }
+  }
+  if (problems.length > before) return undefined;
+  for (const sid of traitsOf(rule, 'frequency')) {
+    if (traits[place(sid)].onboarded) {
+      problems.push({
+        path,
+        wrong: `trait ${sid} is onboarded, and recency and frequency are for other traits`,
+        instead: `write ${sid}T instead of FREQUENCY`,
+      });
+    }
+  }
+  return rule;
+}
+
+function parsed<Rule>(parse: () => Rule, path: string, problems: Problem[]): Rule | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof RuleError)) throw error;
+    const [wrong] = error.message.split(': expected ');
+    const picture = error.picture.replace(/^/gm, '      ');
+    problems.push({ path, wrong, instead: `write ${error.expected}\n${picture}` });
+    return undefined;
+  }
+}
+
+/** Which uses of its data the data sources of a segment's traits forbid, as bits. */
+class RestrictionsOfTraits {
+  readonly #byTrait = new Map<number, number>();
+
+  constructor({ dataSources }: AccountDocument, traits: readonly Trait[]) {
+    const bySource = new Map(
+      dataSources.map((d) => [d.dataSourceId, bitsOf(d.dataExportRestrictions)]),
+    );
+    const own = traits.map(({ dataSource }) => bySource.get(dataSource) ?? 0);
+    const all = [...own];
+    // A folder trait tells of all the traits that it sums up.
+    traits.forEach(({ folders }, i) => {
+      for (const folder of folders) all[folder] |= own[i];
+    });
+    traits.forEach(({ sid }, i) => {
+      this.#byTrait.set(sid, all[i]);
+    });
+  }
+
+  of(rule: SegmentRule): number {
+    let bits = 0;
+    for (const sid of traitsOf(rule)) bits |= this.#byTrait.get(sid) ?? 0;
+    return bits;
+  }
+}

@@ -1,0 +1,81 @@
+/** Destinations and mappings as the decision reads them; the account compiles them once. */
+import type { Day } from '../audience/profile.ts';
+import type { Template } from './macro.ts';
+
+export type Platform = 'all' | 'browser' | 'android' | 'ios';
+
+/** What every kind of destination has. */
+interface Common {
+  readonly id: number;
+  readonly name: string;
+  readonly active: boolean;
+  readonly platform: Platform;
+  /** Data export labels, as bits (see `account/document.ts` for their order). */
+  readonly labels: number;
+  /** Higher goes first. */
+  readonly priority: number;
+  /** At most `count` times in `hours` for one visitor. */
+  readonly cap?: { readonly count: number; readonly hours: number };
+  /** Sites that it is published to, or that it is kept from. */
+  readonly publish: {
+    readonly to: 'all_domains' | 'inclusion' | 'exclusion';
+    readonly sites: ReadonlySet<number>;
+  };
+}
+
+export interface UrlDestination extends Common {
+  readonly kind: 'url';
+  readonly tag: 'img' | 'iframe';
+  readonly hideReferrer: boolean;
+  /** Present where all mapped values go out in one call. */
+  readonly serialized?: {
+    readonly url: Template;
+    readonly secureUrl: Template;
+    readonly delimiter: string;
+  };
+}
+
+export interface CookieDestination extends Common {
+  readonly kind: 'cookie';
+  readonly cookieName: string;
+  /** Without the leading dot; empty: the page's own. */
+  readonly domain: string;
+  readonly ttlDays: number;
+  /** Of the value, in bytes. */
+  readonly maxSize: number;
+  /** The one key, or undefined where each mapping has its own. */
+  readonly singleKey: string | undefined;
+  readonly keySeparator: string;
+  readonly valueSeparator: string;
+  /** Between the values of one key; undefined: each value repeats its key. */
+  readonly serializationSeparator: string | undefined;
+}
+
+/** Its data leaves later, by its own sender. */
+export interface ServerDestination extends Common {
+  readonly kind: 'server';
+}
+
+export type Destination = UrlDestination | CookieDestination | ServerDestination;
+
+/** One segment tied to one destination, with what is sent for it. */
+export interface Mapping {
+  readonly destination: Destination;
+  /** The segment's place in the account. */
+  readonly segment: number;
+  /** The segment's id. */
+  readonly sid: number;
+  /** First and last day on which it is due. */
+  readonly from: Day;
+  readonly to: Day;
+  readonly priority: number;
+  /** What is sent: the value of a serialized URL or of a cookie. */
+  readonly alias: string;
+  /** The key of a cookie whose mappings have their own. */
+  readonly key: string;
+  /** The call of a URL destination that is not serialized. */
+  readonly url?: Template;
+  readonly secureUrl?: Template;
+  /** Export controls of the segment's data sources, as bits that match the labels. */
+  readonly restrictions: number;
+}

@@ -1,0 +1,132 @@
+/**
+ * The folded part of the embedded store: profiles, newcomers and links in LMDB.
+ *
+ * Only the fold writes here (`fold.ts`); everybody reads, without locks. A value says up to which
+ * segment of the log it has been folded, so that folding a segment again changes nothing.
+ *
+ * Value of a profile: version u8, segment u32, day last seen u16, records.
+ */
+import { createHash } from 'node:crypto';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Profile } from '../audience/profile.ts';
+import {
+  packDeviceId,
+  readDeviceId,
+  readProfile,
+  readU16,
+  readU32,
+  Writer,
+  writeProfile,
+} from './record.ts';
+
+const VERSION = 1;
+const HEADER = 7;
+const MAX_KEY = 1_000;
+
+export interface Folded {
+  readonly profile: Profile;
+  /** The last segment that it contains. */
+  readonly segment: number;
+}
+
+type Bytes = Database<Uint8Array, Uint8Array>;
+
+export class Base {
+  readonly root: RootDatabase;
+  readonly profiles: Bytes;
+  /** Visitors whose id has not come back yet. */
+  readonly newcomers: Bytes;
+  readonly #links: Bytes;
+  readonly #meta: Database<unknown, string>;
+  readonly #key = new Uint8Array(19);
+
+  constructor(path: string) {
+    this.root = open({ path, maxDbs: 8 });
+    const bytes = { keyEncoding: 'binary', encoding: 'binary' } as const;
+    this.profiles = this.root.openDB<Uint8Array, Uint8Array>('profiles', bytes);
+    this.newcomers = this.root.openDB<Uint8Array, Uint8Array>('newcomers', bytes);
+    this.#links = this.root.openDB<Uint8Array, Uint8Array>('links', bytes);
+    this.#meta = this.root.openDB<unknown, string>('meta', { encoding: 'json' });
+  }
+
+  profile(deviceId: string): Folded | undefined {
+    return this.#read(this.profiles, deviceId) ?? this.#read(this.newcomers, deviceId);
+  }
+
+  isNewcomer(deviceId: string): boolean {
+    return this.newcomers.doesExist(packDeviceId(deviceId, this.#key));
+  }
+
+  putProfile(into: Bytes, deviceId: string, { profile, segment }: Folded): void {
+    const writer = new Writer(256);
+    writer.u8(VERSION);
+    writer.u32(segment);
+    writer.u16(profile.seen);
+    writeProfile(writer, profile);
+    into.putSync(packDeviceId(deviceId, new Uint8Array(19)), writer.written());
+  }
+
+  forgetNewcomer(deviceId: string): void {
+    this.newcomers.removeSync(packDeviceId(deviceId, new Uint8Array(19)));
+  }
+
+  /** The device that an alias leads to. */
+  link(alias: string): string | undefined {
+    const bytes = this.#links.getBinary(linkKey(alias));
+    return bytes && readDeviceId(bytes, 0);
+  }
+
+  putLink(alias: string, deviceId: string): void {
+    this.#links.putSync(linkKey(alias), packDeviceId(deviceId, new Uint8Array(19)));
+  }
+
+  /** The last segment of the log that is wholly contained. */
+  get folded(): number {
+    return (this.#meta.get('folded') as number | undefined) ?? 0;
+  }
+
+  set folded(segment: number) {
+    this.#meta.putSync('folded', segment);
+  }
+
+  get account(): unknown {
+    return this.#meta.get('account');
+  }
+
+  async saveAccount(document: unknown): Promise<void> {
+    await this.#meta.put('account', document);
+    await this.root.flushed;
+  }
+
+  /**
+   * Takes the right to fold, for a time, so that several processes do not do the same work. Only a
+   * courtesy: folding twice is harmless.
+   */
+  lease(owner: number, now: number, milliseconds: number): boolean {
+    return this.root.transactionSync(() => {
+      const held = this.#meta.get('lease') as { owner: number; until: number } | undefined;
+      if (held && held.owner !== owner && held.until > now && held.until < now + 60_000)
+        return false;
+      this.#meta.putSync('lease', { owner, until: now + milliseconds });
+      return true;
+    });
+  }
+
+  #read(from: Bytes, deviceId: string): Folded | undefined {
+    const bytes = from.getBinaryFast(packDeviceId(deviceId, this.#key));
+    if (!bytes) return undefined;
+    if (bytes[0] !== VERSION) {
+      throw new Error(`a stored profile has version ${bytes[0]}, this program reads ${VERSION}`);
+    }
+    // The buffer is shared and larger than the value: `length` is the value's.
+    return { segment: readU32(bytes, 1), profile: readProfile(bytes, HEADER, bytes.length) };
+  }
+}
+
+/** The day a stored profile was last seen, without reading all of it. */
+export const seenOf = (value: Uint8Array) => readU16(value, 5);
+
+function linkKey(alias: string): Uint8Array {
+  const key = Buffer.from(alias);
+  return key.length <= MAX_KEY ? key : createHash('sha256').update(key).digest();
+}

@@ -1,0 +1,73 @@
+/**
+ * What the log's frames hold: one entry for each visitor that a batch of visits adds to.
+ *
+ * Entry: kind u8, device id (19 bytes), length of the rest u32, then records (see `record.ts`) or,
+ * for a link, an alias that leads to the device: data source u32 and the id in UTF-8.
+ */
+import type { Change, DeclaredId } from '../audience/profile.ts';
+import {
+  readDeviceId,
+  readText,
+  readU32,
+  type Writer,
+  writeChange,
+  writeDeviceId,
+} from './record.ts';
+
+export const KNOWN = 1;
+/** The first request of a visitor who was known by nothing. */
+export const NEWCOMER = 2;
+export const LINK = 3;
+
+const HEADER = 24;
+
+export interface Entry {
+  readonly kind: number;
+  readonly deviceId: string;
+  /** Records, or what `aliasOf` reads. */
+  readonly bytes: Uint8Array;
+}
+
+export function writeChangeEntry(
+  writer: Writer,
+  kind: typeof KNOWN | typeof NEWCOMER,
+  deviceId: string,
+  change: Change,
+): void {
+  const start = begin(writer, kind, deviceId);
+  writeChange(writer, change);
+  end(writer, start);
+}
+
+export function writeLinkEntry(writer: Writer, deviceId: string, alias: DeclaredId): void {
+  const start = begin(writer, LINK, deviceId);
+  writer.u32(alias.dataSource);
+  writer.text(alias.id);
+  end(writer, start);
+}
+
+export function* entriesOf(payload: Uint8Array): Generator<Entry> {
+  for (let at = 0; at < payload.length; ) {
+    const length = readU32(payload, at + 20);
+    const bytes = payload.subarray(at + HEADER, at + HEADER + length);
+    yield { kind: payload[at], deviceId: readDeviceId(payload, at + 1), bytes };
+    at += HEADER + length;
+  }
+}
+
+/** The alias of a link, as the key under which it is looked up. */
+export const linkKeyOf = ({ bytes }: Entry): string =>
+  aliasKey(readU32(bytes, 0), readText(bytes, 4));
+
+export const aliasKey = (dataSource: number, id: string): string => `${dataSource}\u0001${id}`;
+
+function begin(writer: Writer, kind: number, deviceId: string): number {
+  writer.u8(kind);
+  writeDeviceId(writer, deviceId);
+  writer.u32(0);
+  return writer.length;
+}
+
+function end(writer: Writer, start: number): void {
+  new DataView(writer.bytes.buffer).setUint32(start - 4, writer.length - start, true);
+}

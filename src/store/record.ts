@@ -1,0 +1,256 @@
+/**
+ * The bytes of profiles: a sequence of records, each adding one thing.
+ *
+ * What a visit adds and what a profile holds have the same form, so a store may append the one to
+ * the other and fold later. All numbers are little-endian.
+ *
+ * | tag | record | fields |
+ * | --- | --- | --- |
+ * | 1 | realization | trait u32, day u16, count u16 |
+ * | 2 | seen | day u16 |
+ * | 3 | ECID | length u16, UTF-8 |
+ * | 4 | declared id | data source u32, length u16, UTF-8 |
+ * | 5 | firing | destination u32, mapping u32, Unix seconds u32, hours u16 |
+ * | 6, 7 | cookie set, cookie removed | destination u32 |
+ * | 8 | opted out | day u16 |
+ */
+import { type Change, Profile } from '../audience/profile.ts';
+
+const REALIZATION = 1;
+const SEEN = 2;
+const ECID = 3;
+const DECLARED = 4;
+const FIRING = 5;
+const COOKIE_SET = 6;
+const COOKIE_REMOVED = 7;
+const OPTED_OUT = 8;
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+/** Bytes that grow as they are written. */
+export class Writer {
+  bytes: Uint8Array;
+  length = 0;
+
+  constructor(capacity: number) {
+    this.bytes = new Uint8Array(capacity);
+  }
+
+  u8(value: number): void {
+    this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
+  u16(value: number): void {
+    this.reserve(2);
+    this.bytes[this.length++] = value;
+    this.bytes[this.length++] = value >>> 8;
+  }
+
+  u32(value: number): void {
+    this.reserve(4);
+    const { bytes } = this;
+    bytes[this.length++] = value;
+    bytes[this.length++] = value >>> 8;
+    bytes[this.length++] = value >>> 16;
+    bytes[this.length++] = value >>> 24;
+  }
+
+  text(value: string): void {
+    // UTF-8 takes at most three bytes for a UTF-16 unit.
+    this.reserve(2 + value.length * 3);
+    const { written } = utf8.encodeInto(value, this.bytes.subarray(this.length + 2));
+    this.u16(written);
+    this.length += written;
+  }
+
+  /** Makes room for so many more bytes. */
+  reserve(size: number): void {
+    if (this.length + size <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.length + size));
+    larger.set(this.bytes);
+    this.bytes = larger;
+  }
+
+  written(): Uint8Array {
+    return this.bytes.subarray(0, this.length);
+  }
+}
+
+export const readU16 = (bytes: Uint8Array, at: number) => bytes[at] | (bytes[at + 1] << 8);
+
+export const readU32 = (bytes: Uint8Array, at: number) =>
+  (readU16(bytes, at) | (readU16(bytes, at + 2) << 16)) >>> 0;
+
+export const readText = (bytes: Uint8Array, at: number) =>
+  text.decode(bytes.subarray(at + 2, at + 2 + readU16(bytes, at)));
+
+/** Whether a change says more than that the visitor was seen. */
+export const addsAnything = (change: Change): boolean =>
+  (change.realized?.length ?? 0) > 0 ||
+  change.optOut === true ||
+  change.ecid !== undefined ||
+  (change.declared?.length ?? 0) > 0 ||
+  (change.firings?.length ?? 0) > 0 ||
+  (change.cookiesSet?.length ?? 0) > 0 ||
+  (change.cookiesRemoved?.length ?? 0) > 0;
+
+/** Writes what a visit adds. */
+export function writeChange(writer: Writer, change: Change): void {
+  const { day, realized = [] } = change;
+  if (change.optOut) {
+    writer.u8(OPTED_OUT);
+    writer.u16(day);
+    return;
+  }
+  for (const trait of realized) writeRealization(writer, trait, day, 1);
+  if (realized.length === 0) {
+    writer.u8(SEEN);
+    writer.u16(day);
+  }
+  if (change.ecid !== undefined) {
+    writer.u8(ECID);
+    writer.text(change.ecid);
+  }
+  for (const { dataSource, id } of change.declared ?? []) writeDeclared(writer, dataSource, id);
+  for (const firing of change.firings ?? []) {
+    writer.u8(FIRING);
+    writer.u32(firing.destination);
+    writer.u32(firing.mapping);
+    writer.u32(firing.at);
+    writer.u16(firing.hours);
+  }
+  for (const destination of change.cookiesSet ?? []) {
+    writer.u8(COOKIE_SET);
+    writer.u32(destination);
+  }
+  for (const destination of change.cookiesRemoved ?? []) {
+    writer.u8(COOKIE_REMOVED);
+    writer.u32(destination);
+  }
+}
+
+/** Writes a whole profile. */
+export function writeProfile(writer: Writer, profile: Profile): void {
+  if (profile.optedOut) {
+    writeChange(writer, { day: profile.seen, optOut: true });
+    return;
+  }
+  const { realizations, length, ecid, declared, firings, cookies } = profile;
+  for (let i = 0; i < length; i += 2) {
+    const packed = realizations[i + 1];
+    writeRealization(writer, realizations[i], packed >>> 16, packed & 0xffff);
+  }
+  writeChange(writer, {
+    day: profile.seen,
+    ecid,
+    declared: [...declared].flatMap(([dataSource, ids]) => ids.map((id) => ({ dataSource, id }))),
+    firings,
+    cookiesSet: [...cookies],
+  });
+}
+
+/** Adds a sequence of records to a profile. */
+export function readRecords(
+  bytes: Uint8Array,
+  profile: Profile,
+  from = 0,
+  to = bytes.length,
+): void {
+  for (let at = from; at < to; ) {
+    const tag = bytes[at++];
+    switch (tag) {
+      case REALIZATION: {
+        const day = readU16(bytes, at + 4);
+        if (day > profile.seen) profile.seen = day;
+        if (!profile.optedOut) profile.realize(readU32(bytes, at), day, readU16(bytes, at + 6));
+        at += 8;
+        break;
+      }
+      case SEEN:
+        profile.apply({ day: readU16(bytes, at) });
+        at += 2;
+        break;
+      case ECID:
+        profile.apply({ day: 0, ecid: readText(bytes, at) });
+        at += 2 + readU16(bytes, at);
+        break;
+      case DECLARED: {
+        const dataSource = readU32(bytes, at);
+        profile.apply({ day: 0, declared: [{ dataSource, id: readText(bytes, at + 4) }] });
+        at += 6 + readU16(bytes, at + 4);
+        break;
+      }
+      case FIRING: {
+        const firing = {
+          destination: readU32(bytes, at),
+          mapping: readU32(bytes, at + 4),
+          at: readU32(bytes, at + 8),
+          hours: readU16(bytes, at + 12),
+        };
+        profile.apply({ day: 0, firings: [firing] });
+        at += 14;
+        break;
+      }
+      case COOKIE_SET:
+        profile.apply({ day: 0, cookiesSet: [readU32(bytes, at)] });
+        at += 4;
+        break;
+      case COOKIE_REMOVED:
+        profile.apply({ day: 0, cookiesRemoved: [readU32(bytes, at)] });
+        at += 4;
+        break;
+      case OPTED_OUT:
+        profile.apply({ day: readU16(bytes, at), optOut: true });
+        at += 2;
+        break;
+      default:
+        throw new Error(`a profile has a record of unknown kind ${tag} at byte ${at - 1}`);
+    }
+  }
+}
+
+export function readProfile(bytes: Uint8Array, from = 0, to = bytes.length): Profile {
+  const profile = new Profile();
+  readRecords(bytes, profile, from, to);
+  return profile;
+}
+
+function writeRealization(writer: Writer, trait: number, day: number, count: number): void {
+  writer.reserve(9);
+  writer.u8(REALIZATION);
+  writer.u32(trait);
+  writer.u16(day);
+  writer.u16(count);
+}
+
+function writeDeclared(writer: Writer, dataSource: number, id: string): void {
+  writer.u8(DECLARED);
+  writer.u32(dataSource);
+  writer.text(id);
+}
+
+const DEVICE_ID_BYTES = 19;
+
+/** Packs the 38 digits of a device id, two to a byte. */
+export function writeDeviceId(writer: Writer, id: string): void {
+  writer.reserve(DEVICE_ID_BYTES);
+  packDeviceId(id, writer.bytes, writer.length);
+  writer.length += DEVICE_ID_BYTES;
+}
+
+export function packDeviceId(id: string, into: Uint8Array, at = 0): Uint8Array {
+  for (let i = 0; i < DEVICE_ID_BYTES; i++) {
+    into[at + i] = ((id.charCodeAt(2 * i) & 15) << 4) | (id.charCodeAt(2 * i + 1) & 15);
+  }
+  return into;
+}
+
+export function readDeviceId(bytes: Uint8Array, at: number): string {
+  let id = '';
+  for (let i = at; i < at + DEVICE_ID_BYTES; i++) id += PAIRS[bytes[i]];
+  return id;
+}
+
+const PAIRS = Array.from({ length: 256 }, (_, byte) => `${byte >> 4}${byte & 15}`);
