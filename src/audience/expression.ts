@@ -38,19 +38,21 @@ export function parseExpression<Leaf>(
   const conjunction = () => terms('and', negation);
 
   function negation(): Expression<Leaf> {
-    if (depth === MAX_DEPTH) scanner.fail(`at most ${MAX_DEPTH} levels of nesting`);
-    depth++;
-    const result = scanner.keyword('not')
-      ? ({ op: 'not', term: negation() } as const)
-      : scanner.symbol('(')
-        ? group()
-        : ({ op: 'leaf', leaf: parseLeaf(scanner) } as const);
-    depth--;
-    return result;
+    const at = scanner.position;
+    if (scanner.keyword('not')) return nested(at, () => ({ op: 'not', term: negation() }));
+    if (scanner.symbol('(')) return nested(at, group);
+    return { op: 'leaf', leaf: parseLeaf(scanner) };
   }
   function group(): Expression<Leaf> {
     const inner = disjunction();
     if (!scanner.symbol(')')) scanner.fail('AND, OR or a closing parenthesis');
+    return inner;
+  }
+  function nested(at: number, parse: () => Expression<Leaf>): Expression<Leaf> {
+    if (depth === MAX_DEPTH) scanner.fail(`at most ${MAX_DEPTH} levels of nesting`, at);
+    depth++;
+    const inner = parse();
+    depth--;
     return inner;
   }
 

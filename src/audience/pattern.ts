@@ -3,10 +3,14 @@ import { RE2JS } from 're2js';
 
 /** Longest pattern, in characters. */
 export const MAX_PATTERN = 1_000;
-/** Largest compiled pattern, in instructions: with MAX_SUBJECT it bounds what one match can cost. */
+/** Largest compiled pattern, in instructions. */
 export const MAX_PROGRAM = 300;
-/** Only so much of a value is looked at, in characters. */
-export const MAX_SUBJECT = 1_024;
+
+export interface Pattern {
+  /** In instructions: matching takes at most so many steps for each character of a value. */
+  readonly size: number;
+  readonly matches: (value: string) => boolean;
+}
 
 /** Why a pattern is refused, in words for the person who wrote it. */
 export class PatternError extends Error {}
@@ -17,7 +21,7 @@ export class PatternError extends Error {}
  *
  * @throws PatternError
  */
-export function compilePattern(pattern: string): (value: string) => boolean {
+export function compilePattern(pattern: string): Pattern {
   if (pattern.length > MAX_PATTERN) {
     throw new PatternError(`the pattern is longer than ${MAX_PATTERN} characters`);
   }
@@ -28,8 +32,9 @@ export function compilePattern(pattern: string): (value: string) => boolean {
     const reason = error instanceof Error ? error.message : String(error);
     throw new PatternError(reason.replace(/^error parsing regexp: /, ''));
   }
-  if (compiled.programSize() > MAX_PROGRAM) {
+  const size = compiled.programSize();
+  if (size > MAX_PROGRAM) {
     throw new PatternError('the pattern is too large; write smaller repetitions');
   }
-  return (value) => compiled.test(value.length > MAX_SUBJECT ? value.slice(0, MAX_SUBJECT) : value);
+  return { size, matches: (value) => compiled.test(value) };
 }

@@ -2,9 +2,10 @@
  * What Switchyard keeps of a visitor: which traits were realized on which UTC day and how often,
  * the ids that partners know the visitor by, and what was fired where.
  *
- * A profile changes only by adding, and additions commute: in whatever order the changes of two
- * simultaneous requests arrive, the profile is the same. Time to live is not kept here, it belongs to
- * the traits (see `holdings.ts`), so a changed TTL is in force at once.
+ * A profile changes only by adding, and realizations commute: in whatever order the changes of two
+ * simultaneous requests arrive, the counts are the same; of ids and cookies, the last one counts. Time
+ * to live is not kept here, it belongs to the traits (see `holdings.ts`), so a changed TTL is in force
+ * at once.
  */
 
 /** A UTC day, counted from 1970-01-01. */
@@ -111,13 +112,26 @@ export class Profile {
 
   /** Remembers a firing; older ones of the same mapping go once no cap needs them. */
   fire(firing: Firing): void {
-    this.firings = this.firings.filter(
+    const kept = this.firings.filter(
       (old) =>
         old.destination !== firing.destination ||
         old.mapping !== firing.mapping ||
         old.at + old.hours * 3600 > firing.at,
     );
-    this.firings.push(firing);
+    this.firings = [...kept, firing];
+  }
+
+  clone(): Profile {
+    const copy = new Profile();
+    copy.realizations = this.realizations.slice();
+    copy.length = this.length;
+    copy.ecid = this.ecid;
+    for (const [dataSource, ids] of this.declared) copy.declared.set(dataSource, ids);
+    copy.firings = this.firings;
+    for (const destination of this.cookies) copy.cookies.add(destination);
+    copy.optedOut = this.optedOut;
+    copy.seen = this.seen;
+    return copy;
   }
 
   #forget(): void {

@@ -27,12 +27,20 @@ export class RuleError extends Error {
 }
 
 const excerpt = (text: string, position: number) =>
-  JSON.stringify(text.slice(position).match(/^([\w.-]+|\s*\S)/)?.[0] ?? text[position]);
+  JSON.stringify(
+    text.slice(position, position + 80).match(/^(?:[\w.-]{1,40}|\s{0,9}\S)/u)?.[0] ?? ' ',
+  );
 
 const WORD = /[A-Za-z0-9_.-]+/y;
 const SPACE = /\s*/y;
 /** Rules are at most this long, in characters. */
 export const MAX_LENGTH = 65_536;
+
+/** A rule has to fit as it is written and as it is printed, so that what is read can be kept. */
+export function checkLength(text: string, printed: string): void {
+  if (printed.length <= MAX_LENGTH) return;
+  throw new RuleError(text, Math.min(text.length, MAX_LENGTH), `at most ${MAX_LENGTH} characters`);
+}
 
 export class Scanner {
   readonly text: string;
@@ -40,9 +48,7 @@ export class Scanner {
 
   constructor(text: string) {
     this.text = text;
-    if (text.length > MAX_LENGTH) {
-      throw new RuleError(text, MAX_LENGTH, `a rule of at most ${MAX_LENGTH} characters`);
-    }
+    checkLength(text, text);
     this.#skipSpace();
   }
 

@@ -13,7 +13,7 @@ import {
   parseExpression,
   printExpression,
 } from './expression.ts';
-import { RuleError, Scanner } from './scanner.ts';
+import { checkLength, RuleError, Scanner } from './scanner.ts';
 
 const FREQUENCY_OPERATORS = ['>=', '<=', '=='] as const;
 const RECENCY_OPERATORS = ['>=', '<='] as const;
@@ -63,6 +63,7 @@ export function parseSegmentRule(text: string): SegmentRule {
       'visitors with none of these traits would satisfy this rule',
     );
   }
+  checkLength(text, printSegmentRule(rule));
   return rule;
 }
 
@@ -107,7 +108,8 @@ function parseCondition(scanner: Scanner): Condition {
   if (!scanner.symbol(']')) scanner.fail('a comma or ]');
   const recency = parseRecency(scanner);
   if (!scanner.symbol(')')) scanner.fail(recency ? ')' : ') or a recency such as <= 5D');
-  const operator = parseComparator(scanner, FREQUENCY_OPERATORS);
+  const operator = comparator(scanner, FREQUENCY_OPERATORS);
+  if (!operator) scanner.fail(`one of ${FREQUENCY_OPERATORS.join(' ')}`);
   const at = scanner.position;
   const number = scanner.word();
   const count = Number(number);
@@ -124,8 +126,8 @@ function parseCondition(scanner: Scanner): Condition {
 }
 
 function parseRecency(scanner: Scanner): Recency | undefined {
-  if (scanner.text[scanner.position] === ')') return undefined;
-  const operator = parseComparator(scanner, RECENCY_OPERATORS);
+  const operator = comparator(scanner, RECENCY_OPERATORS);
+  if (!operator) return undefined;
   const at = scanner.position;
   const number = scanner.word();
   const days = Number(number.slice(0, -1));
@@ -135,11 +137,8 @@ function parseRecency(scanner: Scanner): Recency | undefined {
   return { operator, days };
 }
 
-function parseComparator<S extends string>(scanner: Scanner, operators: readonly S[]): S {
-  if (scanner.symbol('=>')) return '>=' as S;
-  const operator = scanner.oneOf(operators);
-  if (!operator) scanner.fail(`one of ${operators.join(' ')}`);
-  return operator;
+function comparator<S extends string>(scanner: Scanner, operators: readonly S[]): S | undefined {
+  return scanner.symbol('=>') ? ('>=' as S) : scanner.oneOf(operators);
 }
 
 function parseTrait(scanner: Scanner, orElse: string): number {

@@ -8,7 +8,7 @@ export type Signals = ReadonlyMap<string, readonly string[]>;
 
 /** Letters, digits, `-`, `_`, `.`; at least one letter. */
 export function isKey(text: string): boolean {
-  return /^[\w.-]*[A-Za-z][\w.-]*$/.test(text);
+  return /^[\w.-]+$/.test(text) && /[A-Za-z]/.test(text);
 }
 
 /** Private keys are evaluated and then dropped: never stored, logged, exported or traced. */
@@ -16,7 +16,7 @@ export function isPrivate(key: string): boolean {
   return key.startsWith('p_');
 }
 
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)$/;
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)$/;
 
 /** The finite decimal number that a text is, or NaN. No exponents, no hexadecimal, no spaces. */
 export function decimal(text: string): number {

@@ -20,6 +20,7 @@ import {
 export class TraitIndex {
   readonly #holds: ((request: Evaluation) => boolean)[];
   readonly #keys = new Map<string, KeyIndex>();
+  readonly #mentioned = new Set<string>();
   readonly #stamp: Uint32Array;
   #generation = 0;
 
@@ -31,6 +32,7 @@ export class TraitIndex {
     for (const rule of rules) {
       if (!rule) continue;
       for (const leaf of leavesOf(rule)) {
+        this.#mentioned.add(leaf.key);
         const drawer = drawerOf(leaf);
         popularity.set(drawer, (popularity.get(drawer) ?? 0) + 1);
       }
@@ -52,7 +54,7 @@ export class TraitIndex {
 
   /** Whether any rule looks at the key at all. */
   knows(key: string): boolean {
-    return this.#keys.has(key);
+    return this.#mentioned.has(key);
   }
 
   /** Places of the traits whose rules hold for the request, in no particular order. */
@@ -66,7 +68,11 @@ export class TraitIndex {
     const consider = (trait: number) => {
       if (this.#stamp[trait] === generation) return;
       this.#stamp[trait] = generation;
-      if (this.#holds[trait](request)) realized.push(trait);
+      const before = request.patternBudget;
+      const holds = this.#holds[trait](request);
+      // A rule whose patterns could not all be tried says nothing, whatever its NOTs make of that.
+      const unfinished = request.patternBudget < 0 && request.patternBudget < before;
+      if (holds && !unfinished) realized.push(trait);
     };
     for (const [key, values] of request.signals) {
       this.#keys.get(key)?.consider(values, consider);
@@ -98,9 +104,17 @@ function drawerOf({ key, operator, operand, quoted }: Comparison): string {
   }
 }
 
-/** How often a touched drawer is touched in vain, as a factor. */
-const roughness = ({ operator }: Comparison) =>
-  operator === '==' ? 1 : operator === 'contains' ? 4 : 2;
+/** How much of a touched drawer is looked at, and how often in vain, as a factor. */
+const ROUGHNESS: Partial<Record<Comparison['operator'], number>> = {
+  '==': 1,
+  // Of sorted thresholds about half are passed.
+  '<': 0.5,
+  '<=': 0.5,
+  '>': 0.5,
+  '>=': 0.5,
+  contains: 4,
+};
+const roughness = ({ operator }: Comparison) => ROUGHNESS[operator] ?? 2;
 
 type Consider = (trait: number) => void;
 

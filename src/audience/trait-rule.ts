@@ -13,8 +13,8 @@ import {
   parseExpression,
   printExpression,
 } from './expression.ts';
-import { compilePattern, MAX_SUBJECT, PatternError } from './pattern.ts';
-import { quote, RuleError, Scanner } from './scanner.ts';
+import { compilePattern, PatternError } from './pattern.ts';
+import { checkLength, quote, RuleError, Scanner } from './scanner.ts';
 import { decimal, isKey, type Signals } from './signal.ts';
 
 const SYMBOLS = ['==', '!=', '>=', '<=', '>', '<'] as const;
@@ -37,15 +37,16 @@ export type TraitRule = Expression<Comparison>;
 /** One request as trait rules see it. */
 export interface Evaluation {
   readonly signals: Signals;
-  /** Characters that regular expressions may still read for this request; below 0: some were cut. */
+  /** Steps that regular expressions may still take for this request; below 0: one could not. */
   patternBudget: number;
 }
 
 /**
- * What regular expressions may read in one request, in characters: a request as large as the
- * protocol allows meets a rule of normal size well below it, an attack ends there.
+ * Steps that regular expressions may take in one request: characters of the values times size of the
+ * patterns. A thousand patterns of usual size over a long User-Agent stay below it, an attack ends
+ * there.
  */
-export const PATTERN_BUDGET = 262_144;
+export const PATTERN_BUDGET = 8_000_000;
 
 /**
  * @throws RuleError where the text is no rule, a regular expression is none, or the rule would hold
@@ -62,6 +63,7 @@ export function parseTraitRule(text: string): TraitRule {
       'every request would satisfy this rule',
     );
   }
+  checkLength(text, printTraitRule(rule));
   return rule;
 }
 
@@ -136,10 +138,10 @@ export function compileTraitRule(rule: TraitRule): (request: Evaluation) => bool
 function compileComparison(comparison: Comparison): (request: Evaluation) => boolean {
   const { key } = comparison;
   if (comparison.operator === 'matchesregex') {
-    const matches = compilePattern(comparison.operand);
+    const { matches, size } = compilePattern(comparison.operand);
     return (request) => {
       for (const value of request.signals.get(key) ?? []) {
-        request.patternBudget -= Math.min(value.length, MAX_SUBJECT);
+        request.patternBudget -= (value.length + 1) * size;
         if (request.patternBudget < 0) return false;
         if (matches(value)) return true;
       }
@@ -187,6 +189,6 @@ function compileValueTest({ operator, operand, quoted }: Comparison): (value: st
       };
     }
     case 'matchesregex':
-      return compilePattern(operand);
+      return compilePattern(operand).matches;
   }
 }

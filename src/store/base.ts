@@ -29,6 +29,15 @@ export interface Folded {
   readonly segment: number;
 }
 
+interface Lease {
+  readonly owner: number;
+  readonly until: number;
+}
+
+const LEASE_MS = 10_000;
+/** A lease from the future is one of a clock that was wrong. */
+const isHeld = ({ until }: Lease, now: number) => until > now && until <= now + LEASE_MS;
+
 type Bytes = Database<Uint8Array, Uint8Array>;
 
 export class Base {
@@ -89,27 +98,36 @@ export class Base {
     this.#meta.putSync('folded', segment);
   }
 
-  get account(): unknown {
-    return this.#meta.get('account');
+  /** When visitors who were not seen for long were last forgotten, in Unix milliseconds. */
+  get housekeptAt(): number {
+    return (this.#meta.get('housekeptAt') as number | undefined) ?? 0;
   }
 
-  async saveAccount(document: unknown): Promise<void> {
-    await this.#meta.put('account', document);
-    await this.root.flushed;
+  set housekeptAt(time: number) {
+    this.#meta.putSync('housekeptAt', time);
   }
 
   /**
    * Takes the right to fold, for a time, so that several processes do not do the same work. Only a
    * courtesy: folding twice is harmless.
    */
-  lease(owner: number, now: number, milliseconds: number): boolean {
+  lease(owner: number, now: number): boolean {
     return this.root.transactionSync(() => {
-      const held = this.#meta.get('lease') as { owner: number; until: number } | undefined;
-      if (held && held.owner !== owner && held.until > now && held.until < now + 60_000)
-        return false;
-      this.#meta.putSync('lease', { owner, until: now + milliseconds });
+      const held = this.#meta.get('lease') as Lease | undefined;
+      if (held && held.owner !== owner && isHeld(held, now)) return false;
+      this.#meta.putSync('lease', { owner, until: now + LEASE_MS });
       return true;
     });
+  }
+
+  release(): void {
+    this.#meta.removeSync('lease');
+  }
+
+  /** Whether somebody folds now. */
+  isLeased(now: number): boolean {
+    const held = this.#meta.get('lease') as Lease | undefined;
+    return held !== undefined && isHeld(held, now);
   }
 
   #read(from: Bytes, deviceId: string): Folded | undefined {

@@ -3,13 +3,16 @@
  *
  * All visits of one tick are appended to the log in one write (`log.ts`); the log's order is the
  * order of everything, for all processes that share the folder. What the log holds that LMDB does
- * not have yet is kept in memory, by visitor; a thread folds full segments into LMDB (`fold.ts`).
- * LMDB alone cannot do this: a transaction for each tick costs more than the whole rest of a request,
- * and its writer's lock would let a stopped process stop all others.
+ * not have yet is kept in memory, by visitor; another program folds full segments into LMDB
+ * (`fold.ts`). LMDB alone cannot do this: a transaction for each tick costs more than the whole rest of
+ * a request, and its writer's lock would let a stopped process stop all others.
  */
+
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import fs from 'node:fs';
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 import { type Change, type DeclaredId, Profile } from '../audience/profile.ts';
 import { Base } from './base.ts';
 import {
@@ -30,10 +33,8 @@ import { type Decide, type Store, StoreError, type Visit, type Visitor } from '.
 export interface EmbeddedOptions {
   readonly folder: string;
   readonly fsync: Fsync;
-  /** Visitors are forgotten when they were not seen for so many days. */
-  readonly profileDays: number;
-  /** Likewise visitors whose id never came back. */
-  readonly newcomerDays: number;
+  readonly profileDays: FoldOptions['profileDays'];
+  readonly newcomerDays: FoldOptions['newcomerDays'];
   /** Visits that may wait for a disk that does not write; more are refused. */
   readonly maxWaiting: number;
   /** Bytes after which the log goes on in a new segment. */
@@ -42,6 +43,8 @@ export interface EmbeddedOptions {
 
 const SEGMENT_SIZE = 4 * 1024 * 1024;
 const RETRY_MS = 100;
+const POLL_MS = 1_000;
+const HOUSEKEEPING_MS = 3_600_000;
 
 /** What one segment adds: profiles as of now, or records still to be read into one. */
 interface Generation {
@@ -60,15 +63,19 @@ interface Waiting {
 
 /** Something to remember of a visit that has been decided. */
 interface Afterwards {
+  readonly kind: typeof KNOWN | typeof NEWCOMER;
   readonly deviceId: string;
   readonly change: Change;
 }
 
 export class EmbeddedStore implements Store {
-  problem: string | undefined;
+  #writeProblem: string | undefined;
+  #foldProblem: string | undefined;
   readonly #base: Base;
   readonly #log: Log;
-  readonly #folder: Worker;
+  readonly #foldOptions: FoldOptions;
+  readonly #accountFile: string;
+  #folding: ChildProcess | undefined;
   readonly #maxWaiting: number;
   /** Newest first. */
   readonly #generations: Generation[] = [];
@@ -83,32 +90,29 @@ export class EmbeddedStore implements Store {
   constructor(options: EmbeddedOptions) {
     const basePath = path.join(options.folder, 'base');
     const logFolder = path.join(options.folder, 'log');
+    this.#accountFile = path.join(options.folder, 'account.json');
     this.#maxWaiting = options.maxWaiting;
     this.#base = new Base(basePath);
     this.#log = new Log(
       logFolder,
       {
-        frame: (payload, segment) => this.#hear(payload, segment),
+        frame: (payload) => this.#hear(payload),
         segment: (segment) => this.#begin(segment),
         folded: () => this.#base.folded,
       },
       { segmentSize: options.segmentSize ?? SEGMENT_SIZE, fsync: options.fsync },
     );
-    const workerData: FoldOptions = {
+    this.#foldOptions = {
       logFolder,
       basePath,
       profileDays: options.profileDays,
       newcomerDays: options.newcomerDays,
     };
-    this.#folder = new Worker(new URL('./fold.ts', import.meta.url), { workerData });
-    this.#folder.unref();
-    this.#folder.on('message', () => this.#forgetFolded());
-    this.#folder.on('error', (error) => {
-      this.problem = `the log cannot be folded: ${error.message}`;
-    });
-    this.#folder.postMessage('start');
-    // Another process may have folded what is kept in memory here.
-    this.#poll = setInterval(() => this.#forgetFolded(), 1_000).unref();
+    this.#poll = setInterval(() => this.#tendLog(), POLL_MS).unref();
+  }
+
+  get problem(): string | undefined {
+    return this.#writeProblem ?? this.#foldProblem;
   }
 
   visit(visit: Visit, decide: Decide): Promise<void> {
@@ -125,19 +129,23 @@ export class EmbeddedStore implements Store {
   async look(visit: Visit): Promise<Visitor> {
     this.#log.catchUp();
     const deviceId = this.#identify(visit);
-    const known = this.#known(deviceId);
     // A copy: whoever looks may add what would be added.
-    const profile = new Profile();
-    if (known) copy(known, profile);
-    return { deviceId, profile };
+    return { deviceId, profile: this.#known(deviceId)?.clone() ?? new Profile() };
   }
 
   loadAccount(): unknown {
-    return this.#base.account;
+    if (!fs.existsSync(this.#accountFile)) return undefined;
+    return JSON.parse(fs.readFileSync(this.#accountFile, 'utf8'));
   }
 
-  saveAccount(document: unknown): Promise<void> {
-    return this.#base.saveAccount(document);
+  async saveAccount(document: unknown): Promise<void> {
+    // Renaming is atomic: a reader, or a restart, finds the old one or the new one.
+    const temporary = `${this.#accountFile}.${process.pid}`;
+    const file = await fs.promises.open(temporary, 'w', 0o600);
+    await file.writeFile(JSON.stringify(document));
+    await file.sync();
+    await file.close();
+    await fs.promises.rename(temporary, this.#accountFile);
   }
 
   async close(): Promise<void> {
@@ -147,7 +155,7 @@ export class EmbeddedStore implements Store {
       this.#schedule();
     });
     clearInterval(this.#poll);
-    await this.#folder.terminate();
+    this.#folding?.kill();
     await this.#log.close();
     await this.#base.root.close();
   }
@@ -175,8 +183,8 @@ export class EmbeddedStore implements Store {
     const frame = this.#frame;
     frame.length = Log.header;
     try {
-      for (const { deviceId, change } of afterwards) {
-        writeChangeEntry(frame, KNOWN, deviceId, change);
+      for (const { kind, deviceId, change } of afterwards) {
+        writeChangeEntry(frame, kind, deviceId, change);
       }
       for (const waiting of batch) this.#write(waiting);
       if (frame.length === Log.header) {
@@ -193,7 +201,7 @@ export class EmbeddedStore implements Store {
     this.#log.append(
       frame,
       () => {
-        this.problem = undefined;
+        this.#writeProblem = undefined;
         this.#settle(batch);
       },
       (error) => {
@@ -209,9 +217,9 @@ export class EmbeddedStore implements Store {
   }
 
   #retry(batch: Waiting[], afterwards: Afterwards[], error: Error): void {
-    this.problem = `the log cannot be written: ${error.message}`;
+    this.#writeProblem = `the log cannot be written: ${error.message}`;
     if (this.#closing) {
-      for (const { reject } of batch) reject(new StoreError(this.problem));
+      for (const { reject } of batch) reject(new StoreError(this.#writeProblem));
       this.#closing();
       return;
     }
@@ -233,14 +241,20 @@ export class EmbeddedStore implements Store {
       writeLinkEntry(this.#frame, deviceId, { dataSource, id });
     }
     if (!addsAnything(visit.change)) return;
-    const kind = deviceId === visit.freshId ? NEWCOMER : KNOWN;
-    writeChangeEntry(this.#frame, kind, deviceId, visit.change);
+    const profile = this.#known(deviceId);
+    if (profile) {
+      // Nothing at all is stored of who has opted out.
+      if (profile.optedOut) return;
+      this.#keep(deviceId, profile);
+    }
+    writeChangeEntry(this.#frame, kindOf(waiting), deviceId, visit.change);
   }
 
   /** Decides a batch that is in the log, one visit after the other. */
   #settle(batch: readonly Waiting[]): void {
-    const { segment, links } = this.#generations[0];
-    for (const { visit, decide, resolve, reject, deviceId } of batch) {
+    const { links } = this.#generations[0];
+    for (const waiting of batch) {
+      const { visit, decide, resolve, reject, deviceId } = waiting;
       const { change } = visit;
       for (const { dataSource, id } of visit.aliases) {
         const alias = aliasKey(dataSource, id);
@@ -253,15 +267,15 @@ export class EmbeddedStore implements Store {
         profile ??= new Profile();
         if (added) {
           profile.apply(change);
-          this.#keep(deviceId, profile, segment);
+          this.#keep(deviceId, profile);
         }
         const seenToday = profile.seen >= change.day;
         const decided = decide({ deviceId, profile });
         const after = { ...decided, day: change.day };
         if (addsAnything(after) || (!isNew && !added && !seenToday)) {
           profile.apply(after);
-          this.#keep(deviceId, profile, segment);
-          this.#afterwards.push({ deviceId, change: after });
+          this.#keep(deviceId, profile);
+          this.#afterwards.push({ kind: kindOf(waiting), deviceId, change: after });
         }
         resolve();
       } catch (error) {
@@ -304,17 +318,16 @@ export class EmbeddedStore implements Store {
       if (folded && folded.segment >= segment) continue;
       for (const bytes of records) readRecords(bytes, profile);
     }
-    this.#keep(deviceId, profile, this.#generations[0].segment);
+    this.#keep(deviceId, profile);
     return profile;
   }
 
-  #keep(deviceId: string, profile: Profile, segment: number): void {
-    const [generation] = this.#generations;
-    if (generation.segment === segment) generation.visitors.set(deviceId, profile);
+  #keep(deviceId: string, profile: Profile): void {
+    this.#generations[0].visitors.set(deviceId, profile);
   }
 
   /** Takes in what another process, or an earlier life of this one, has appended. */
-  #hear(payload: Uint8Array, segment: number): void {
+  #hear(payload: Uint8Array): void {
     const [generation] = this.#generations;
     for (const entry of entriesOf(payload)) {
       const { deviceId } = entry;
@@ -325,7 +338,7 @@ export class EmbeddedStore implements Store {
       const recent = this.#recent(deviceId);
       if (recent instanceof Profile) {
         readRecords(entry.bytes, recent);
-        this.#keep(deviceId, recent, segment);
+        this.#keep(deviceId, recent);
       } else {
         // Most visitors are not asked for here: their profile is put together when they are.
         const records = generation.visitors.get(deviceId) as Uint8Array[] | undefined;
@@ -345,15 +358,37 @@ export class EmbeddedStore implements Store {
 
   #begin(segment: number): void {
     this.#generations.unshift({ segment, visitors: new Map(), links: new Map() });
-    this.#folder?.postMessage('segment');
   }
 
-  #forgetFolded(): void {
-    const { folded } = this.#base;
+  /** Forgets what has been folded, here or by another process, and has folded what can be. */
+  #tendLog(): void {
+    const { folded, housekeptAt } = this.#base;
     // What this transaction shows as folded, it also shows in the profiles.
     while ((this.#generations.at(-1)?.segment ?? Number.POSITIVE_INFINITY) <= folded) {
       this.#generations.pop();
     }
+    const now = Date.now();
+    const due = this.#log.segment > folded + 1 || now - housekeptAt > HOUSEKEEPING_MS;
+    if (due && !this.#folding && !this.#base.isLeased(now)) this.#fold();
+  }
+
+  #fold(): void {
+    const program = fileURLToPath(new URL('./fold.ts', import.meta.url));
+    const child = spawn(process.execPath, [program, JSON.stringify(this.#foldOptions)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#folding = child;
+    let complaint = '';
+    child.stderr.on('data', (text) => {
+      complaint = `${complaint}${text}`.slice(-2_000);
+    });
+    const ended = (failure: string | undefined) => {
+      this.#folding = undefined;
+      this.#foldProblem = failure && `the log cannot be folded: ${failure}`;
+    };
+    child.on('error', (error) => ended(error.message));
+    child.on('exit', (code) => ended(code === 0 ? undefined : complaint.trim() || `exit ${code}`));
+    child.unref();
   }
 }
 
@@ -365,13 +400,4 @@ function derivedId({ dataSource, id }: DeclaredId): string {
     .join('');
 }
 
-function copy(from: Profile, to: Profile): void {
-  to.realizations = from.realizations.slice();
-  to.length = from.length;
-  to.ecid = from.ecid;
-  for (const [dataSource, ids] of from.declared) to.declared.set(dataSource, [...ids]);
-  to.firings = [...from.firings];
-  for (const destination of from.cookies) to.cookies.add(destination);
-  to.optedOut = from.optedOut;
-  to.seen = from.seen;
-}
+const kindOf = ({ visit, deviceId }: Waiting) => (deviceId === visit.freshId ? NEWCOMER : KNOWN);

@@ -1,9 +1,9 @@
 /**
- * Folds sealed segments of the log into the base, in a thread of its own, and forgets who was not
- * seen for long. Started by `embedded.ts`; a message means that there may be something to do.
+ * Folds sealed segments of the log into the base, and forgets who was not seen for long. A program of
+ * its own, started by `embedded.ts` when there is something to do: LMDB's writer and the server never
+ * share a process, so a fold can be killed, stopped or slow without a page noticing.
  */
 import fs from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
 import { dayOf, Profile } from '../audience/profile.ts';
 import { Base, type Folded, seenOf } from './base.ts';
 import { type Entry, entriesOf, LINK, linkKeyOf, NEWCOMER } from './entry.ts';
@@ -13,13 +13,14 @@ import { readRecords } from './record.ts';
 export interface FoldOptions {
   readonly logFolder: string;
   readonly basePath: string;
+  /** Visitors are forgotten when they were not seen for so many days. */
   readonly profileDays: number;
+  /** Likewise visitors whose id never came back. */
   readonly newcomerDays: number;
 }
 
 /** Visitors written in one transaction. */
 const CHUNK = 2_000;
-const LEASE_MS = 10_000;
 const HOUSEKEEPING_MS = 3_600_000;
 
 /** What one segment adds to one visitor. */
@@ -29,7 +30,7 @@ interface Additions {
   readonly records: Uint8Array[];
 }
 
-function foldSegment(base: Base, file: string, segment: number, keepLease: () => void): void {
+function foldSegment(base: Base, file: string, segment: number, betweenChunks: () => void): void {
   const visitors = new Map<string, Additions>();
   const links = new Map<string, string>();
   for (const frame of framesOf(fs.readFileSync(file))) {
@@ -41,7 +42,7 @@ function foldSegment(base: Base, file: string, segment: number, keepLease: () =>
   // In key order, neighbours share pages: fewer of them are written.
   const ids = [...visitors.keys()].sort();
   for (let i = 0; i < ids.length; i += CHUNK) {
-    keepLease();
+    betweenChunks();
     base.root.transactionSync(() => {
       for (const id of ids.slice(i, i + CHUNK)) {
         foldVisitor(base, id, visitors.get(id) as Additions, segment);
@@ -75,10 +76,11 @@ function foldVisitor(base: Base, id: string, { known, records }: Additions, segm
 }
 
 /** Removes what was not seen for so many days. */
-function forget(from: Base['profiles'], days: number): void {
+function forget(from: Base['profiles'], days: number, betweenChunks: () => void): void {
   const before = dayOf(Date.now()) - days;
   const old: Uint8Array[] = [];
   const remove = () => {
+    betweenChunks();
     from.transactionSync(() => {
       for (const key of old.splice(0)) {
         const value = from.get(key);
@@ -94,34 +96,21 @@ function forget(from: Base['profiles'], days: number): void {
   remove();
 }
 
-function work(options: FoldOptions): void {
-  const port = parentPort;
-  if (!port) return;
-  const base = new Base(options.basePath);
-  const owner = process.pid;
-  let housekeepingAt = 0;
-  const keepLease = () => base.lease(owner, Date.now(), LEASE_MS);
-  const fold = () => {
-    const sealed = segmentsIn(options.logFolder).slice(0, -1);
-    if (sealed.length > 0) {
-      if (!keepLease()) {
-        setTimeout(fold, 1_000);
-        return;
-      }
-      for (const segment of sealed) {
-        const file = fileOf(options.logFolder, segment);
-        if (segment > base.folded) foldSegment(base, file, segment, keepLease);
-        fs.rmSync(file, { force: true });
-      }
-    }
-    if (Date.now() - housekeepingAt > HOUSEKEEPING_MS && keepLease()) {
-      housekeepingAt = Date.now();
-      forget(base.newcomers, options.newcomerDays);
-      forget(base.profiles, options.profileDays);
-    }
-    port.postMessage(base.folded);
-  };
-  port.on('message', fold);
+function fold({ logFolder, basePath, profileDays, newcomerDays }: FoldOptions): void {
+  const base = new Base(basePath);
+  if (!base.lease(process.pid, Date.now())) return;
+  const keepLease = () => base.lease(process.pid, Date.now());
+  for (const segment of segmentsIn(logFolder).slice(0, -1)) {
+    const file = fileOf(logFolder, segment);
+    if (segment > base.folded) foldSegment(base, file, segment, keepLease);
+    fs.rmSync(file, { force: true });
+  }
+  if (Date.now() - base.housekeptAt > HOUSEKEEPING_MS) {
+    forget(base.newcomers, newcomerDays, keepLease);
+    forget(base.profiles, profileDays, keepLease);
+    base.housekeptAt = Date.now();
+  }
+  base.release();
 }
 
-work(workerData as FoldOptions);
+fold(JSON.parse(process.argv[2]));

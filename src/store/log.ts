@@ -27,7 +27,7 @@ export type Fsync = 'always' | 'everysec' | 'no';
 
 export interface LogReader {
   /** Another process's frame, in its place in the order. The bytes are valid during the call. */
-  frame(payload: Uint8Array, segment: number): void;
+  frame(payload: Uint8Array): void;
   /** The log goes on in another segment. */
   segment(segment: number): void;
   /** The last segment that is no longer needed. */
@@ -37,7 +37,7 @@ export interface LogReader {
 interface Append {
   readonly bytes: Uint8Array;
   readonly number: number;
-  readonly reached: (segment: number) => void;
+  readonly reached: () => void;
 }
 
 export class Log {
@@ -81,7 +81,7 @@ export class Log {
    * @param done called with an error if the frame is not in the log, without one when it is, all
    *   frames before it have been read and `reached` was called in its place
    */
-  append(frame: Writer, reached: (segment: number) => void, done: (error?: Error) => void): void {
+  append(frame: Writer, reached: () => void, done: (error?: Error) => void): void {
     const bytes = frame.written();
     const number = this.#number++;
     writeHeader(bytes, this.#writer, number);
@@ -129,7 +129,7 @@ export class Log {
       // Nobody else wrote meanwhile: no need to read our own bytes.
       this.#offset = size;
       this.#awaited = undefined;
-      awaited.reached(this.segment);
+      awaited.reached();
     } else {
       while (this.#read(fs.fstatSync(this.#file).size));
     }
@@ -185,9 +185,9 @@ export class Log {
         readU32(bytes, at + 16) === awaited.number
       ) {
         this.#awaited = undefined;
-        awaited.reached(this.segment);
+        awaited.reached();
       } else {
-        this.#reader.frame(bytes.subarray(at + HEADER, at + HEADER + length), this.segment);
+        this.#reader.frame(bytes.subarray(at + HEADER, at + HEADER + length));
       }
       at += HEADER + length;
     }
@@ -196,7 +196,7 @@ export class Log {
   }
 
   #open(segment: number): void {
-    if (this.#file !== -1) fs.closeSync(this.#file);
+    if (this.#file !== -1) this.#leave(this.#file);
     // A process that slept may come to a segment that was folded and removed meanwhile.
     for (let next = segment; ; ) {
       next = Math.max(next, this.#reader.folded() + 1);
@@ -210,6 +210,11 @@ export class Log {
     }
     this.#offset = 0;
     this.#reader.segment(this.segment);
+  }
+
+  #leave(file: number): void {
+    if (this.#fsync === 'no') fs.closeSync(file);
+    else fs.fdatasync(file, () => fs.close(file));
   }
 
   #flush(done: (error?: Error | null) => void): void {

@@ -1,0 +1,219 @@
+/** One call, understood: what it says of the visitor, the page and the answer that it wants. */
+
+import type { Site } from '../account/sites.ts';
+import type { Snapshot } from '../account/snapshot.ts';
+import { type DeclaredId, dayOf } from '../audience/profile.ts';
+import type { Signals } from '../audience/signal.ts';
+import type { Platform } from '../destinations/destination.ts';
+import { type Complaint, complain } from './complaint.ts';
+import {
+  declaredIds,
+  isDeviceId,
+  newDeviceId,
+  newTransaction,
+  type Transaction,
+} from './identity.ts';
+import { Parameters } from './parameters.ts';
+import { type Place, placeOf } from './place.ts';
+
+export interface Call {
+  readonly transaction: Transaction;
+  /** Unix time in milliseconds. */
+  readonly at: number;
+  readonly day: number;
+  readonly place: Place;
+  readonly site: Site | undefined;
+  readonly answer: 'json' | 'image' | 'iframe';
+  /** The function that the JSON is passed to. */
+  readonly callback: string | undefined;
+  readonly wantsUrls: boolean;
+  readonly wantsTraits: boolean;
+  readonly platform: Platform;
+  readonly coppa: boolean;
+  /** The device id that the call carries, explicitly or in its cookie. */
+  readonly deviceId: string | undefined;
+  readonly freshId: string;
+  readonly ecid: string | undefined;
+  readonly declared: readonly DeclaredId[];
+  /** Whether the browser has told that it takes no cookies here. */
+  readonly cookiesBlocked: boolean;
+  /** Whether the browser itself remembers that the visitor has opted out. */
+  readonly optedOut: boolean;
+  /** The signals that any rule of the account looks at. */
+  readonly signals: Signals;
+  /** Traits that the call realizes by their id. */
+  readonly sids: readonly number[];
+  /** Data sources that evaluation is restricted to; undefined: all. */
+  readonly dataSources: ReadonlySet<number> | undefined;
+  readonly complaints: Complaint[];
+  /** Whether the call has to be answered without evaluating or storing anything. */
+  readonly disregarded: boolean;
+  readonly cookie: (name: string) => string | undefined;
+  readonly parameter: (key: string) => string | undefined;
+}
+
+/** What a call is read from; each runtime gives its own. */
+export interface RawCall {
+  /** Query and form body, not decoded. */
+  readonly query: string;
+  readonly body: string;
+  /** Whether there was a body of another type, which was not read. */
+  readonly foreignBody: boolean;
+  readonly header: (name: string) => string | null;
+  readonly cookie: (name: string) => string | undefined;
+  readonly at: number;
+}
+
+export interface CallSettings {
+  /** Name of the device id's cookie. */
+  readonly cookieName: string;
+}
+
+export const optOutCookie = ({ cookieName }: CallSettings) => `${cookieName}_optout`;
+
+/** Dotted JavaScript identifiers: nothing that could be code. */
+const CALLBACK = /^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*$/;
+const MAX_CALLBACK = 128;
+const PLATFORMS: ReadonlySet<string> = new Set<Platform>(['all', 'browser', 'android', 'ios']);
+
+export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSettings): Call {
+  const { header, cookie, at } = raw;
+  const parameters = new Parameters();
+  parameters.add(raw.query);
+  parameters.add(raw.body);
+  const complaints: Complaint[] = [];
+  const parameter = (key: string) => parameters.first(key);
+  const place = placeOf(header, parameter('h_referer'));
+  const site = findSite(place, parameters, snapshot, complaints);
+  if (parameters.broken) complaints.push(complain(311));
+  const disregarded = complaints.length > 0;
+
+  if (raw.foreignBody) {
+    complaints.push(complain(0, 'the body is not application/x-www-form-urlencoded'));
+  }
+  const callback = parameter('d_cb');
+  const callable =
+    callback !== undefined && callback.length <= MAX_CALLBACK && CALLBACK.test(callback);
+  if (callback && !callable) {
+    complaints.push(complain(0, 'd_cb is not the name of a function, such as app.answer'));
+  }
+  const rtbd = parameter('d_rtbd');
+  const platform = parameter('d_ptfm') ?? 'browser';
+  const wantsTraits = parameter('d_cts');
+  return {
+    transaction: newTransaction(),
+    at,
+    day: dayOf(at),
+    place,
+    site: site === 'unknown' ? undefined : site,
+    answer: rtbd === 'json' ? 'json' : rtbd === 'iframe' ? 'iframe' : 'image',
+    callback: callable ? callback : undefined,
+    wantsUrls: parameter('d_dst') === '1',
+    wantsTraits: wantsTraits === '1' || wantsTraits === '2',
+    platform: PLATFORMS.has(platform) ? (platform as Platform) : 'browser',
+    coppa: parameter('d_coppa') === '1',
+    deviceId: deviceIdOf(parameter('d_uuid'), cookie(settings.cookieName), complaints),
+    freshId: newDeviceId(),
+    ecid: ecidOf(parameter('d_mid'), complaints),
+    declared: declaredIds(
+      parameters,
+      {
+        has: (id) => snapshot.dataSources.has(id),
+        byCode: (code) => snapshot.dataSourceByCode.get(code),
+      },
+      complaints,
+    ),
+    cookiesBlocked: header('sec-fetch-storage-access') === 'none',
+    optedOut: cookie(optOutCookie(settings)) === '1',
+    signals: signalsOf(parameters, header, snapshot),
+    sids: numbersOf(parameters.values('d_sid')),
+    dataSources: restrictionOf(parameters, snapshot),
+    complaints,
+    disregarded,
+    cookie,
+    parameter,
+  };
+}
+
+function findSite(
+  place: Place,
+  parameters: Parameters,
+  snapshot: Snapshot,
+  complaints: Complaint[],
+): Site | 'unknown' | undefined {
+  const organization = parameters.first('d_orgid');
+  if (organization !== undefined && snapshot.organizationId !== undefined) {
+    if (organization !== snapshot.organizationId) complaints.push(complain(2, organization));
+  }
+  if (place.host === undefined) {
+    complaints.push(complain(100));
+    return undefined;
+  }
+  const site = snapshot.sites.find(place.host, place.pageHost);
+  if (site === 'no-host') complaints.push(complain(1, place.host));
+  else if (site === 'no-page') complaints.push(complain(109, place.pageHost));
+  else return site;
+  return undefined;
+}
+
+function deviceIdOf(
+  explicit: string | undefined,
+  cookie: string | undefined,
+  complaints: Complaint[],
+): string | undefined {
+  if (explicit !== undefined && explicit !== '') {
+    if (isDeviceId(explicit)) return explicit;
+    complaints.push(complain(102, explicit));
+  }
+  return cookie !== undefined && isDeviceId(cookie) ? cookie : undefined;
+}
+
+function ecidOf(ecid: string | undefined, complaints: Complaint[]): string | undefined {
+  if (ecid === undefined || ecid === '') return undefined;
+  if (isDeviceId(ecid)) return ecid;
+  complaints.push(complain(101, ecid));
+  return undefined;
+}
+
+const HEADER_KEYS = ['host', 'user-agent', 'accept-language', 'referer', 'referrer', 'date'].map(
+  (name) => ({ name, key: `h_${name}` }),
+);
+
+function signalsOf(
+  parameters: Parameters,
+  header: (name: string) => string | null,
+  { traitIndex }: Snapshot,
+): Signals {
+  const signals = new Map<string, readonly string[]>();
+  for (const [key, values] of parameters.all) {
+    if (!traitIndex.knows(key)) continue;
+    // A header is one value, whatever commas it holds.
+    const whole = key.startsWith('h_') || !values.some((value) => value.includes(','));
+    signals.set(key, whole ? values : values.flatMap((value) => value.split(',')));
+  }
+  for (const { name, key } of HEADER_KEYS) {
+    if (!traitIndex.knows(key) || (name === 'referer' && signals.has(key))) continue;
+    const value = header(name);
+    // Only the tag knows better than the browser, and only of the referer.
+    if (value === null) signals.delete(key);
+    else signals.set(key, [value]);
+  }
+  return signals;
+}
+
+const numbersOf = (values: readonly string[]): number[] =>
+  values.length === 0
+    ? []
+    : values
+        .flatMap((value) => value.split(','))
+        .map((text) => (/^\d{1,10}$/.test(text) ? Number(text) : Number.NaN));
+
+function restrictionOf(parameters: Parameters, snapshot: Snapshot): Set<number> | undefined {
+  const ids = parameters.values('d_tdpid');
+  const codes = parameters.values('d_tdpid_ic');
+  if (ids.length + codes.length === 0) return undefined;
+  const fromCodes = codes
+    .flatMap((value) => value.split(','))
+    .flatMap((code) => snapshot.dataSourceByCode.get(code) ?? []);
+  return new Set([...numbersOf(ids), ...fromCodes]);
+}

@@ -1,0 +1,96 @@
+/**
+ * The decision: from a call and a profile to what is delivered.
+ *
+ * Pure: the same call, profile, account and time give the same decision. The trace is this code with
+ * a recorder.
+ */
+import type { Snapshot } from '../account/snapshot.ts';
+import type { Change, Profile } from '../audience/profile.ts';
+import { PATTERN_BUDGET } from '../audience/trait-rule.ts';
+import { type Delivery, due, type Recorder } from '../destinations/due.ts';
+import type { Call } from './call.ts';
+import { complain } from './complaint.ts';
+
+/** What a call realizes, known before anything is read. */
+export interface Realization {
+  /** Places of the traits whose rules hold, or that the call names. */
+  readonly traits: readonly number[];
+  readonly sids: readonly number[];
+}
+
+const NOTHING: Realization = { traits: [], sids: [] };
+
+/** Which traits a call realizes; adds to its complaints what could not be evaluated. */
+export function realize(snapshot: Snapshot, call: Call): Realization {
+  if (call.disregarded) return NOTHING;
+  const evaluation = { signals: call.signals, patternBudget: PATTERN_BUDGET };
+  const { dataSources } = call;
+  const all = snapshot.traitIndex.realized(evaluation);
+  if (evaluation.patternBudget < 0) {
+    call.complaints.push(complain(10, 'the values are too long for the regular expressions'));
+  }
+  for (const sid of call.sids) {
+    const place = snapshot.traitPlaces.get(sid);
+    if (place === undefined || snapshot.traits[place].type === 'FOLDER_TRAIT') {
+      call.complaints.push(complain(10, `d_sid names no rule-based or onboarded trait: ${sid}`));
+    } else if (!all.includes(place)) all.push(place);
+  }
+  const traits = dataSources
+    ? all.filter((place) => dataSources.has(snapshot.traits[place].dataSource))
+    : all;
+  return { traits, sids: traits.map((place) => snapshot.traits[place].sid) };
+}
+
+/** What the visitor's profile gains by a call. */
+export function changeOf(call: Call, { sids }: Realization): Change {
+  return { day: call.day, realized: sids, ecid: call.ecid, declared: call.declared };
+}
+
+export interface Decision extends Delivery {
+  readonly deviceId: string;
+  /** Places of the segments that hold. */
+  readonly segments: readonly number[];
+}
+
+/** What holds and what is due, with the call's change already in the profile. */
+export function decide(
+  snapshot: Snapshot,
+  call: Call,
+  deviceId: string,
+  profile: Profile,
+  region: number,
+  record?: Recorder,
+): Decision {
+  const held = snapshot.heldTraits.load(profile, call.day);
+  const segments = snapshot.segmentIndex.qualified(held);
+  const delivery = due(
+    snapshot.mappings,
+    segments,
+    profile,
+    {
+      at: call.at,
+      day: call.day,
+      deviceId,
+      platform: call.platform,
+      site: call.site?.id,
+      pageBudget: call.site?.pageBudget ?? Number.POSITIVE_INFINITY,
+      pageHost: call.place.pageHost,
+      pageSecure: call.place.pageSecure,
+      host: call.place.host ?? '',
+      coppa: call.coppa,
+      urls:
+        call.answer === 'image'
+          ? 'one'
+          : call.answer === 'iframe' || call.wantsUrls
+            ? 'all'
+            : 'none',
+      tagWritesCookies: call.answer === 'json',
+      hasCookie: (name) => call.cookie(name) !== undefined,
+      region,
+      nonce: call.transaction.nonce,
+      consent: call.parameter,
+    },
+    record,
+  );
+  return { ...delivery, deviceId, segments };
+}

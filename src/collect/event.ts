@@ -1,0 +1,107 @@
+/** The way of a page request, from the call to its answer. */
+import type { Snapshot } from '../account/snapshot.ts';
+import { Profile } from '../audience/profile.ts';
+import { ECID_SOURCE, type Store, type Visit } from '../store/store.ts';
+import { type AnswerSettings, answer } from './answer.ts';
+import { type Call, type CallSettings, type RawCall, readCall } from './call.ts';
+import { complain } from './complaint.ts';
+import type { Deadline } from './deadline.ts';
+import { changeOf, type Decision, decide, type Realization, realize } from './decision.ts';
+import type { Guard } from './guard.ts';
+
+/** What the front door works with. */
+export interface FrontDoor {
+  /** The account in force; asked once for each call, so that none is decided by two of them. */
+  readonly snapshot: () => Snapshot;
+  readonly store: Store;
+  readonly guard: Guard;
+  readonly deadline: Deadline;
+  readonly settings: AnswerSettings & CallSettings;
+  /** Says what an operator has to know of one call. */
+  readonly report: (message: string, about: { tid: string; error?: unknown }) => void;
+}
+
+export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Response {
+  const snapshot = door.snapshot();
+  const call = readCall(raw, snapshot, door.settings);
+  const realization = realize(snapshot, call);
+  const reply = (decision: Decision | undefined, deviceId: string | undefined) =>
+    answer({ call, realization, decision, deviceId }, snapshot, door.settings);
+
+  if (call.disregarded) return reply(undefined, call.deviceId);
+  if (call.optedOut) {
+    call.complaints.push(complain(171));
+    return reply(decideOptedOut(snapshot, call, door), undefined);
+  }
+  if (isBlocked(call, door.guard)) return reply(undefined, call.deviceId);
+
+  const { visit, transient } = visitOf(call, realization);
+  return new Promise<Response>((resolve) => {
+    const late = (code: 200 | 201) => {
+      call.complaints.push(complain(code));
+      // Without the profile, the request alone decides.
+      const profile = new Profile();
+      profile.apply(changeOf(call, realization));
+      const deviceId = call.deviceId ?? call.freshId;
+      resolve(reply(decide(snapshot, call, deviceId, profile, door.settings.region), deviceId));
+    };
+    const code = call.deviceId === undefined && visit.aliases.length > 0 ? 201 : 200;
+    const watch = door.deadline.watch(() => late(code));
+    const decideVisit = ({ deviceId, profile }: { deviceId: string; profile: Profile }) => {
+      // The page has its answer already; what was realized is kept all the same.
+      if (watch.expired) return undefined;
+      watch.done = true;
+      if (profile.optedOut) {
+        call.complaints.push(complain(171));
+        resolve(reply(decideOptedOut(snapshot, call, door), undefined));
+        return undefined;
+      }
+      if (transient) profile.apply(changeOf(call, realization));
+      const decision = decide(snapshot, call, deviceId, profile, door.settings.region);
+      resolve(reply(decision, deviceId));
+      return transient ? undefined : decision.remember;
+    };
+    door.store.visit(visit, decideVisit).catch((error: unknown) => {
+      door.report('a visit was not kept', { tid: call.transaction.id, error });
+      if (watch.expired || watch.done) return;
+      watch.done = true;
+      late(code);
+    });
+  });
+}
+
+/** Ids that call abnormally often are not served from the profile, nor added to it. */
+function isBlocked(call: Call, guard: Guard): boolean {
+  if (call.deviceId !== undefined && guard.exceeds(call.deviceId, call.at)) {
+    call.complaints.push(complain(306, call.deviceId), complain(307, call.deviceId));
+    return true;
+  }
+  for (const { dataSource, id } of call.declared) {
+    if (!guard.exceeds(`${dataSource}:${id}`, call.at)) continue;
+    call.complaints.push(complain(303, `${dataSource}:${id}`));
+    return true;
+  }
+  return false;
+}
+
+/** Whom the call is about, and what it adds. */
+export function visitOf(
+  call: Call,
+  realization: Realization,
+): { visit: Visit /** Whether nothing of it shall be kept. */; transient: boolean } {
+  const { deviceId, freshId, ecid, declared } = call;
+  const aliases = ecid ? [{ dataSource: ECID_SOURCE, id: ecid }, ...declared] : declared;
+  // A browser that takes no cookies and asks for no answer can never come back as the same visitor.
+  const transient =
+    deviceId === undefined && aliases.length === 0 && call.cookiesBlocked && call.answer !== 'json';
+  if (transient) call.complaints.push(complain(172));
+  const change = transient ? { day: call.day } : changeOf(call, realization);
+  return { visit: { deviceId, aliases, freshId, change }, transient };
+}
+
+/** Nothing is due to who has opted out; cookies that are still there are removed. */
+function decideOptedOut(snapshot: Snapshot, call: Call, { settings }: FrontDoor): Decision {
+  const profile = new Profile();
+  profile.apply({ day: call.day, optOut: true });
+  return decide(snapshot, call, '', profile, settings.region);
+}

@@ -1,0 +1,45 @@
+/**
+ * Opt-out: from then on nothing is stored of the visitor and nothing delivered.
+ *
+ * `/demoptout.jpg?d_uuid=… | d_cid=… | d_cid_ic=…`, or with the cookie alone.
+ */
+
+import type { Visit } from '../store/store.ts';
+import { pixel } from './answer.ts';
+import { optOutCookie, type RawCall, readCall } from './call.ts';
+import { complain } from './complaint.ts';
+import { optOutHeader } from './device-cookie.ts';
+import type { FrontDoor } from './event.ts';
+
+export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
+  const call = readCall(raw, door.snapshot(), door.settings);
+  const { complaints, transaction, place } = call;
+  const { settings } = door;
+  // From whichever page it comes, a wish to opt out is heard: for the declared ids, for the device
+  // that is named or calls, and where there is neither, for a new id that the browser is given.
+  const { freshId, deviceId, declared } = call;
+  const change = { day: call.day, optOut: true };
+  const keep = (visit: Pick<Visit, 'deviceId' | 'aliases'>) =>
+    door.store.visit({ ...visit, freshId, change }, () => undefined);
+  try {
+    await Promise.all(declared.map((id) => keep({ deviceId: undefined, aliases: [id] })));
+    if (deviceId || declared.length === 0) await keep({ deviceId, aliases: [] });
+  } catch (error) {
+    door.report('an opt-out was not kept', { tid: transaction.id, error });
+    complaints.push(complain(200));
+  }
+  const headers: Record<string, string> = {
+    'Cache-Control': 'no-cache, no-store, private',
+    'X-TID': transaction.id,
+  };
+  if (complaints.length > 0) headers['X-Error'] = complaints.map(({ code }) => code).join(',');
+  // A server may opt out any id; a browser that names none opts out itself.
+  const own = call.parameter('d_uuid') === undefined && declared.length === 0;
+  const cookies = own
+    ? [
+        settings.deviceCookie.write(deviceId ?? freshId, place.secure),
+        optOutHeader(optOutCookie(settings), place.secure),
+      ]
+    : [];
+  return pixel(headers, cookies);
+}

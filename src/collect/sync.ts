@@ -1,0 +1,73 @@
+/**
+ * ID sync: a partner tells the id that it knows the visitor by.
+ *
+ * `/ibs:dpid=DPID&dpuuid=ID&redir=URL`; `${DD_UUID}` in the address becomes the device id.
+ */
+import { pixel, redirect } from './answer.ts';
+import { type RawCall, readCall } from './call.ts';
+import { complain } from './complaint.ts';
+import { type FrontDoor, visitOf } from './event.ts';
+
+/** @param raw with the path's `dpid=…&dpuuid=…&redir=…` as its query */
+export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
+  const snapshot = door.snapshot();
+  // The partner's words for what the event calls d_dpid and d_dpuuid.
+  const query = raw.query.replace(/(^|&)dp(uu)?id=/g, '$1d_dp$2id=');
+  const call = readCall({ ...raw, query }, snapshot, door.settings);
+  const { complaints, transaction, place } = call;
+  const { visit, transient } = visitOf(call, { traits: [], sids: [] });
+  let deviceId: string | undefined;
+  // The page is the partner's, or any that carries its pixel: it need not be one of the account's.
+  const refused = complaints.some(({ code }) => code !== 109 && code !== 172);
+  if (!refused && !transient && !call.optedOut && call.declared.length > 0) {
+    deviceId = await keep();
+  } else if (call.optedOut) complaints.push(complain(171));
+
+  const headers: Record<string, string> = {
+    'Cache-Control': 'no-cache, no-store, private',
+    'X-TID': transaction.id,
+  };
+  const target = redirectTarget();
+  if (complaints.length > 0) headers['X-Error'] = complaints.map(({ code }) => code).join(',');
+  const { deviceCookie } = door.settings;
+  const cookies = deviceId ? [deviceCookie.write(deviceId, place.secure)] : [];
+  return target ? redirect(target, headers, cookies) : pixel(headers, cookies);
+
+  function keep(): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const late = () => {
+        complaints.push(complain(200));
+        resolve(undefined);
+      };
+      const watch = door.deadline.watch(late);
+      door.store
+        .visit(visit, (visitor) => {
+          if (watch.expired) return undefined;
+          watch.done = true;
+          if (visitor.profile.optedOut) complaints.push(complain(171));
+          resolve(visitor.profile.optedOut ? undefined : visitor.deviceId);
+          return undefined;
+        })
+        .catch((error: unknown) => {
+          door.report('an id sync was not kept', { tid: transaction.id, error });
+          if (watch.expired || watch.done) return;
+          watch.done = true;
+          late();
+        });
+    });
+  }
+
+  function redirectTarget(): string | undefined {
+    const redir = call.parameter('redir');
+    if (redir === undefined) return undefined;
+    const filled = redir.replaceAll(/\$\{DD_UUID\}/gi, deviceId ?? '');
+    const url = URL.parse(filled);
+    const allowed =
+      url !== null &&
+      (url.protocol === 'https:' || url.protocol === 'http:') &&
+      snapshot.sites.mayRedirectTo(url);
+    if (allowed) return url.href;
+    complaints.push(complain(0, `redir is to no host that the account allows: ${redir}`));
+    return undefined;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * The trace: why a call was decided as it was, for each trait, segment and destination. It is the
+ * decision itself with a recorder; nothing is stored or sent.
+ */
+import type { Segment, Snapshot, Trait } from '../account/snapshot.ts';
+import { leavesOf } from '../audience/expression.ts';
+import type { HeldTraits } from '../audience/holdings.ts';
+import type { Profile } from '../audience/profile.ts';
+import { traitsOf } from '../audience/segment-rule.ts';
+import { isPrivate } from '../audience/signal.ts';
+import type { Destination } from '../destinations/destination.ts';
+import { REASONS, type Reason } from '../destinations/reason.ts';
+import { type Call, type RawCall, readCall } from './call.ts';
+import { complain } from './complaint.ts';
+import { changeOf, type Decision, decide, type Realization, realize } from './decision.ts';
+import { type FrontDoor, visitOf } from './event.ts';
+
+/** Why a trait was realized or not. */
+export const TRAIT_REASONS = {
+  realized: 'its rule holds for this request',
+  declared: 'the request names it (d_sid)',
+  'no-signal': 'the request carries none of the keys that its rule looks at',
+  'rule-not-met': 'the request carries keys of its rule, but the rule does not hold',
+  'other-data-source': 'the request restricts evaluation to other data sources (d_tdpid)',
+  'no-rule': 'it is onboarded or switched off: only an import or d_sid realizes it',
+  folder: 'it sums up the traits of a folder and is never realized itself',
+  disregarded: 'the whole request is disregarded, see errors',
+} as const;
+
+/** Why a segment holds or does not. */
+export const SEGMENT_REASONS = {
+  holds: 'its rule holds for what the visitor has now',
+  'rule-not-met': 'its rule does not hold for what the visitor has now',
+  inactive: 'it is switched off',
+} as const;
+
+export interface Trace {
+  readonly uuid: string | undefined;
+  readonly at: string;
+  readonly site: string | undefined;
+  readonly signals: Record<string, readonly string[]>;
+  readonly errors: Call['complaints'];
+  readonly traits: readonly {
+    sid: number;
+    name: string;
+    reason: keyof typeof TRAIT_REASONS;
+    /** Whether the visitor has it after this request. */
+    has: boolean;
+    count: number;
+  }[];
+  readonly segments: readonly {
+    sid: number;
+    name: string;
+    reason: keyof typeof SEGMENT_REASONS;
+    /** The traits of its rule that the visitor lacks. */
+    lacks: readonly number[];
+  }[];
+  readonly destinations: readonly {
+    destinationId: number;
+    name: string;
+    reason: Reason;
+    mappings: readonly { sid: number; reason: Reason }[];
+  }[];
+  readonly answer: {
+    readonly urls: readonly string[];
+    readonly cookies: readonly { name: string; value: string }[];
+  };
+  /** What each reason means. */
+  readonly reasons: Record<string, string>;
+}
+
+/** @param uuid whom to decide for; without it, whom the request is about */
+export async function trace(
+  raw: RawCall,
+  uuid: string | undefined,
+  door: FrontDoor,
+): Promise<Trace> {
+  const snapshot = door.snapshot();
+  const read = readCall(raw, snapshot, door.settings);
+  const call: Call = uuid === undefined ? read : { ...read, deviceId: uuid };
+  const realization = realize(snapshot, call);
+  const { visit } = visitOf(call, realization);
+  const visitor = await door.store.look(visit);
+  const { profile } = visitor;
+  if (call.optedOut) profile.apply({ day: call.day, optOut: true });
+  if (!call.disregarded) profile.apply(changeOf(call, realization));
+  if (profile.optedOut) call.complaints.push(complain(171));
+  const recorded = new Recorded();
+  const decision = call.disregarded
+    ? undefined
+    : decide(snapshot, call, visitor.deviceId, profile, door.settings.region, recorded.record);
+  const held = snapshot.heldTraits.load(profile, call.day);
+  return {
+    uuid: profile.optedOut ? undefined : visitor.deviceId,
+    at: new Date(call.at).toISOString(),
+    site: call.site?.name,
+    signals: Object.fromEntries([...call.signals].filter(([key]) => !isPrivate(key))),
+    errors: call.complaints,
+    traits: snapshot.traits.map((trait, place) => ({
+      sid: trait.sid,
+      name: trait.name,
+      reason: traitReason(trait, place, call, realization),
+      has: held.holds(place),
+      count: held.count(place),
+    })),
+    segments: snapshot.segments.map((segment, place) => ({
+      sid: segment.sid,
+      name: segment.name,
+      reason: segmentReason(segment, place, decision),
+      lacks: lacks(segment, snapshot, held),
+    })),
+    destinations: snapshot.destinations.map((destination) =>
+      explain(destination, recorded, snapshot, profile),
+    ),
+    answer: {
+      urls: decision?.urls.map(({ url }) => url) ?? [],
+      cookies: decision?.cookies.map(({ name, value }) => ({ name, value })) ?? [],
+    },
+    reasons: { ...TRAIT_REASONS, ...SEGMENT_REASONS, ...REASONS },
+  };
+}
+
+function traitReason(
+  trait: Trait,
+  place: number,
+  call: Call,
+  { traits }: Realization,
+): keyof typeof TRAIT_REASONS {
+  if (call.disregarded) return 'disregarded';
+  if (trait.type === 'FOLDER_TRAIT') return 'folder';
+  if (traits.includes(place)) return call.sids.includes(trait.sid) ? 'declared' : 'realized';
+  if (call.dataSources && !call.dataSources.has(trait.dataSource)) return 'other-data-source';
+  if (!trait.rule) return 'no-rule';
+  for (const { key } of leavesOf(trait.rule)) if (call.signals.has(key)) return 'rule-not-met';
+  return 'no-signal';
+}
+
+function segmentReason(
+  segment: Segment,
+  place: number,
+  decision: Decision | undefined,
+): keyof typeof SEGMENT_REASONS {
+  if (!segment.active) return 'inactive';
+  return decision?.segments.includes(place) ? 'holds' : 'rule-not-met';
+}
+
+function lacks(segment: Segment, snapshot: Snapshot, held: HeldTraits): number[] {
+  return [...traitsOf(segment.rule)].filter(
+    (sid) => !held.holds(snapshot.traitPlaces.get(sid) as number),
+  );
+}
+
+/** The reasons of one decision, by destination. */
+class Recorded {
+  readonly #byDestination = new Map<Destination, { sid: number; reason: Reason }[]>();
+
+  readonly record = (destination: Destination, sid: number, reason: Reason): void => {
+    const reasons = this.#byDestination.get(destination) ?? [];
+    reasons.push({ sid, reason });
+    this.#byDestination.set(destination, reasons);
+  };
+
+  of(destination: Destination): readonly { sid: number; reason: Reason }[] {
+    return this.#byDestination.get(destination) ?? [];
+  }
+}
+
+function explain(
+  destination: Destination,
+  recorded: Recorded,
+  { mappings: { bySegment } }: Snapshot,
+  profile: Profile,
+) {
+  const reasons = recorded.of(destination);
+  const rest = bySegment
+    .flat()
+    .filter((m) => m.destination === destination && !reasons.some(({ sid }) => sid === m.sid))
+    .map(({ sid }) => ({ sid, reason: 'no-segment' as const }));
+  const mappings = [...reasons.filter(({ sid }) => sid !== 0), ...rest];
+  const [first] = reasons;
+  const reason: Reason =
+    reasons.find((r) => r.reason === 'delivered' || r.reason === 'removed')?.reason ??
+    first?.reason ??
+    (profile.optedOut ? 'opted-out' : rest.length > 0 ? 'no-segment' : 'not-mapped');
+  return { destinationId: destination.id, name: destination.name, reason, mappings };
+}
+
+/** What `POST /v1/trace` takes. */
+export interface TraceRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly uuid: string | undefined;
+  readonly at: number;
+}

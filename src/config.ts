@@ -1,0 +1,129 @@
+/** Every setting, read once from the environment, with its default and meaning. */
+
+interface Setting<Value> {
+  readonly meaning: string;
+  /** What stands in `--help` as the default. */
+  readonly preset: string;
+  readonly read: (text: string) => Value | undefined;
+  /** What can be written. */
+  readonly form: string;
+}
+
+/** What is wrong with the environment; in words for the person who started the server. */
+export class ConfigError extends Error {}
+
+function text(preset: string, meaning: string): Setting<string> {
+  return { meaning, preset, form: 'a text', read: (value) => value };
+}
+
+function integer(preset: number, min: number, max: number, meaning: string): Setting<number> {
+  return {
+    meaning,
+    preset: String(preset),
+    form: `a whole number from ${min} to ${max}`,
+    read: (value) => {
+      const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+      return number >= min && number <= max ? number : undefined;
+    },
+  };
+}
+
+function choice<const Value extends string>(
+  values: readonly [Value, ...Value[]],
+  meaning: string,
+): Setting<Value> {
+  return {
+    meaning,
+    preset: values[0],
+    form: values.join(', '),
+    read: (value) => values.find((v) => v === value),
+  };
+}
+
+export const SETTINGS = {
+  PORT: integer(8080, 1, 65_535, 'Port of the collection endpoint.'),
+  HOST: text('127.0.0.1', 'Address to listen on; 0.0.0.0 for every interface.'),
+  DATA_DIR: text('./data', 'Folder of the embedded store. Processes of one machine may share it.'),
+  ACCOUNT_FILE: text('', 'Account document (JSON). Empty: the account saved last, else the demo.'),
+  ADMIN_TOKEN: text(
+    '',
+    'Token for /v1. Empty: made at the first start and kept in the data folder.',
+  ),
+  DEADLINE_MS: integer(
+    50,
+    1,
+    60_000,
+    'After so many milliseconds a page is answered without the store.',
+  ),
+  FSYNC: choice(
+    ['everysec', 'always', 'no'],
+    'When visits reach the disk. They survive a killed process in any case, a power cut with always.',
+  ),
+  COOKIE_NAME: text('demdex', 'Name of the cookie that carries the device id.'),
+  REGION: integer(7, 1, 255, 'Region id in answers (dcs_region) and in the macro %REGION%.'),
+  PROFILE_TTL_DAYS: integer(
+    120,
+    1,
+    3_650,
+    'Visitors who were not seen for so many days are forgotten.',
+  ),
+  NEWCOMER_TTL_DAYS: integer(7, 1, 3_650, 'Likewise visitors whose id never came back.'),
+  MAX_CALLS_PER_ID: integer(
+    6_000,
+    0,
+    1_000_000_000,
+    'Calls a minute with one id; more are answered with errors 306 or 303. 0: no limit.',
+  ),
+  MAX_CALLS_PER_CLIENT: integer(
+    0,
+    0,
+    1_000_000_000,
+    'Calls a minute from one network address; more are answered with 429. 0: no limit.',
+  ),
+  MAX_WAITING: integer(
+    100_000,
+    1,
+    10_000_000,
+    'Visits that may wait for a disk that does not write.',
+  ),
+  DEMO_PORT: text('', "Port of the demo partner's inbox. Empty: the port after PORT."),
+  LOG_LEVEL: choice(
+    ['info', 'debug', 'warn', 'error', 'silent'],
+    'What is logged, as JSON lines on stderr.',
+  ),
+} satisfies Record<string, Setting<unknown>>;
+
+export type Config = {
+  readonly [Name in keyof typeof SETTINGS]: NonNullable<
+    ReturnType<(typeof SETTINGS)[Name]['read']>
+  >;
+};
+
+/** @throws ConfigError with every setting that is wrong */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const wrong: string[] = [];
+  const entries = Object.entries<Setting<unknown>>(SETTINGS).map(([name, setting]) => {
+    const given = environment[name];
+    const value = setting.read(given === undefined || given === '' ? setting.preset : given);
+    if (value === undefined) {
+      wrong.push(`  ${name}: ${JSON.stringify(given)} is not possible\n    write ${setting.form}`);
+    }
+    return [name, value];
+  });
+  if (wrong.length > 0) throw new ConfigError(`The settings have errors:\n${wrong.join('\n')}`);
+  return Object.fromEntries(entries) as Config;
+}
+
+export function help(): string {
+  const lines = Object.entries<Setting<unknown>>(SETTINGS).map(
+    ([name, { preset, meaning }]) => `  ${name.padEnd(22)}${(preset || '-').padEnd(12)}${meaning}`,
+  );
+  return `Switchyard decides which audience segments a visitor belongs to, and delivers that to destinations.
+
+  npm start              start, with the settings below from the environment
+  npm start -- --help    this text
+
+  ${'Setting'.padEnd(22)}${'Default'.padEnd(12)}Meaning
+${lines.join('\n')}
+`;
+}

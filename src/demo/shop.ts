@@ -1,0 +1,45 @@
+/** A small ticket shop that carries the tag: the first thing a newcomer sees. */
+import { type Context, Hono } from 'hono';
+import { serveAsset } from './assets.ts';
+import { concertOf } from './concerts.ts';
+import { layout, type Page, SHOP } from './layout.ts';
+import {
+  checkoutPage,
+  concertPage,
+  concertsPage,
+  homePage,
+  missingPage,
+  scriptlessPage,
+} from './pages.ts';
+
+/**
+ * The ticket shop; its links expect it at `/demo`.
+ *
+ * @example
+ * app.route('/demo', shop({ inbox: 'http://127.0.0.1:8081' }))
+ *
+ * @param places where the partner's inbox answers, as an origin
+ */
+export function shop(places: { inbox: string }): Hono {
+  const show = (c: Context, page: Page, status: 200 | 404 = 200) =>
+    c.html(layout(page, places), status, { 'Cache-Control': 'no-cache' });
+  const missing = (c: Context) => show(c, missingPage(), 404);
+
+  return (
+    new Hono()
+      .get('/', (c) => show(c, homePage()))
+      .get('/concerts', (c) => show(c, concertsPage()))
+      .get('/concerts/:slug', (c) => {
+        const concert = concertOf(c.req.param('slug'));
+        return concert ? show(c, concertPage(concert)) : missing(c);
+      })
+      .get('/no-script/:slug', (c) => {
+        const concert = concertOf(c.req.param('slug'));
+        return concert ? show(c, scriptlessPage(concert)) : missing(c);
+      })
+      .get('/checkout', (c) => show(c, checkoutPage(concertOf(c.req.query('concert')))))
+      .get('/assets/:asset{.+}', serveAsset)
+      // A router that tells `/demo` from `/demo/` brings the latter here.
+      .get('/*', (c) => (c.req.path === `${SHOP}/` ? show(c, homePage()) : missing(c)))
+  );
+}

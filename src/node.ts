@@ -1,0 +1,179 @@
+/** Switchyard on Node: reads the configuration, opens the store, serves. */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import path from 'node:path';
+import { type ServerType, serve } from '@hono/node-server';
+import pino from 'pino';
+import { AccountError } from './account/problem.ts';
+import { compileAccount, type Snapshot } from './account/snapshot.ts';
+import { app } from './app.ts';
+import { Deadline } from './collect/deadline.ts';
+import { DeviceCookie } from './collect/device-cookie.ts';
+import { Guard } from './collect/guard.ts';
+import { type Config, ConfigError, help, readConfig } from './config.ts';
+import { EmbeddedStore } from './store/embedded.ts';
+import type { Store } from './store/store.ts';
+
+async function start(config: Config): Promise<void> {
+  fs.mkdirSync(config.DATA_DIR, { recursive: true });
+  const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
+  const store = new EmbeddedStore({
+    folder: config.DATA_DIR,
+    fsync: config.FSYNC,
+    profileDays: config.PROFILE_TTL_DAYS,
+    newcomerDays: config.NEWCOMER_TTL_DAYS,
+    maxWaiting: config.MAX_WAITING,
+  });
+  const origin = `http://${urlHost(config.HOST)}:${config.PORT}`;
+  const demo = {
+    inbox: `http://${urlHost(config.HOST)}:${config.DEMO_PORT || config.PORT + 1}`,
+    collector: origin,
+  };
+  const { snapshot, isDemo } = await openAccount(config, store, demo.inbox);
+  const { token, isNew } = adminToken(config);
+  const routes = app({
+    door: {
+      snapshot: () => snapshot,
+      store,
+      guard: new Guard(config.MAX_CALLS_PER_ID),
+      deadline: new Deadline(config.DEADLINE_MS),
+      settings: {
+        region: config.REGION,
+        cookieName: config.COOKIE_NAME,
+        deviceCookie: new DeviceCookie(config.COOKIE_NAME),
+      },
+      report: (message, { tid, error }) => log.error({ tid, err: error }, message),
+    },
+    adminToken: token,
+    tag: fs.readFileSync(new URL('./tag/tag.js', import.meta.url), 'utf8'),
+    clients: new Guard(config.MAX_CALLS_PER_CLIENT),
+    clientOf: (c) => (c.env.incoming as IncomingMessage).socket.remoteAddress ?? '',
+  });
+  const servers: ServerType[] = [];
+  if (isDemo) {
+    const [{ shop }, { inbox }] = await Promise.all([
+      import('./demo/shop.ts'),
+      import('./demo/inbox.ts'),
+    ]);
+    routes.route('/demo', shop({ inbox: demo.inbox }));
+    routes.get('/', (c) => c.redirect('/demo/'));
+    const port = Number(new URL(demo.inbox).port);
+    servers.push(await listen(inbox({ collector: demo.collector }).fetch, config.HOST, port));
+  }
+  servers.push(await listen(routes.fetch, config.HOST, config.PORT));
+  stopOnSignal(servers, store);
+
+  console.log(`Switchyard listens on ${origin}`);
+  if (isDemo) {
+    console.log(`\n  The demo shop       ${origin}/demo/\n  A partner's inbox   ${demo.inbox}/`);
+    console.log('\n  Your own account    ACCOUNT_FILE=account.json npm start\n');
+  }
+  if (isNew) console.log(`  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})\n`);
+}
+
+/** The account of the file, else the one saved last, else the demo's. */
+async function openAccount(
+  config: Config,
+  store: Store,
+  inbox: string,
+): Promise<{ snapshot: Snapshot; isDemo: boolean }> {
+  if (config.ACCOUNT_FILE) {
+    const document = readJson(config.ACCOUNT_FILE);
+    const snapshot = compileAccount(document);
+    await store.saveAccount(document);
+    return { snapshot, isDemo: false };
+  }
+  const saved = store.loadAccount();
+  if (saved !== undefined) return { snapshot: compileAccount(saved), isDemo: false };
+  const { demoAccount } = await import('./demo/account.ts');
+  return { snapshot: compileAccount(demoAccount({ inbox })), isDemo: true };
+}
+
+function readJson(file: string): unknown {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(
+      `ACCOUNT_FILE: ${file} cannot be read (${(error as Error).message})\n  write the path of an account document`,
+    );
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(`ACCOUNT_FILE: ${file} is not JSON: ${(error as Error).message}`);
+  }
+}
+
+const tokenFile = ({ DATA_DIR }: Config) => path.join(DATA_DIR, 'admin-token');
+
+function adminToken(config: Config): { token: string; isNew: boolean } {
+  if (config.ADMIN_TOKEN) return { token: config.ADMIN_TOKEN, isNew: false };
+  const file = tokenFile(config);
+  try {
+    const token = randomBytes(24).toString('base64url');
+    // Of several processes that start at once, one makes the token.
+    fs.writeFileSync(file, `${token}\n`, { mode: 0o600, flag: 'wx' });
+    return { token, isNew: true };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return { token: fs.readFileSync(file, 'utf8').trim(), isNew: false };
+  }
+}
+
+type Fetch = Parameters<typeof serve>[0]['fetch'];
+
+function listen(fetch: Fetch, hostname: string, port: number): Promise<ServerType> {
+  return new Promise((resolve, reject) => {
+    const server = serve(
+      {
+        fetch,
+        hostname,
+        port,
+        serverOptions: {
+          // A call without Host gets its answer, too; so does one that is far too long.
+          requireHostHeader: false,
+          maxHeaderSize: 128 * 1024,
+          headersTimeout: 10_000,
+          requestTimeout: 10_000,
+        },
+      },
+      () => resolve(server),
+    );
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const instead = error.code === 'EADDRINUSE' ? 'stop what listens there, or set PORT' : '';
+      reject(new ConfigError(`Port ${port} of ${hostname}: ${error.message}\n  ${instead}`));
+    });
+  });
+}
+
+/** Lets open calls finish, keeps what was promised, and ends. */
+function stopOnSignal(servers: readonly ServerType[], store: Store): void {
+  const stop = async () => {
+    const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    for (const server of servers) {
+      if ('closeIdleConnections' in server) server.closeIdleConnections();
+    }
+    await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, 2_000))]);
+    await store.close();
+    process.exit(0);
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+/** What a browser on this machine writes for the address that the server listens on. */
+const urlHost = (host: string) =>
+  host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+
+if (process.argv.includes('--help')) console.log(help());
+else {
+  try {
+    await start(readConfig(process.env));
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof AccountError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,114 @@
+// The Switchyard tag. Embed: <script async src="https://collect.example/tag.js" data-c_page="home">
+// Send more: switchyard.send({ c_step: 'paid' }), or, before or after the tag has loaded,
+// (window.switchyard = window.switchyard || []).push({ c_step: 'paid' })
+(() => {
+  const script = document.currentScript;
+  const { origin } = new URL(script.src);
+  const KEY = 'switchyard';
+  const idle = window.requestIdleCallback || setTimeout;
+  let memory;
+  let first;
+
+  // Where the browser refuses storage, the id lives as long as the page.
+  const known = () => {
+    try {
+      return localStorage.getItem(KEY);
+    } catch {
+      return memory;
+    }
+  };
+  const keep = (uuid) => {
+    memory = uuid;
+    try {
+      uuid ? localStorage.setItem(KEY, uuid) : localStorage.removeItem(KEY);
+    } catch {}
+  };
+
+  // Attributes, not `dataset`, which would turn `c-x` into `cX`.
+  const page = {};
+  for (const { name, value } of script.attributes) {
+    if (name.startsWith('data-')) page[name.slice(5)] = value;
+  }
+  // What says how to treat this visitor holds for later calls too; what says what happened does not.
+  const lasting = Object.fromEntries(
+    Object.entries(page).filter(([name]) => /^(d_(?!sid$)|gdpr|gpp)/.test(name)),
+  );
+
+  const fire = ({ c, y, hr }) => {
+    if (!/^https?:/i.test(c)) return;
+    const frame = y === 'iframe';
+    const element = document.createElement(frame ? 'iframe' : 'img');
+    if (hr !== false) element.referrerPolicy = 'no-referrer';
+    if (frame) {
+      element.sandbox = 'allow-scripts allow-same-origin';
+      element.title = KEY;
+      element.setAttribute('aria-hidden', true);
+      element.style.display = 'none';
+    }
+    element.src = c;
+    if (frame) (document.body || document.documentElement).append(element);
+  };
+
+  const call = async (signals) => {
+    try {
+      // A page rendered ahead of a visit is no visit yet.
+      if (document.prerendering) {
+        await new Promise((go) => {
+          document.addEventListener('prerenderingchange', go, { once: true });
+        });
+      }
+      const body = new URLSearchParams();
+      const pairs = {
+        h_referer: location.href.split('#')[0],
+        d_uuid: known(),
+        ...lasting,
+        ...signals,
+      };
+      for (const name in pairs) {
+        for (const value of [pairs[name]].flat()) if (value != null) body.append(name, value);
+      }
+      const response = await fetch(
+        `${origin}/event?d_rtbd=json&d_dst=1&d_jsonv=1&_ts=${Date.now()}`,
+        {
+          method: 'POST',
+          credentials: 'include',
+          headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+          body,
+          // Browsers refuse more than 64 KiB of these at a time.
+          keepalive: `${body}`.length < 16e3,
+        },
+      );
+      if (!response.ok) return;
+      const answer = await response.json();
+      if (answer.errors?.some(({ code }) => code === 171)) keep();
+      else if (answer.uuid) keep(answer.uuid);
+      for (const { cn, cv, ttl, dmn } of answer.stuff || []) {
+        // biome-ignore lint/suspicious/noDocumentCookie: Cookie Store is not everywhere yet.
+        document.cookie = `${cn}=${cv}; path=/; SameSite=Lax${
+          ttl ? `; Max-Age=${ttl * 86400}` : ''
+        }${dmn ? `; domain=${dmn}` : ''}${location.protocol === 'https:' ? '; Secure' : ''}`;
+      }
+      idle(
+        () => {
+          answer.dests?.forEach(fire);
+          document.dispatchEvent(new CustomEvent(KEY, { detail: answer }));
+        },
+        { timeout: 300 },
+      );
+      return answer;
+    } catch {
+      // The page goes on as if there were no tag.
+    }
+  };
+
+  // Without an id yet, two calls at once would become two visitors: they go one after the other.
+  const send = (signals) => {
+    if (known()) return call(signals);
+    first = Promise.resolve(first).then(() => call(signals));
+    return first;
+  };
+  const waiting = Array.isArray(window[KEY]) ? window[KEY] : [];
+  window[KEY] = { send, push: (...all) => all.forEach(send) };
+  send(page);
+  waiting.forEach(send);
+})();

@@ -1,0 +1,99 @@
+/** Real servers for tests: started as a user starts them, killed for real. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** A folder of its own for a test; removed when the process ends. */
+export function temporaryFolder(): string {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'switchyard-'));
+  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A port of 127.0.0.1 that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export interface RunningServer {
+  /** Such as `http://127.0.0.1:40123`. */
+  readonly origin: string;
+  /** Origin of the demo partner's inbox, where the demo runs. */
+  readonly inbox: string;
+  readonly folder: string;
+  readonly adminToken: string;
+  readonly process: ChildProcess;
+  /** Everything that it has printed. */
+  readonly output: () => string;
+  /** Sends a signal and waits for the end. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export interface ServerOptions {
+  /** An account document; without one the demo runs. */
+  readonly account?: unknown;
+  /** Folder of the store; a new one if not given. */
+  readonly folder?: string;
+  readonly environment?: Record<string, string>;
+}
+
+/** Starts `src/node.ts` on free ports and waits until it listens. */
+export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
+  const folder = options.folder ?? temporaryFolder();
+  const [port, demoPort] = [await freePort(), await freePort()];
+  const environment: Record<string, string> = {
+    PORT: String(port),
+    DEMO_PORT: String(demoPort),
+    DATA_DIR: folder,
+    ADMIN_TOKEN: 'test-token',
+    ...options.environment,
+  };
+  if (options.account !== undefined) {
+    environment.ACCOUNT_FILE = path.join(folder, 'given-account.json');
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(environment.ACCOUNT_FILE, JSON.stringify(options.account));
+  }
+  const child = spawn(process.execPath, ['src/node.ts'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const ended = once(child, 'exit');
+  const listening = new Promise<void>((resolve, reject) => {
+    const read = (text: Buffer) => {
+      output += text;
+      if (output.includes('listens on')) resolve();
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    ended.then(([code]) => reject(new Error(`the server ended with ${code}:\n${output}`)));
+  });
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  await listening;
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    inbox: `http://127.0.0.1:${demoPort}`,
+    folder,
+    adminToken: environment.ADMIN_TOKEN,
+    process: child,
+    output: () => output,
+    async stop(signal = 'SIGTERM') {
+      process.off('exit', kill);
+      child.kill(signal);
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  root: fileURLToPath(new URL('..', import.meta.url)),
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Real servers and browsers take their time on a busy machine.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Nothing is mocked and no test leaves anything behind in its thread.
+    isolate: false,
+  },
+});
