@@ -41,8 +41,10 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
     return method === 'OPTIONS' ? preflight(request, door) : wrongMethod(ALLOW);
   });
 
-  app.all('/:sync{ibs:.*}', (c) => {
+  // In a route, the colon of `/ibs:dpid=…` would start a parameter.
+  app.notFound((c) => {
     const { url, method } = c.req.raw;
+    if (!c.req.path.startsWith('/ibs:')) return c.text('There is nothing here.\n', 404);
     if (method !== 'GET') return wrongMethod('GET');
     if (clients.exceeds(clientOf(c), Date.now())) return tooMany();
     // The ids stand in the path itself: `/ibs:dpid=…&dpuuid=…`.

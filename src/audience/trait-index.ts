@@ -178,12 +178,16 @@ class KeyIndex {
       if (this.#numbers.size > 0 || this.#above.length > 0 || this.#below.length > 0) {
         this.#considerNumber(decimal(value), consider);
       }
-      for (const [length, prefixes] of this.#prefixes) {
-        if (length <= value.length) prefixes.get(value.slice(0, length))?.forEach(consider);
+      if (this.#prefixes.size > 0) {
+        for (const [length, prefixes] of this.#prefixes) {
+          if (length <= value.length) prefixes.get(value.slice(0, length))?.forEach(consider);
+        }
       }
-      for (const [length, suffixes] of this.#suffixes) {
-        if (length <= value.length) {
-          suffixes.get(value.slice(value.length - length))?.forEach(consider);
+      if (this.#suffixes.size > 0) {
+        for (const [length, suffixes] of this.#suffixes) {
+          if (length <= value.length) {
+            suffixes.get(value.slice(value.length - length))?.forEach(consider);
+          }
         }
       }
       this.#substrings.consider(value, consider);

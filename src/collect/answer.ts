@@ -80,7 +80,6 @@ export function allowOrigin(
   if (origin === undefined || pageHost === undefined || !sites.ownsPage(pageHost)) return;
   headers['Access-Control-Allow-Origin'] = origin;
   headers['Access-Control-Allow-Credentials'] = 'true';
-  headers['Access-Control-Expose-Headers'] = 'X-Error, X-TID';
 }
 
 function body(

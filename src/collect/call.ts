@@ -32,6 +32,7 @@ export interface Call {
   readonly coppa: boolean;
   /** The device id that the call carries, explicitly or in its cookie. */
   readonly deviceId: string | undefined;
+  /** A device id for who carries none; empty where there is one. */
   readonly freshId: string;
   readonly ecid: string | undefined;
   readonly declared: readonly DeclaredId[];
@@ -100,6 +101,7 @@ export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSetting
   const rtbd = parameter('d_rtbd');
   const platform = parameter('d_ptfm') ?? 'browser';
   const wantsTraits = parameter('d_cts');
+  const deviceId = deviceIdOf(parameter('d_uuid'), cookie(settings.cookieName), complaints);
   return {
     transaction: newTransaction(),
     at,
@@ -112,8 +114,8 @@ export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSetting
     wantsTraits: wantsTraits === '1' || wantsTraits === '2',
     platform: PLATFORMS.has(platform) ? (platform as Platform) : 'browser',
     coppa: parameter('d_coppa') === '1',
-    deviceId: deviceIdOf(parameter('d_uuid'), cookie(settings.cookieName), complaints),
-    freshId: newDeviceId(),
+    deviceId,
+    freshId: deviceId === undefined ? newDeviceId() : '',
     ecid: ecidOf(parameter('d_mid'), complaints),
     declared: declaredIds(
       parameters,
@@ -187,9 +189,7 @@ function signalsOf(
   const signals = new Map<string, readonly string[]>();
   for (const [key, values] of parameters.all) {
     if (!traitIndex.knows(key)) continue;
-    // A header is one value, whatever commas it holds.
-    const whole = key.startsWith('h_') || !values.some((value) => value.includes(','));
-    signals.set(key, whole ? values : values.flatMap((value) => value.split(',')));
+    signals.set(key, splitAtCommas(key, values));
   }
   for (const { name, key } of HEADER_KEYS) {
     if (!traitIndex.knows(key) || (name === 'referer' && signals.has(key))) continue;
@@ -199,6 +199,15 @@ function signalsOf(
     else signals.set(key, [value]);
   }
   return signals;
+}
+
+/** A header is one value, whatever commas it holds. */
+function splitAtCommas(key: string, values: readonly string[]): readonly string[] {
+  for (const value of values) {
+    if (!value.includes(',')) continue;
+    return key.startsWith('h_') ? values : values.flatMap((v) => v.split(','));
+  }
+  return values;
 }
 
 const numbersOf = (values: readonly string[]): number[] =>

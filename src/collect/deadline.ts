@@ -1,22 +1,40 @@
 /** The moment at which a page gets its answer whatever the store does. */
 
 /** One call that waits. */
-export interface Watch {
-  /** Set by the caller when the answer is decided: the deadline has no meaning any more. */
-  done: boolean;
-  /** Set when the deadline has passed. */
-  expired: boolean;
-}
-
-interface Entry extends Watch {
+export class Watch {
+  /** Whether the deadline has passed. */
+  expired = false;
   readonly at: number;
-  readonly expire: () => void;
+  #expire: (() => void) | undefined;
+
+  constructor(at: number, expire: () => void) {
+    this.at = at;
+    this.#expire = expire;
+  }
+
+  /** Whether the deadline still means anything. */
+  get open(): boolean {
+    return this.#expire !== undefined;
+  }
+
+  /** The answer is decided. Lets go of the call, which would otherwise be kept until its time. */
+  settle(): void {
+    this.#expire = undefined;
+  }
+
+  expire(): void {
+    const expire = this.#expire;
+    if (!expire) return;
+    this.#expire = undefined;
+    this.expired = true;
+    expire();
+  }
 }
 
 /** All calls have the same time, so they expire in order: one timer serves them all. */
 export class Deadline {
   readonly #milliseconds: number;
-  #waiting: Entry[] = [];
+  #waiting: Watch[] = [];
   #armed = false;
 
   constructor(milliseconds: number) {
@@ -24,11 +42,10 @@ export class Deadline {
   }
 
   watch(expire: () => void): Watch {
-    const at = performance.now() + this.#milliseconds;
-    const entry: Entry = { at, expire, done: false, expired: false };
-    this.#waiting.push(entry);
+    const watch = new Watch(performance.now() + this.#milliseconds, expire);
+    this.#waiting.push(watch);
     if (!this.#armed) this.#arm(this.#milliseconds);
-    return entry;
+    return watch;
   }
 
   #arm(milliseconds: number): void {
@@ -38,15 +55,10 @@ export class Deadline {
 
   #check(): void {
     const now = performance.now();
-    let i = 0;
-    for (; i < this.#waiting.length && this.#waiting[i].at <= now; i++) {
-      const entry = this.#waiting[i];
-      if (entry.done) continue;
-      entry.expired = true;
-      entry.expire();
-    }
-    // What is done need not be kept until its time comes.
-    this.#waiting = this.#waiting.slice(i).filter((entry) => !entry.done);
+    this.#waiting = this.#waiting.filter((watch) => {
+      if (watch.at <= now) watch.expire();
+      return watch.open;
+    });
     this.#armed = false;
     if (this.#waiting.length > 0) this.#arm(Math.max(1, this.#waiting[0].at - now));
   }

@@ -50,7 +50,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
     const decideVisit = ({ deviceId, profile }: { deviceId: string; profile: Profile }) => {
       // The page has its answer already; what was realized is kept all the same.
       if (watch.expired) return undefined;
-      watch.done = true;
+      watch.settle();
       if (profile.optedOut) {
         call.complaints.push(complain(171));
         resolve(reply(decideOptedOut(snapshot, call, door), undefined));
@@ -63,8 +63,8 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
     };
     door.store.visit(visit, decideVisit).catch((error: unknown) => {
       door.report('a visit was not kept', { tid: call.transaction.id, error });
-      if (watch.expired || watch.done) return;
-      watch.done = true;
+      if (!watch.open) return;
+      watch.settle();
       late(code);
     });
   });

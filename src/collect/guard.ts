@@ -1,12 +1,12 @@
 /** Who calls abnormally often. */
 
 const ROWS = 2;
-const SLOTS = 1 << 18;
+const SLOTS = 1 << 16;
 const WINDOW_MS = 60_000;
 
 /**
  * Counts calls by id within a minute in a fixed amount of memory (a count-min sketch: a count can
- * come out too high, with many ids, never too low). A million ids a minute add about four to each.
+ * come out too high, with many ids, never too low). A million ids a minute add about 15 to each.
  */
 export class Guard {
   readonly #limit: number;
@@ -32,8 +32,8 @@ export class Guard {
       first = Math.imul(first ^ code, 0x01000193);
       second = Math.imul(second ^ code, 0x85ebca6b) ^ (second >>> 13);
     }
-    const a = ++this.#counts[first >>> 14];
-    const b = ++this.#counts[SLOTS + (second >>> 14)];
+    const a = ++this.#counts[first >>> 16];
+    const b = ++this.#counts[SLOTS + (second >>> 16)];
     return Math.min(a, b) > this.#limit;
   }
 }

@@ -1,5 +1,6 @@
 /** The key-value pairs of a request: its query and its form body, read together. */
 
+const ENCODED = /[%+]/;
 /** A percent sign that starts no percent-encoded byte. */
 const BROKEN = /%(?![0-9a-f]{2})/i;
 
@@ -13,10 +14,11 @@ export class Parameters {
 
   /** Adds `k=v&k=v…`; `+` is a space. */
   add(text: string): void {
+    const encoded = ENCODED.test(text);
     for (let at = 0; at < text.length; ) {
       let end = text.indexOf('&', at);
       if (end === -1) end = text.length;
-      if (end > at) this.#addPair(text.slice(at, end));
+      if (end > at) this.#addPair(text, at, end, encoded);
       at = end + 1;
     }
   }
@@ -29,11 +31,16 @@ export class Parameters {
     return this.all.get(key) ?? [];
   }
 
-  #addPair(pair: string): void {
-    const equals = pair.indexOf('=');
-    const key = this.#decode(equals === -1 ? pair : pair.slice(0, equals));
-    const value = equals === -1 ? '' : this.#decode(pair.slice(equals + 1));
-    if (key === undefined || value === undefined) return;
+  #addPair(text: string, from: number, to: number, encoded: boolean): void {
+    let equals = text.indexOf('=', from);
+    if (equals === -1 || equals > to) equals = to;
+    let key: string | undefined = text.slice(from, equals);
+    let value: string | undefined = text.slice(equals + 1, Math.max(to, equals + 1));
+    if (encoded) {
+      key = this.#decode(key);
+      value = this.#decode(value);
+      if (key === undefined || value === undefined) return;
+    }
     const values = this.all.get(key);
     if (values) values.push(value);
     else this.all.set(key, [value]);

@@ -43,15 +43,15 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
       door.store
         .visit(visit, (visitor) => {
           if (watch.expired) return undefined;
-          watch.done = true;
+          watch.settle();
           if (visitor.profile.optedOut) complaints.push(complain(171));
           resolve(visitor.profile.optedOut ? undefined : visitor.deviceId);
           return undefined;
         })
         .catch((error: unknown) => {
           door.report('an id sync was not kept', { tid: transaction.id, error });
-          if (watch.expired || watch.done) return;
-          watch.done = true;
+          if (!watch.open) return;
+          watch.settle();
           late();
         });
     });

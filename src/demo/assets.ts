@@ -1,4 +1,4 @@
-/** The demo's style sheets, scripts and pictures: a few small files, read once. */
+/** The demo's style sheets, scripts and drawings: a few small files, read once. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import type { Context } from 'hono';
@@ -13,7 +13,7 @@ const TYPES: Record<string, string> = {
 const ASSETS = new Map(
   ['', 'posters/'].flatMap((folder) =>
     readdirSync(new URL(folder, FOLDER), { withFileTypes: true })
-      .filter((entry) => entry.isFile())
+      .filter(({ name }) => extname(name) in TYPES)
       .map(({ name }) => {
         const body = readFileSync(new URL(folder + name, FOLDER), 'utf8');
         return [folder + name, { body, type: TYPES[extname(name)] }];

@@ -69,7 +69,7 @@ export function inboxPage(calls: readonly Call[], places: { collector: string })
 <section class="empty" id="empty"${calls.length > 0 ? raw(' hidden') : ''}>
 ${MARK}
 <h2>No calls yet</h2>
-<p>Put this page beside <a href="${places.collector}/demo/" target="_blank" rel="noopener">the ticket shop</a> and look at a concert there. Calls appear here while the shop’s page is still loading.</p>
+<p>Put this page beside <a href="${places.collector}/demo/" target="_blank" rel="noopener">the ticket shop</a> and look at a concert there. Each call appears here as it arrives.</p>
 </section>
 <ol class="calls" id="calls" data-newest="${calls[0]?.id ?? 0}">${calls.map(callEntry)}</ol>
 </main>

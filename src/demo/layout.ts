@@ -17,6 +17,8 @@ export interface Page {
   readonly footnote?: Html;
   /** Without scripts the page makes its own call, and nothing on it can listen to the answer. */
   readonly scriptless?: boolean;
+  /** Whether a page without scripts lets the partner match ids. */
+  readonly matches?: boolean;
 }
 
 const NAVIGATION = [
@@ -27,7 +29,7 @@ const NAVIGATION = [
 
 /** Wraps a page of the shop in its document. */
 export function layout(page: Page, places: { inbox: string }): Html {
-  const { title, said, main, footnote, scriptless } = page;
+  const { title, said, main, footnote, scriptless, matches } = page;
   const address = `${places.inbox}/hello`;
   // With scripts, shop.js loads it once there is an answer, and so an id to match.
   const hello = html`<img class="pixel" src="${address}" alt="" width="1" height="1" referrerpolicy="no-referrer">`;
@@ -40,13 +42,7 @@ export function layout(page: Page, places: { inbox: string }): Html {
 <title>${title} · Halfnote</title>
 <link rel="icon" href="${SHOP}/assets/halfnote.svg" type="image/svg+xml">
 <link rel="stylesheet" href="${SHOP}/assets/shop.css">
-${
-  scriptless
-    ? ''
-    : html`<link rel="stylesheet" href="${SHOP}/assets/backstage.css">
-${tag(said)}
-<script defer src="${SHOP}/assets/shop.js"></script>`
-}
+${scriptless ? '' : html`<link rel="stylesheet" href="${SHOP}/assets/backstage.css">`}
 </head>
 <body data-hello="${address}">
 <a class="skip" href="#main">Skip to the content</a>
@@ -64,13 +60,24 @@ ${NAVIGATION.map(
 ${footnote ?? ''}
 <p>Halfnote is a made-up ticket shop: nothing is sold here. It shows what <strong>Switchyard</strong> does with a visit, and what a partner gets to see of it in <a href="${places.inbox}/" target="_blank" rel="noopener">the partner’s inbox</a>.</p>
 </footer>
-${scriptless ? hello : html`<noscript>${hello}</noscript>`}
-${scriptless ? '' : backstage(said, places)}
+${
+  scriptless
+    ? matches
+      ? hello
+      : ''
+    : html`<noscript>${hello}</noscript>
+${backstage(said, places)}
+<script src="${SHOP}/assets/shop.js"></script>
+${tag(said)}`
+}
 </body>
 </html>`;
 }
 
-/** The tag as a site owner embeds it; `d_cts` asks for what the panel shows. */
+/**
+ * The tag as a site owner embeds it, after the scripts that listen to its answer; `d_cts` asks for
+ * what the panel shows.
+ */
 function tag(said: Said): Html {
   const attributes = Object.entries(said).map(([key, value]) => html` data-${key}="${value}"`);
   return html`<script async src="/tag.js"${attributes} data-d_cts="1"></script>`;

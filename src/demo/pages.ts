@@ -13,7 +13,7 @@ const poster = (concert: Concert, { alt = concert.poster, eager = false } = {}):
 const card = (concert: Concert): Html => html`<li class="card"><a href="${link(concert)}">
 ${poster(concert, { alt: '' })}
 <span class="card-title">${concert.artist}</span>
-<span class="card-line">${concert.date}</span>
+<span class="card-line">${concert.date.replace(/ \d{4}$/, '')}</span>
 <span class="card-line">${concert.venue}, ${concert.city}</span>
 <span class="card-price"><span>${concert.genre}</span> <b>${euros(concert.price)}</b></span>
 </a></li>`;
@@ -110,19 +110,23 @@ export function concertPage(concert: Concert): Page {
 /**
  * One concert without any script. The frame carries the visit, since it can deliver all that is
  * due; the image carries only that a page without script was seen, so that nothing counts twice.
+ *
+ * @param known whether the browser has a device id already: without one, several calls at once would
+ *   make it several visitors, so there is the frame alone
  */
-export function scriptlessPage(concert: Concert): Page {
+export function scriptlessPage(concert: Concert, known: boolean): Page {
   const now = String(Date.now());
   const event = (said: Said) => `/event?${new URLSearchParams({ ...said, _ts: now })}`;
   return {
     title: `${concert.artist}, without JavaScript`,
     said: saidOf(concert),
     scriptless: true,
+    matches: known,
     main: html`${concertMain(
       concert,
-      html`<div class="notice"><p><strong>There is no script on this page.</strong> A hidden frame tells Switchyard of your visit and comes back with every partner call that is due. A single image shows the second way: it is sent on to one partner at a time.</p><p>Nothing here can show you the answer, so look for it in the partner’s inbox. <a href="${link(concert)}">Back to the page with the tag</a></p></div>`,
+      html`<div class="notice"><p><strong>There is no script on this page.</strong> A hidden frame tells Switchyard of your visit and comes back with every partner call that is due. From your second page on, a single image shows the other way: it is sent on to one partner at a time.</p><p>Nothing here can show you the answer, so look for it in the partner’s inbox. <a href="${link(concert)}">Back to the page with the tag</a></p></div>`,
     )}
-<img class="pixel" src="${event({ c_page: 'no-script' })}" alt="" width="1" height="1">
+${known ? html`<img class="pixel" src="${event({ c_page: 'no-script' })}" alt="" width="1" height="1">` : ''}
 <iframe class="pixel" src="${event({ ...saidOf(concert), d_rtbd: 'iframe' })}" title="Calls to partners" width="1" height="1" tabindex="-1" aria-hidden="true"></iframe>`,
   };
 }

@@ -59,6 +59,8 @@ interface Waiting {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   deviceId: string;
+  /** The visitor's profile, once it has been looked up and is kept in memory. */
+  profile: Profile | undefined;
 }
 
 /** Something to remember of a visit that has been decided. */
@@ -121,7 +123,7 @@ export class EmbeddedStore implements Store {
       return Promise.reject(new StoreError('too many visits wait for the disk'));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ visit, decide, resolve, reject, deviceId: '' });
+      this.#waiting.push({ visit, decide, resolve, reject, deviceId: '', profile: undefined });
       this.#schedule();
     });
   }
@@ -236,6 +238,7 @@ export class EmbeddedStore implements Store {
     const { visit } = waiting;
     const deviceId = this.#identify(visit);
     waiting.deviceId = deviceId;
+    waiting.profile = undefined;
     for (const { dataSource, id } of visit.aliases) {
       if (this.#linked(aliasKey(dataSource, id)) === deviceId) continue;
       writeLinkEntry(this.#frame, deviceId, { dataSource, id });
@@ -246,6 +249,7 @@ export class EmbeddedStore implements Store {
       // Nothing at all is stored of who has opted out.
       if (profile.optedOut) return;
       this.#keep(deviceId, profile);
+      waiting.profile = profile;
     }
     writeChangeEntry(this.#frame, kindOf(waiting), deviceId, visit.change);
   }
@@ -261,18 +265,17 @@ export class EmbeddedStore implements Store {
         if (this.#linked(alias) !== deviceId) links.set(alias, deviceId);
       }
       try {
-        let profile = this.#known(deviceId);
+        const known = waiting.profile ?? this.#known(deviceId);
+        const profile = known ?? new Profile();
         const added = addsAnything(change);
-        const isNew = profile === undefined;
-        profile ??= new Profile();
         if (added) {
           profile.apply(change);
           this.#keep(deviceId, profile);
         }
-        const seenToday = profile.seen >= change.day;
+        const seenBefore = known !== undefined && profile.seen < change.day;
         const decided = decide({ deviceId, profile });
-        const after = { ...decided, day: change.day };
-        if (addsAnything(after) || (!isNew && !added && !seenToday)) {
+        if (decided || seenBefore) {
+          const after = { ...decided, day: change.day };
           profile.apply(after);
           this.#keep(deviceId, profile);
           this.#afterwards.push({ kind: kindOf(waiting), deviceId, change: after });

@@ -69,5 +69,10 @@ function begin(writer: Writer, kind: number, deviceId: string): number {
 }
 
 function end(writer: Writer, start: number): void {
-  new DataView(writer.bytes.buffer).setUint32(start - 4, writer.length - start, true);
+  const length = writer.length - start;
+  const { bytes } = writer;
+  bytes[start - 4] = length;
+  bytes[start - 3] = length >>> 8;
+  bytes[start - 2] = length >>> 16;
+  bytes[start - 1] = length >>> 24;
 }

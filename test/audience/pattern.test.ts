@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   compilePattern,
   MAX_PATTERN,
-  MAX_SUBJECT,
+  MAX_PROGRAM,
   PatternError,
 } from '../../src/audience/pattern.ts';
 
@@ -35,7 +35,7 @@ describe('a pattern holds if it matches anywhere in the value', () => {
     ['^.$', '😀', true],
     ['a{0}$', 'b', true],
   ])('%j on %j: %s', (pattern, value, holds) => {
-    expect(compilePattern(pattern)(value)).toBe(holds);
+    expect(compilePattern(pattern).matches(value)).toBe(holds);
   });
 });
 
@@ -95,28 +95,51 @@ describe('an evil pattern takes no longer than any other', () => {
     ['^(x|xx|xxx)+$', `${x}!`, false],
     ['(.*)(.*)(.*)(.*)(.*)y', x, false],
     ['(?:x?){60}x{60}y', x, false],
+    // A value without any y is ruled out at once; here the y stands where it is of no use.
+    ['(x+x+)+y', `y${x}`, false],
+    ['(x*)*y$', `y${x}`, false],
+    ['(?:x?){60}x{60}y', `y${x}`, false],
+    ['(x|y)*x(x|y){60}z', `z${'xxyxyyy'.repeat(150)}`, false],
   ])('%s', (pattern, value, holds) => {
     const start = performance.now();
-    expect(compilePattern(pattern)(value)).toBe(holds);
+    expect(compilePattern(pattern).matches(value)).toBe(holds);
     expect(performance.now() - start).toBeLessThan(1000);
   });
 });
 
-describe('of a value, only the first characters are looked at', () => {
-  const filler = 'x'.repeat(MAX_SUBJECT - 1);
-  it.each([
-    ['the last one', 'b', `${filler}b`, true],
-    ['the first one too many', 'b', `${filler}xb`, false],
+describe('the whole value is looked at, however long', () => {
+  const long = 'x'.repeat(100_000);
+  it.each<[name: string, pattern: string, value: string, holds: boolean]>([
+    ['its last character', 'b', `${long}b`, true],
+    ['its last characters', 'b+c$', `${long}bbc`, true],
+    ['none of them', 'b', long, false],
+    ['a place in the middle', '\\bcar\\b', `${long} car ${long}`, true],
+    ['both ends', '^a.*b$', `a${long}b`, true],
+    ['$ is its end', '^x+$', long, true],
+    ['$ is nothing before its end', '^x+$', `${long}, and then something else`, false],
+    ['\\z is its end', '^x+\\z', long, true],
+    ['\\z is nothing before its end', '^x+\\z', `${long}, and then something else`, false],
+    ['\\b is no place in a word', 'car\\b', `${'-'.repeat(100_000)}cargo`, false],
+    ['^ is its beginning only', '^b', `${long}b`, false],
   ])('%s', (_name, pattern, value, holds) => {
-    expect(compilePattern(pattern)(value)).toBe(holds);
+    expect(compilePattern(pattern).matches(value)).toBe(holds);
+  });
+});
+
+describe('a pattern says how large it is', () => {
+  const sizeOf = (pattern: string) => compilePattern(pattern).size;
+
+  it('in instructions: one for each repeated character', () => {
+    expect(sizeOf('a{50}') - sizeOf('a{20}')).toBe(30);
+    expect(sizeOf('(?:ab){20}') - sizeOf('(?:ab){5}')).toBe(30);
   });
 
-  // The place where the value is cut is not its end: a rule must not hold for what it excludes.
-  it.each([
-    ['$', '^x+$', `${filler}x, and then something else`],
-    ['\\z', '^x+\\z', `${filler}x, and then something else`],
-    ['\\b', 'car\\b', `${'-'.repeat(MAX_SUBJECT - 3)}cargo`],
-  ])('%s does not hold at the cut', (_name, pattern, value) => {
-    expect(compilePattern(pattern)(value)).toBe(false);
-  });
+  // A size of 0 would make matching free of charge.
+  it.each(['', '^', '$', '^$', 'a', '.', 'a{0}', 'a*', '\\b', '(?i)a', '(red|blue) car', 'a{250}'])(
+    '%j has a size, and not too large a one',
+    (pattern) => {
+      expect(sizeOf(pattern)).toBeGreaterThan(0);
+      expect(sizeOf(pattern)).toBeLessThanOrEqual(MAX_PROGRAM);
+    },
+  );
 });

@@ -184,6 +184,77 @@ describe('an opt-out', () => {
   });
 });
 
+describe('a clone', () => {
+  const known: Change = {
+    day: 5,
+    realized: [7, 7, 9],
+    ecid: 'me',
+    declared: [
+      { dataSource: 1, id: 'x' },
+      { dataSource: 1, id: 'y' },
+    ],
+    firings: [{ destination: 1, mapping: 2, at: 10, hours: 0 }],
+    cookiesSet: [1, 2],
+  };
+  const firing = { destination: 1, at: 20, hours: 0 };
+
+  it.each<[string, Change]>([
+    ['a count grows', { day: 5, realized: [7] }],
+    ['a trait comes before the others', { day: 5, realized: [1] }],
+    ['a day comes between the others', { day: 4, realized: [9] }],
+    ['more traits than the array holds', { day: 5, realized: [1, 2, 3, 4, 5, 6] }],
+    ['a later day', { day: 6 }],
+    ['another id of the device', { day: 5, ecid: 'you' }],
+    ['another id', { day: 5, declared: [{ dataSource: 1, id: 'z' }] }],
+    ['an id becomes the newest', { day: 5, declared: [{ dataSource: 1, id: 'x' }] }],
+    ['an id of another data source', { day: 5, declared: [{ dataSource: 2, id: 'x' }] }],
+    ['a firing in the place of an older one', { day: 5, firings: [{ ...firing, mapping: 2 }] }],
+    ['a firing beside the others', { day: 5, firings: [{ ...firing, mapping: 3 }] }],
+    ['a cookie is set', { day: 5, cookiesSet: [3] }],
+    ['a cookie is removed', { day: 5, cookiesRemoved: [1] }],
+    ['an opt-out', { day: 5, optOut: true }],
+  ])('and its original do not touch each other: %s', (_name, change) => {
+    const original = profileAfter(known);
+    const clone = original.clone();
+    clone.apply(change);
+    expect(original).toEqual(profileAfter(known));
+    expect(clone).toEqual(profileAfter(known, change));
+    expect(clone).not.toEqual(original);
+
+    const kept = original.clone();
+    original.apply(change);
+    expect(kept).toEqual(profileAfter(known));
+    expect(original).toEqual(clone);
+  });
+
+  it.each<[string, Change[]]>([
+    ['an empty one', []],
+    ['a known one', [known]],
+    ['one who opted out', [known, { day: 6, optOut: true }]],
+  ])('is a profile like its original: %s', (_name, changes) => {
+    const original = profileAfter(...changes);
+    const clone = original.clone();
+    expect(clone).toBeInstanceOf(Profile);
+    expect(clone).not.toBe(original);
+    expect(clone).toEqual(original);
+  });
+
+  it('whatever came before and comes after', () => {
+    fc.assert(
+      fc.property(changes, changes, fc.boolean(), (before, after, optOut) => {
+        const original = profileAfter(...before);
+        const clone = original.clone();
+        for (const change of after) clone.apply({ ...change, optOut });
+        expect(original).toEqual(profileAfter(...before));
+        expect(clone).toEqual(
+          profileAfter(...before, ...after.map((change) => ({ ...change, optOut }))),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
 describe('the last day on which the visitor was seen', () => {
   it.each([
     [[], 0],

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_DEPTH } from '../../src/audience/expression.ts';
-import { RuleError } from '../../src/audience/scanner.ts';
+import { MAX_LENGTH, RuleError } from '../../src/audience/scanner.ts';
 import {
   compileSegmentRule,
   parseSegmentRule,
@@ -318,23 +318,37 @@ describe('what is no rule is refused at the character where it stops making sens
 describe('a rule has a largest size', () => {
   const nested = (levels: number) => `${'('.repeat(levels)}1T${')'.repeat(levels)}`;
   const DEEP = 'at most 100 levels of nesting';
-  const LONG = 'a rule of at most 65536 characters';
+  const LONG = 'at most 65536 characters';
+  /** Two characters shorter than it is printed. */
+  const printedTo = (length: number) =>
+    `FREQUENCY([1${'0'.repeat(length - 65_534)}T])>=1${' OR 1T'.repeat(10_919)}`;
 
   it.each<[name: string, text: string, position: number, expected: string]>([
     ['a parenthesis too many', nested(MAX_DEPTH + 1), 100, DEEP],
     ['10,000 parentheses', nested(10_000), 100, DEEP],
     ['10,000 NOTs', `${'NOT '.repeat(10_000)}1T`, 400, DEEP],
     ['70,000 characters', '1T OR '.repeat(70_000 / 6), 65_536, LONG],
+    ['a character too many', '1T'.padEnd(MAX_LENGTH + 1), 65_536, LONG],
+    // As it is printed: with spaces, and it has to be kept in that form.
+    ['a printed character too many', printedTo(MAX_LENGTH + 1), MAX_LENGTH - 1, LONG],
+    ['20,000 traits', `FREQUENCY([1T${',1T'.repeat(19_999)}])>=1`, 60_015, LONG],
   ])('refused: %s', (_name, text, position, expected) => {
     const error = refusal(parseSegmentRule, text);
     expect([error.position, error.expected]).toEqual([position, expected]);
+    expect(error.message).toMatch(
+      new RegExp(`at character ${position + 1}: expected ${expected}$`),
+    );
+    expect(error.text).toBe(text);
   });
 
   it.each([
     ['as many traits as fit', `1T${' OR 1T'.repeat(10_000)}`],
+    ['characters, as many as allowed', '1T'.padEnd(MAX_LENGTH)],
+    ['printed characters, as many as allowed', printedTo(MAX_LENGTH)],
     ['as deep as allowed', nested(MAX_DEPTH)],
-  ])('accepted: %s', (_name, text) => {
-    expect(() => parseSegmentRule(text)).not.toThrow();
+  ])('accepted, and again as it is printed: %s', (_name, text) => {
+    const rule = parseSegmentRule(text);
+    expect(parseSegmentRule(printSegmentRule(rule))).toEqual(rule);
   });
 });
 

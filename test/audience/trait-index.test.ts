@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { compilePattern } from '../../src/audience/pattern.ts';
 import type { Signals } from '../../src/audience/signal.ts';
 import { TraitIndex } from '../../src/audience/trait-index.ts';
 import { compileTraitRule, parseTraitRule } from '../../src/audience/trait-rule.ts';
@@ -125,6 +126,115 @@ describe('places of the realized traits', () => {
     ] as const) {
       expect(ascending(index.realized(request({ k: value })))).toEqual(expected);
     }
+  });
+});
+
+describe('a trait whose patterns could not all be tried is not realized', () => {
+  const size = compilePattern('x').size;
+  const realized = (rules: string[], signals: Record<string, string>, patternBudget: number) =>
+    ascending(indexOf(...rules).realized({ ...request(signals), patternBudget }));
+  const denied = 'c_a == "1" AND NOT c_b matchesregex "x"';
+
+  it.each<[string, string[], Record<string, string>, number, number[]]>([
+    ['not denied, within the budget', [denied], { c_a: '1', c_b: 'y' }, 2 * size, [0]],
+    ['denied, within the budget', [denied], { c_a: '1', c_b: 'x' }, 2 * size, []],
+    ['not denied, beyond the budget', [denied], { c_a: '1', c_b: 'y' }, 2 * size - 1, []],
+    ['denied, beyond the budget', [denied], { c_a: '1', c_b: 'x' }, 2 * size - 1, []],
+    ['no budget at all', [denied], { c_a: '1', c_b: 'x' }, 0, []],
+    ['a budget that was exceeded before', [denied], { c_a: '1', c_b: 'x' }, -1, []],
+    ['no value to try', [denied], { c_a: '1' }, -1, [0]],
+    ['a match, beyond the budget', ['c_b matchesregex "x"'], { c_b: 'x' }, 2 * size - 1, []],
+    [
+      'whatever NOTs there are',
+      [
+        'c_a == "1" AND NOT NOT NOT c_b matchesregex "x"',
+        'c_a == "1" AND NOT (c_b matchesregex "x" AND c_a == "1")',
+        'c_a == "1" AND (NOT c_b matchesregex "x" OR c_a == "2")',
+        'NOT (NOT c_a == "1" OR c_b matchesregex "x")',
+      ],
+      { c_a: '1', c_b: 'x' },
+      -1,
+      [],
+    ],
+    [
+      'even if the rest of its rule holds',
+      ['c_b matchesregex "y" OR c_a == "1"'],
+      { c_a: '1', c_b: 'x' },
+      -1,
+      [],
+    ],
+    [
+      'unless the rule holds before a pattern is tried',
+      ['c_a == "1" OR c_b matchesregex "y"'],
+      { c_a: '1', c_b: 'x' },
+      -1,
+      [0],
+    ],
+    [
+      'other traits are, before it and after it',
+      ['c_a == "1"', denied, 'NOT (NOT c_a == "1" OR c_b == "y")'],
+      { c_a: '1', c_b: 'x' },
+      -1,
+      [0, 2],
+    ],
+    [
+      'nor is any trait with a pattern after it',
+      ['c_b matchesregex "^x{200}$"', 'c_a matchesregex "1"', denied],
+      { c_b: 'y', c_a: '1' },
+      200,
+      [],
+    ],
+  ])('%s', (_name, rules, signals, budget, expected) => {
+    expect(realized(rules, signals, budget)).toEqual(expected);
+  });
+
+  it('and the next request has its own budget', () => {
+    const index = indexOf(denied);
+    const signals = { c_a: '1', c_b: 'y' };
+    expect(index.realized({ ...request(signals), patternBudget: 0 })).toEqual([]);
+    expect(index.realized(request(signals))).toEqual([0]);
+  });
+
+  it('so a small budget realizes nothing that a large one would not', () => {
+    let kept = 0;
+    let lost = 0;
+    fc.assert(
+      fc.property(
+        fc.array(fewTraitRules, { minLength: 1, maxLength: 25, size: 'max' }),
+        fewSignals,
+        fc.integer({ min: -1, max: 40 }),
+        (rules, signals, patternBudget) => {
+          const index = new TraitIndex(rules);
+          const all = index.realized(request(signals));
+          const some = index.realized({ ...request(signals), patternBudget });
+          expect(all).toEqual(expect.arrayContaining(some));
+          kept += some.length;
+          lost += all.length - some.length;
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(kept).toBeGreaterThan(100);
+    expect(lost).toBeGreaterThan(50);
+  });
+
+  // The slowest pattern of its size, on a value as long as a request can bring.
+  it('so that an attack ends soon', () => {
+    const rules = Array.from(
+      { length: 200 },
+      (_, n) => `c_b matchesregex "[ab]*a[ab]{120}[c-${'defghij'[n % 7]}]"`,
+    );
+    const index = indexOf(...rules, 'c_a == "1"');
+    let state = 1;
+    const hostile = Array.from({ length: 16_000 }, () => {
+      state = (state * 48_271) % 2_147_483_647;
+      return 'ab'[state & 1];
+    });
+    const evaluation = request({ c_a: '1', c_b: `c${hostile.join('')}` });
+    const start = performance.now();
+    expect(index.realized(evaluation)).toEqual([200]);
+    expect(performance.now() - start).toBeLessThan(3_000);
+    expect(evaluation.patternBudget).toBeLessThan(0);
   });
 });
 

@@ -65,38 +65,30 @@
     }
   };
 
-  const trait = (id) =>
-    make('li', {}, named('traits', id), make('span', { className: 'number' }, String(id)));
+  // Spaces, so that who listens to the entry, or copies it, gets words.
+  const item = (...parts) => make('li', {}, ...parts.flatMap((part) => [part, ' ']));
+  const number = (text) => make('span', { className: 'number' }, String(text));
+
+  const trait = (id) => item(named('traits', id), number(id));
   const segment = (before) => (id) =>
-    make(
-      'li',
-      {},
+    item(
       named('segments', id),
       ...(before && !before.includes(id) ? [make('span', { className: 'new' }, 'new')] : []),
-      make('span', { className: 'number' }, String(id)),
+      number(id),
     );
   const call = ({ id, y, c }) =>
-    make(
-      'li',
-      {},
+    item(
       named('destinations', id),
-      make('span', { className: 'number' }, y === 'iframe' ? 'frame' : 'image'),
+      number(y === 'iframe' ? 'frame' : 'image'),
       make('code', {}, c),
     );
   const cookie = ({ cn, cv, ttl }) =>
-    make(
-      'li',
-      {},
+    item(
       cn,
-      make(
-        'span',
-        { className: 'number' },
-        ttl < 0 ? 'removed' : ttl ? many(ttl, 'day') : 'until the browser closes',
-      ),
+      number(ttl < 0 ? 'removed' : ttl ? many(ttl, 'day') : 'until the browser closes'),
       ...(ttl < 0 ? [] : [make('code', {}, decoded(cv))]),
     );
-  const error = ({ code, msg }) =>
-    make('li', {}, msg || 'Error', make('span', { className: 'number' }, String(code)));
+  const error = ({ code, msg }) => item(msg || 'Error', number(code));
 
   document.addEventListener('switchyard', ({ detail: answer }) => {
     answers++;
@@ -121,7 +113,7 @@
       ),
       section(
         'Calls to partners',
-        'Only the mapped value leaves, nothing else.',
+        'Only the mapped values and ids leave, nothing else.',
         dests.map(call),
         'No partner was called.',
       ),

@@ -1,0 +1,108 @@
+/** What the tests of the store work with. */
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { type Change, dayOf, type Profile } from '../../src/audience/profile.ts';
+import { EmbeddedStore } from '../../src/store/embedded.ts';
+import type { Decide, Store, Visit, Visitor } from '../../src/store/store.ts';
+
+export const TODAY = dayOf(Date.now());
+
+/** A device id of its own for each number. */
+export const device = (n: number): string => String(n).padStart(38, '7');
+
+/** A visit of a known device that realizes traits today. */
+export const visitOf = (deviceId: string, ...realized: number[]): Visit => ({
+  deviceId,
+  aliases: [],
+  freshId: device(999_999),
+  change: { day: TODAY, realized },
+});
+
+/** How often a trait was realized, on all days together. */
+export function countOf({ realizations, length }: Profile, trait: number): number {
+  let count = 0;
+  for (let i = 0; i < length; i += 2) {
+    if (realizations[i] === trait) count += realizations[i + 1] & 0xffff;
+  }
+  return count;
+}
+
+/** A profile in words that can be compared, without spare room. */
+export const inWords = (profile: Profile) => ({
+  realizations: [...profile.realizations.subarray(0, profile.length)],
+  ecid: profile.ecid,
+  declared: [...profile.declared],
+  firings: profile.firings,
+  cookies: [...profile.cookies],
+  optedOut: profile.optedOut,
+  seen: profile.seen,
+});
+
+/** Visits, and gives back a copy of the visitor as of the decision. */
+export async function visited(
+  store: Store,
+  visit: Visit,
+  remember?: ReturnType<Decide>,
+): Promise<Visitor> {
+  let seen: Visitor | undefined;
+  await store.visit(visit, ({ deviceId, profile }) => {
+    seen = { deviceId, profile: profile.clone() };
+    return remember;
+  });
+  if (!seen) throw new Error('nothing was decided');
+  return seen;
+}
+
+export const openEmbedded = (
+  folder: string,
+  more: Partial<ConstructorParameters<typeof EmbeddedStore>[0]> = {},
+) =>
+  new EmbeddedStore({
+    folder,
+    fsync: 'no',
+    profileDays: 120,
+    newcomerDays: 7,
+    maxWaiting: 10_000,
+    ...more,
+  });
+
+/** Folds what can be folded, and waits for it; nothing else of this process runs meanwhile. */
+export function foldNow(folder: string): void {
+  const options = {
+    logFolder: path.join(folder, 'log'),
+    basePath: path.join(folder, 'base'),
+    profileDays: 120,
+    newcomerDays: 7,
+  };
+  const program = fileURLToPath(new URL('../../src/store/fold.ts', import.meta.url));
+  execFileSync(process.execPath, [program, JSON.stringify(options)], { timeout: 20_000 });
+}
+
+const u16 = fc.oneof(fc.integer({ min: 0, max: 65_535 }), fc.constantFrom(0, 65_535));
+const u32 = fc.oneof(fc.nat(9), fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constant(2 ** 32 - 1));
+
+/** Ids as the world writes them: no lone surrogates, since UTF-8 has none. */
+export const anyId = fc.oneof(
+  fc.string({ maxLength: 40 }),
+  fc.string({ unit: 'binary', maxLength: 40 }),
+  fc.constantFrom('', '\u0000', '\u0001', '\ufeffid', '💩'.repeat(256), 'ж'.repeat(512)),
+);
+
+/** Any change that the rest of Switchyard may make, in a small world: so that things meet. */
+export const anyChange: fc.Arbitrary<Change> = fc.record(
+  {
+    day: u16,
+    realized: fc.array(u32, { maxLength: 6 }),
+    ecid: anyId,
+    declared: fc.array(fc.record({ dataSource: u32, id: anyId }), { maxLength: 4 }),
+    firings: fc.array(fc.record({ destination: fc.nat(2), mapping: u32, at: u32, hours: u16 }), {
+      maxLength: 4,
+    }),
+    cookiesSet: fc.array(u32, { maxLength: 3 }),
+    cookiesRemoved: fc.array(u32, { maxLength: 3 }),
+    optOut: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
+  },
+  { requiredKeys: ['day'] },
+);

@@ -1,0 +1,339 @@
+import fs from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { executable, launch } from '../demo/browser.ts';
+import { type RunningServer, startServer } from '../server.ts';
+
+interface Answer {
+  readonly uuid?: string;
+  readonly traits: readonly number[];
+  readonly dests: readonly { id: string }[];
+  readonly errors?: readonly { code: number }[];
+}
+
+declare global {
+  interface Window {
+    switchyard: { send(signals: object): Promise<Answer | undefined> };
+    answers: Answer[];
+    spoilt?: boolean;
+  }
+}
+
+test('the tag has at most 2,048 bytes gzipped', () => {
+  const tag = fs.readFileSync(new URL('../../src/tag/tag.js', import.meta.url));
+  expect(gzipSync(tag, { level: 9 }).length).toBeLessThanOrEqual(2_048);
+});
+
+const PARTNER = 'http://partner.localhost';
+
+function account() {
+  const trait = (sid: number, traitRule: string) => ({
+    sid,
+    name: traitRule,
+    traitType: 'RULE_BASED_TRAIT',
+    traitRule,
+    ttl: 120,
+    dataSourceId: 1,
+    folderId: 1,
+  });
+  const cookie = (destinationId: number, cookieName: string, more: object) => ({
+    destinationId,
+    name: cookieName,
+    destinationType: 'ADS',
+    cookieName,
+    cnameDomain: '',
+    domainRestrictions: 'all_domains',
+    formatType: 'single_key',
+    singleKey: 'k',
+    ...more,
+  });
+  const pixel = (destinationId: number, path: string, more: object) => ({
+    destinationId,
+    name: path,
+    destinationType: 'PUSH',
+    ...more,
+    mappings: [
+      { sid: 11, traitType: 'SEGMENT', url: PARTNER + path, secureUrl: `https://x.example${path}` },
+    ],
+  });
+  const mapped = (sid: number) => [{ sid, traitType: 'SEGMENT', valueAlias: 'a b;c', priority: 1 }];
+  return {
+    dataSources: [{ dataSourceId: 1, name: 'Ours' }],
+    folders: [{ folderId: 1, name: 'All' }],
+    traits: [
+      trait(1, 'c_page == "concert"'),
+      trait(2, 'c_step == "paid"'),
+      trait(3, 'c_genre == "jazz" AND c_genre == "folk"'),
+    ],
+    segments: [
+      { sid: 11, name: 'Looked', segmentRule: '1T' },
+      { sid: 12, name: 'Has not paid', segmentRule: '1T AND NOT 2T' },
+    ],
+    destinations: [
+      cookie(21, 'for_the_session', { ttl: 0, mappings: mapped(11) }),
+      cookie(22, 'for_a_month', { ttl: 30, mappings: mapped(11) }),
+      cookie(23, 'until_paid', { ttl: 30, mappings: mapped(12) }),
+      cookie(24, 'everywhere', { ttl: 1, cnameDomain: '.shop.localhost', mappings: mapped(11) }),
+      pixel(31, '/hidden.gif', { tagType: 0 }),
+      pixel(32, '/shown.gif', { tagType: 0, hideReferrer: false }),
+      pixel(33, '/frame', { tagType: 1 }),
+    ],
+    sites: [{ siteId: 1, name: 'Shop', domains: ['shop.localhost', '127.0.0.1'] }],
+  };
+}
+
+describe.skipIf(!executable)('the tag in a browser', () => {
+  let server: RunningServer;
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  /** Calls of the collection endpoint, and of the partner. */
+  let sent: URLSearchParams[];
+  let fired: Request[];
+  let problems: string[];
+  /** A page on another site than the collection endpoint, as most are. */
+  const shop = 'http://www.shop.localhost/page';
+
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([
+      startServer({ account: account(), environment: { DEADLINE_MS: '10000' } }),
+      launch(),
+    ]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  beforeEach(async () => {
+    [sent, fired, problems] = [[], [], []];
+    context = await browser.newContext();
+    context.on('weberror', (error) => problems.push(String(error.error())));
+    context.on('console', (message) => {
+      if (message.type() === 'error') problems.push(message.text());
+    });
+    context.on('request', (request) => {
+      const { pathname, origin } = new URL(request.url());
+      if (pathname === '/event') sent.push(new URLSearchParams(request.postData() ?? ''));
+      if (origin === PARTNER) fired.push(request);
+    });
+    await context.route(`${PARTNER}/**`, (route) =>
+      route.fulfill({ contentType: 'text/html', body: '' }),
+    );
+    page = await context.newPage();
+  });
+  afterEach(() => context.close());
+
+  /** Opens a page that carries the tag. */
+  async function open(attributes: string, { at = shop, before = '' } = {}): Promise<void> {
+    const script = `<script async src="${server.origin}/tag.js" data-d_cts="1" ${attributes}></script>`;
+    const listen =
+      '<script>answers = []; document.addEventListener("switchyard", (e) => answers.push(e.detail))</script>';
+    await page.route(at, (route) =>
+      route.fulfill({
+        contentType: 'text/html',
+        body: `<!doctype html><title>Page</title>${listen}${before}${script}<p>Text</p>`,
+      }),
+    );
+    await page.goto(at);
+  }
+
+  async function answers(count = 1): Promise<Answer[]> {
+    await page.waitForFunction((n) => window.answers.length >= n, count);
+    return page.evaluate(() => window.answers);
+  }
+
+  const send = (signals: object) => page.evaluate((s) => window.switchyard.send(s), signals);
+  const cookies = async () =>
+    new Map((await context.cookies(shop)).map((cookie) => [cookie.name, cookie]));
+  const stored = () => page.evaluate(() => localStorage.getItem('switchyard'));
+
+  test('data attributes become signals, with the names as they are', async () => {
+    await open('data-c_page="concert" data-c-x="1" data-c_empty="" id="t" class="no"');
+    const [{ traits }] = await answers();
+    expect(traits).toEqual([1]);
+    expect(Object.fromEntries(sent[0])).toEqual({
+      h_referer: shop,
+      d_cts: '1',
+      c_page: 'concert',
+      'c-x': '1',
+      c_empty: '',
+    });
+    expect(problems).toEqual([]);
+  });
+
+  test('switchyard.send tells more, several values too, and brings the answer back', async () => {
+    await open('data-c_page="home" data-gdpr="0" data-d_sid="1"');
+    const [first] = await answers();
+    expect(first.traits).toEqual([1]);
+    const answer = await send({ c_step: 'paid', c_genre: ['jazz', 'folk'], c_none: null });
+    expect(answer?.traits.toSorted()).toEqual([2, 3]);
+    expect(answer?.uuid).toBe(first.uuid);
+    // Consent holds for the page; what happened when it was opened does not happen again.
+    expect(Object.fromEntries(sent[1])).toMatchObject({ gdpr: '0', d_uuid: first.uuid });
+    expect(sent[1].getAll('c_genre')).toEqual(['jazz', 'folk']);
+    for (const name of ['c_page', 'd_sid', 'c_none']) expect(sent[1].has(name)).toBe(false);
+  });
+
+  test('what was pushed before the tag has loaded is sent, all for one visitor', async () => {
+    const before =
+      '<script>(window.switchyard = window.switchyard || []).push({ c_step: "paid" }, { c_page: "concert" })</script>';
+    await open('data-c_page="home"', { before });
+    const all = await answers(3);
+    expect(all.map(({ traits }) => traits)).toEqual([[], [2], [1]]);
+    expect(new Set(all.map(({ uuid }) => uuid)).size).toBe(1);
+    await page.evaluate(() => {
+      (window.switchyard as unknown as object[]).push({ c_page: 'concert' }, { c_step: 'paid' });
+    });
+    expect(await answers(5)).toHaveLength(5);
+  });
+
+  test('the id lives in the page’s storage where the endpoint’s cookie cannot', async () => {
+    await open('data-c_page="home"');
+    const [{ uuid }] = await answers();
+    expect(await stored()).toBe(uuid);
+    expect(await context.cookies(server.origin)).toEqual([]);
+    await page.reload();
+    expect((await answers())[0].uuid).toBe(uuid);
+    expect(sent[1].get('d_uuid')).toBe(uuid);
+  });
+
+  test('without storage the id lives as long as the page', async () => {
+    const before =
+      '<script>Object.defineProperty(window, "localStorage", { get() { throw new Error("no") } })</script>';
+    await open('data-c_page="home"', { before });
+    const [{ uuid }] = await answers();
+    expect((await send({ c_page: 'concert' }))?.uuid).toBe(uuid);
+    expect(problems).toEqual([]);
+  });
+
+  test('cookies are written for the session, for days, for the domain, and removed', async () => {
+    await open('data-c_page="concert"');
+    await answers();
+    const written = await cookies();
+    const value = `k=${encodeURIComponent('a b;c')}`;
+    expect(written.get('for_the_session')).toMatchObject({ value, expires: -1, path: '/' });
+    const month = written.get('for_a_month');
+    expect(month).toMatchObject({ value, sameSite: 'Lax', domain: 'www.shop.localhost' });
+    const days = ((month?.expires ?? 0) - Date.now() / 1000) / 86_400;
+    expect(days).toBeCloseTo(30, 1);
+    expect(written.get('everywhere')?.domain).toBe('.shop.localhost');
+    expect(written.has('until_paid')).toBe(true);
+
+    await send({ c_step: 'paid' });
+    const after = await cookies();
+    expect(after.has('until_paid')).toBe(false);
+    expect(after.has('for_a_month')).toBe(true);
+  });
+
+  test('images and frames are called, with the Referer only where it is wanted', async () => {
+    await open('data-c_page="concert"');
+    const [{ dests }] = await answers();
+    expect(dests).toHaveLength(3);
+    await expect.poll(() => fired.length).toBe(3);
+    const refererOf = (path: string) =>
+      fired.find((request) => request.url() === PARTNER + path)?.headers().referer;
+    expect(refererOf('/hidden.gif')).toBeUndefined();
+    expect(refererOf('/shown.gif')).toBe(`${new URL(shop).origin}/`);
+    expect(refererOf('/frame')).toBeUndefined();
+    const frame = page.locator('iframe');
+    expect(await frame.isVisible()).toBe(false);
+    expect(await frame.getAttribute('aria-hidden')).toBe('true');
+    expect(await frame.getAttribute('sandbox')).toBe('allow-scripts allow-same-origin');
+  });
+
+  /** Has the collection endpoint answer something that it never would. */
+  const answerWith = (answer: { status?: number; body?: string } | 'hang' | 'abort') =>
+    page.route('**/event?*', (route) => {
+      if (answer === 'hang') return;
+      if (answer === 'abort') return route.abort();
+      return route.fulfill({
+        ...answer,
+        headers: {
+          'Access-Control-Allow-Origin': new URL(shop).origin,
+          'Access-Control-Allow-Credentials': 'true',
+        },
+      });
+    });
+
+  test('only http and https are called', async () => {
+    const addresses = [
+      ['img', 'javascript:spoilt=true'],
+      ['iframe', 'javascript:parent.spoilt=true'],
+      ['iframe', 'JaVaScRiPt:parent.spoilt=true'],
+      ['iframe', ' javascript:parent.spoilt=true'],
+      ['iframe', 'data:text/html,<script>parent.spoilt=true</script>'],
+      ['iframe', 'blob:x'],
+      ['iframe', '/relative'],
+      ['img', '//partner.localhost/schemeless'],
+      ['img', `${PARTNER}/plain.gif`],
+      ['iframe', `HTTP${PARTNER.slice(4)}/loud`],
+    ];
+    const dests = addresses.map(([y, c]) => ({ id: '1', y, c }));
+    await answerWith({ body: JSON.stringify({ uuid: '1'.repeat(38), stuff: [], dests }) });
+    await open('data-c_page="home"');
+    await answers();
+    await expect.poll(() => fired.length).toBe(2);
+    expect(fired.map((request) => new URL(request.url()).pathname).toSorted()).toEqual([
+      '/loud',
+      '/plain.gif',
+    ]);
+    expect(await page.locator('iframe').count()).toBe(1);
+    expect(await page.evaluate(() => window.spoilt)).toBeUndefined();
+  });
+
+  test.each([
+    ['an error', { status: 500, body: '{"stuff":[{"cn":"a","cv":"b"}]}' }],
+    ['no JSON', { body: '<html>' }],
+    ['JSON of another shape', { body: '{"stuff":7,"dests":"x","errors":null}' }],
+    ['JSON that is nothing', { body: 'null' }],
+    ['no connection', 'abort' as const],
+  ])('the page is not disturbed by %s', async (_, answer) => {
+    await answerWith(answer);
+    await open('data-c_page="concert"');
+    await page.waitForFunction(() => 'send' in (window.switchyard ?? {}));
+    expect(await page.evaluate(() => window.switchyard.send({ c_step: 'x' }))).toBeFalsy();
+    expect(problems.filter((text) => !text.startsWith('Failed to load resource'))).toEqual([]);
+    expect(await cookies()).toEqual(new Map());
+  });
+
+  test('the page is loaded while the endpoint hangs', async () => {
+    await answerWith('hang');
+    // `goto` waits for the load event.
+    await open('data-c_page="concert"');
+    expect(await page.getByText('Text').isVisible()).toBe(true);
+    expect(problems).toEqual([]);
+  });
+
+  test('who has opted out gets 171, and the tag forgets the id', async () => {
+    // On the endpoint's own host, where its cookie comes along.
+    const at = `${server.origin}/page`;
+    await open('data-c_page="concert"', { at });
+    const [first] = await answers();
+    expect(await stored()).toBe(first.uuid);
+    await expect.poll(() => fired.length).toBe(3);
+
+    await page.goto(`${server.origin}/demoptout.jpg`);
+    await page.goto(at);
+    const [answer] = await answers();
+    expect(answer.errors).toContainEqual(expect.objectContaining({ code: 171 }));
+    expect(answer.dests).toEqual([]);
+    expect(answer.uuid).toBeUndefined();
+    expect(await stored()).toBeNull();
+    const left = (await context.cookies(at)).map(({ name }) => name);
+    expect(left.filter((name) => !name.startsWith('demdex'))).toEqual([]);
+    expect((await send({ c_step: 'paid' }))?.errors?.[0].code).toBe(171);
+    expect(fired).toHaveLength(3);
+  });
+
+  test('who has opted out by id gets 171 without a cookie, too', async () => {
+    await open('data-c_page="concert"');
+    const [{ uuid }] = await answers();
+    await fetch(`${server.origin}/demoptout.jpg?d_uuid=${uuid}`);
+    expect((await send({ c_step: 'paid' }))?.errors?.[0].code).toBe(171);
+    expect(await stored()).toBeNull();
+    const left = await cookies();
+    expect(left.has('for_a_month')).toBe(false);
+  });
+});
