@@ -5,6 +5,8 @@ import type { Problem } from './problem.ts';
 /** Folders nest at most this deep. Source: user guide, usage limits. */
 const MAX_DEPTH = 5;
 
+const NONE: readonly number[] = [];
+
 export class FolderTree {
   readonly #parents = new Map<number, number | undefined>();
 
@@ -46,8 +48,11 @@ export class FolderTree {
   }
 
   /** Places of all folder traits that a trait in this folder is part of. */
-  above(folder: number | undefined, placesByFolder: ReadonlyMap<number, number[]>): number[] {
-    if (folder === undefined) return [];
+  above(
+    folder: number | undefined,
+    placesByFolder: ReadonlyMap<number, number[]>,
+  ): readonly number[] {
+    if (folder === undefined) return NONE;
     return this.#lineage(folder).flatMap((f) => placesByFolder.get(f) ?? []);
   }
 

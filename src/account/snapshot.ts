@@ -10,7 +10,7 @@ import { SegmentIndex } from '../audience/segment-index.ts';
 import { parseSegmentRule, type SegmentRule, traitsOf } from '../audience/segment-rule.ts';
 import { TraitIndex } from '../audience/trait-index.ts';
 import { parseTraitRule, type TraitRule } from '../audience/trait-rule.ts';
-import type { CookieDestination, Destination, Mapping } from '../destinations/destination.ts';
+import type { Destination, Mapping } from '../destinations/destination.ts';
 import type { Mappings } from '../destinations/due.ts';
 import { compileDestination, compileMapping } from './destinations.ts';
 import {
@@ -116,6 +116,7 @@ function compile(document: AccountDocument, problems: Problem[]): Snapshot {
     return destination;
   });
 
+  const cookieDestinations = destinations.filter((d) => d.kind === 'cookie');
   const segments = document.segments.map(
     ({ sid, name, status }, at): Segment => ({
       sid,
@@ -140,7 +141,10 @@ function compile(document: AccountDocument, problems: Problem[]): Snapshot {
     heldTraits: new HeldTraits(traits, traitPlaces),
     mappings: {
       bySegment,
-      cookieDestinations: destinations.filter((d): d is CookieDestination => d.kind === 'cookie'),
+      cookieDestinations: {
+        byId: new Map(cookieDestinations.map((d) => [d.id, d])),
+        byName: Map.groupBy(cookieDestinations, (d) => d.cookieName),
+      },
       keepsOrder: document.sites.some(({ pageBudget }) => pageBudget != null),
     },
     dataSources: new Set(dataSources.keys()),
@@ -239,7 +243,7 @@ function compileTraits(
       ttl: document.ttl,
       onboarded: traitType === 'ON_BOARDED_TRAIT',
       rule: compileTraitRule(document, path, problems),
-      folders: traitType === 'FOLDER_TRAIT' ? [] : folders.above(folderId, folderTraits),
+      folders: folders.above(traitType === 'FOLDER_TRAIT' ? undefined : folderId, folderTraits),
     };
   });
 }

@@ -32,7 +32,8 @@ export function parseExpression<Leaf>(
     const terms = [first];
     do terms.push(operand());
     while (scanner.keyword(op));
-    return { op, terms };
+    // A grown array keeps room to grow; a large account has many that never will.
+    return { op, terms: terms.slice() };
   }
   const disjunction = () => terms('or', conjunction);
   const conjunction = () => terms('and', negation);

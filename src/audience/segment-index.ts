@@ -14,7 +14,10 @@ import {
  * the one that fewest rules mention is watched.
  */
 export class SegmentIndex {
-  readonly #holds: ((visitor: HeldTraits) => boolean)[];
+  readonly #rules: readonly (SegmentRule | undefined)[];
+  readonly #place: (trait: number) => number;
+  /** Compiled when first touched: of a large account, most rules never are. */
+  readonly #holds: (((visitor: HeldTraits) => boolean) | undefined)[];
   readonly #byTrait = new Map<number, number[]>();
   readonly #stamp: Uint32Array;
   #generation = 0;
@@ -25,7 +28,9 @@ export class SegmentIndex {
    */
   constructor(rules: readonly (SegmentRule | undefined)[], place: (trait: number) => number) {
     this.#stamp = new Uint32Array(rules.length);
-    this.#holds = rules.map((rule) => (rule ? compileSegmentRule(rule, place) : () => false));
+    this.#rules = rules;
+    this.#place = place;
+    this.#holds = new Array(rules.length).fill(undefined);
     const popularity = new Map<number, number>();
     for (const rule of rules) {
       if (rule) {
@@ -60,9 +65,19 @@ export class SegmentIndex {
       for (const segment of segments) {
         if (this.#stamp[segment] === this.#generation) continue;
         this.#stamp[segment] = this.#generation;
-        if (this.#holds[segment](visitor)) qualified.push(segment);
+        if (this.#compiled(segment)(visitor)) qualified.push(segment);
       }
     }
     return qualified;
+  }
+
+  #compiled(segment: number): (visitor: HeldTraits) => boolean {
+    let holds = this.#holds[segment];
+    if (!holds) {
+      // Only segments with a rule are ever filed.
+      holds = compileSegmentRule(this.#rules[segment] as SegmentRule, this.#place);
+      this.#holds[segment] = holds;
+    }
+    return holds;
   }
 }

@@ -18,7 +18,9 @@ import {
 } from './trait-rule.ts';
 
 export class TraitIndex {
-  readonly #holds: ((request: Evaluation) => boolean)[];
+  readonly #rules: readonly (TraitRule | undefined)[];
+  /** Compiled when first touched: of a large account, most rules never are. */
+  readonly #holds: (((request: Evaluation) => boolean) | undefined)[];
   readonly #keys = new Map<string, KeyIndex>();
   readonly #mentioned = new Set<string>();
   readonly #stamp: Uint32Array;
@@ -27,7 +29,8 @@ export class TraitIndex {
   /** @param rules a rule for each trait, undefined for a trait that no signal realizes */
   constructor(rules: readonly (TraitRule | undefined)[]) {
     this.#stamp = new Uint32Array(rules.length);
-    this.#holds = rules.map((rule) => (rule ? compileTraitRule(rule) : () => false));
+    this.#rules = rules;
+    this.#holds = new Array(rules.length).fill(undefined);
     const popularity = new Map<string, number>();
     for (const rule of rules) {
       if (!rule) continue;
@@ -69,7 +72,7 @@ export class TraitIndex {
       if (this.#stamp[trait] === generation) return;
       this.#stamp[trait] = generation;
       const before = request.patternBudget;
-      const holds = this.#holds[trait](request);
+      const holds = this.#compiled(trait)(request);
       // A rule whose patterns could not all be tried says nothing, whatever its NOTs make of that.
       const unfinished = request.patternBudget < 0 && request.patternBudget < before;
       if (holds && !unfinished) realized.push(trait);
@@ -78,6 +81,16 @@ export class TraitIndex {
       this.#keys.get(key)?.consider(values, consider);
     }
     return realized;
+  }
+
+  #compiled(trait: number): (request: Evaluation) => boolean {
+    let holds = this.#holds[trait];
+    if (!holds) {
+      // Only traits with a rule are ever filed.
+      holds = compileTraitRule(this.#rules[trait] as TraitRule);
+      this.#holds[trait] = holds;
+    }
+    return holds;
   }
 
   #file(comparison: Comparison, trait: number): void {

@@ -49,7 +49,8 @@ export interface Call {
   readonly complaints: Complaint[];
   /** Whether the call has to be answered without evaluating or storing anything. */
   readonly disregarded: boolean;
-  readonly cookie: (name: string) => string | undefined;
+  /** By name; without a prototype. */
+  readonly cookies: Readonly<Record<string, string | undefined>>;
   readonly parameter: (key: string) => string | undefined;
 }
 
@@ -61,7 +62,7 @@ export interface RawCall {
   /** Whether there was a body of another type, which was not read. */
   readonly foreignBody: boolean;
   readonly header: (name: string) => string | null;
-  readonly cookie: (name: string) => string | undefined;
+  readonly cookies: Readonly<Record<string, string | undefined>>;
   readonly at: number;
 }
 
@@ -78,7 +79,7 @@ const MAX_CALLBACK = 128;
 const PLATFORMS: ReadonlySet<string> = new Set<Platform>(['all', 'browser', 'android', 'ios']);
 
 export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSettings): Call {
-  const { header, cookie, at } = raw;
+  const { header, cookies, at } = raw;
   const parameters = new Parameters();
   parameters.add(raw.query);
   parameters.add(raw.body);
@@ -101,7 +102,7 @@ export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSetting
   const rtbd = parameter('d_rtbd');
   const platform = parameter('d_ptfm') ?? 'browser';
   const wantsTraits = parameter('d_cts');
-  const deviceId = deviceIdOf(parameter('d_uuid'), cookie(settings.cookieName), complaints);
+  const deviceId = deviceIdOf(parameter('d_uuid'), cookies[settings.cookieName], complaints);
   return {
     transaction: newTransaction(),
     at,
@@ -126,13 +127,13 @@ export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSetting
       complaints,
     ),
     cookiesBlocked: header('sec-fetch-storage-access') === 'none',
-    optedOut: cookie(optOutCookie(settings)) === '1',
+    optedOut: cookies[optOutCookie(settings)] === '1',
     signals: signalsOf(parameters, header, snapshot),
     sids: numbersOf(parameters.values('d_sid')),
     dataSources: restrictionOf(parameters, snapshot),
     complaints,
     disregarded,
-    cookie,
+    cookies,
     parameter,
   };
 }

@@ -85,7 +85,7 @@ export function decide(
             ? 'all'
             : 'none',
       tagWritesCookies: call.answer === 'json',
-      hasCookie: (name) => call.cookie(name) !== undefined,
+      cookies: call.cookies,
       region,
       nonce: call.transaction.nonce,
       consent: call.parameter,

@@ -32,16 +32,12 @@ export function rawCall(request: Request, query: string, at: number): RawCall {
     throw new Refusal(414, `The query has more than ${MAX_QUERY} bytes; send it as a POST.`);
   }
   const { headers } = request;
-  let cookies: Record<string, string | undefined> | undefined;
   return {
     query,
     body: '',
     foreignBody: false,
     header: (name) => headers.get(name),
-    cookie: (name) => {
-      cookies ??= parseCookie(headers.get('cookie') ?? '');
-      return cookies[name];
-    },
+    cookies: parseCookie(headers.get('cookie') ?? ''),
     at,
   };
 }

@@ -40,8 +40,8 @@ export interface Visit {
   readonly urls: 'all' | 'one' | 'none';
   /** Whether a tag on the page writes the cookies, too. */
   readonly tagWritesCookies: boolean;
-  /** Whether the request carries a cookie of this name. */
-  readonly hasCookie: (name: string) => boolean;
+  /** The request's cookies, by name. */
+  readonly cookies: Readonly<Record<string, string | undefined>>;
   readonly region: number;
   readonly nonce: number;
   readonly consent: MacroValues['consent'];
@@ -77,7 +77,10 @@ export interface Delivery {
 export interface Mappings {
   /** By the segment's place. */
   readonly bySegment: readonly (readonly Mapping[])[];
-  readonly cookieDestinations: readonly CookieDestination[];
+  readonly cookieDestinations: {
+    readonly byId: ReadonlyMap<number, CookieDestination>;
+    readonly byName: ReadonlyMap<string, readonly CookieDestination[]>;
+  };
   /** Whether the order of calls matters at some site, so that each has to be remembered. */
   readonly keepsOrder: boolean;
 }
@@ -114,9 +117,8 @@ export function due(
       }
     }
   }
-  if (urls.length === 0 && cookies.size === 0 && mappings.cookieDestinations.length === 0) {
-    return NOTHING;
-  }
+  const present = presentCookies(mappings, profile, visit);
+  if (urls.length === 0 && cookies.size === 0 && present.size === 0) return NOTHING;
   const firings: Firing[] = [];
   const calls = dueUrls(urls, profile, visit, mappings.keepsOrder, firings, record);
   const cookiesSet: number[] = [];
@@ -129,9 +131,8 @@ export function due(
     if (!profile.cookies.has(destination.id)) cookiesSet.push(destination.id);
     if (destination.cap) firings.push(firing(destination, 0, visit));
   }
-  for (const destination of mappings.cookieDestinations) {
+  for (const destination of present) {
     if (cookies.has(destination) || untouched.has(destination)) continue;
-    if (!profile.cookies.has(destination.id) && !visit.hasCookie(destination.cookieName)) continue;
     const reach = reachOf(destination, visit);
     if (!reach) continue;
     const { cookieName: name, domain } = destination;
@@ -146,6 +147,26 @@ export function due(
     remember: remembers ? { firings, cookiesSet, cookiesRemoved } : undefined,
   };
 }
+
+/** Cookie destinations whose cookie the browser has, as far as it shows or we remember. */
+function presentCookies(
+  { cookieDestinations: { byId, byName } }: Mappings,
+  profile: Profile,
+  visit: Visit,
+): ReadonlySet<CookieDestination> {
+  if (byId.size === 0) return NO_COOKIES;
+  const present = new Set<CookieDestination>();
+  for (const id of profile.cookies) {
+    const destination = byId.get(id);
+    if (destination) present.add(destination);
+  }
+  for (const name in visit.cookies) {
+    for (const destination of byName.get(name) ?? []) present.add(destination);
+  }
+  return present;
+}
+
+const NO_COOKIES: ReadonlySet<CookieDestination> = new Set();
 
 /** Obstacles that say nothing about whether the visitor still qualifies for a cookie. */
 const KEEPS_COOKIE = new Set<Reason>(['capped', 'platform', 'cookie-domain', 'domain']);

@@ -143,7 +143,7 @@ describe('percent-encoded text is left alone', () => {
     'https://dsp.example/?q=Caf%C3%A9s%20noir',
     'https://dsp.example/?q=%a9bcd%20',
     'https://dsp.example/?q=100%25',
-    'https://dsp.example/?q=$&x={}'.replace('{}', ''),
+    'https://dsp.example/?q=$&x=%24',
   ])('%s', (url) => {
     expect(filled(url)).toBe(url);
   });
@@ -200,17 +200,14 @@ describe('only web addresses', () => {
     'https://',
     'https:// dsp.example/',
     '%ALIAS%',
-    '%HTTP_PROTO%:dsp',
   ])('refused: %j', (text) => {
-    // What a browser would read as a relative address or another scheme is no address here.
-    if (text === '%HTTP_PROTO%:dsp') expect(filled(text)).toBe('https:dsp');
-    else expect(refusal(text).message).toContain('no web address');
+    expect(refusal(text).message).toContain('no web address');
   });
 
   it.each(['https://me@dsp.example/', 'https://me:secret@dsp.example/', 'https://:x@dsp.example/'])(
     'refused: %s',
     (text) => {
-      expect(refusal(text).message).toContain('user name or a password'.replace('a ', ''));
+      expect(refusal(text).message).toContain('user name or password');
     },
   );
 

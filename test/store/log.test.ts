@@ -282,11 +282,11 @@ describe('catching up while a frame is on its way', () => {
     await sealing.append('seals segment 1');
     // Behind the seal, so void; `late` does not know yet.
     const size = sizeOf(fileOf(folder, 1));
+    const { bytes } = await segmentOf('yours');
     const appended = late.append('mine ');
     blockUntil(() => sizeOf(fileOf(folder, 1)) > size);
     late.log.catchUp();
     // A frame of the same length, of another process.
-    const { bytes } = await segmentOf('yours');
     fs.appendFileSync(fileOf(folder, 2), bytes);
     await appended;
     const expected = ['seals segment 1', 'yours', 'mine '];

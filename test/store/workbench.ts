@@ -10,7 +10,7 @@ import type { Decide, Store, Visit, Visitor } from '../../src/store/store.ts';
 export const TODAY = dayOf(Date.now());
 
 /** A device id of its own for each number. */
-export const device = (n: number): string => String(n).padStart(38, '7');
+export const device = (n: number): string => `7${String(n).padStart(37, '0')}`;
 
 /** A visit of a known device that realizes traits today. */
 export const visitOf = (deviceId: string, ...realized: number[]): Visit => ({
@@ -55,6 +55,9 @@ export async function visited(
   return seen;
 }
 
+/** Nobody is forgotten, whatever day the visits are of. */
+const KEEP = { profileDays: 70_000, newcomerDays: 70_000 };
+
 export const openEmbedded = (
   folder: string,
   more: Partial<ConstructorParameters<typeof EmbeddedStore>[0]> = {},
@@ -62,19 +65,17 @@ export const openEmbedded = (
   new EmbeddedStore({
     folder,
     fsync: 'no',
-    profileDays: 120,
-    newcomerDays: 7,
+    ...KEEP,
     maxWaiting: 10_000,
     ...more,
   });
 
 /** Folds what can be folded, and waits for it; nothing else of this process runs meanwhile. */
-export function foldNow(folder: string): void {
+export function foldNow(folder: string, keep = KEEP): void {
   const options = {
     logFolder: path.join(folder, 'log'),
     basePath: path.join(folder, 'base'),
-    profileDays: 120,
-    newcomerDays: 7,
+    ...keep,
   };
   const program = fileURLToPath(new URL('../../src/store/fold.ts', import.meta.url));
   execFileSync(process.execPath, [program, JSON.stringify(options)], { timeout: 20_000 });

@@ -1,0 +1,404 @@
+/** The store contract as tests, which every engine has to pass. */
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Profile } from '../../src/audience/profile.ts';
+import { ECID_SOURCE, type Store, StoreError, type Visit } from '../../src/store/store.ts';
+import { anyChange, countOf, device, inWords, TODAY, visited, visitOf } from './workbench.ts';
+
+export interface Engine {
+  /** Opens a store; the same place leads to the same visitors. */
+  open(place: string): Store | Promise<Store>;
+  /** Makes a place of its own. */
+  place(): string;
+  /** Has done now whatever the engine does with what it keeps at times of its own. */
+  tidy?(place: string): void | Promise<void>;
+}
+
+const nothing = () => undefined;
+const aliased = (n: number, id = `id-${n}`) => ({ dataSource: 7, id });
+
+export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine): void {
+  let place: string;
+  let store: Store;
+  beforeEach(async () => {
+    place = newPlace();
+    store = await open(place);
+  });
+  afterEach(() => store.close());
+
+  const reopen = async () => {
+    await store.close();
+    await tidy(place);
+    store = await open(place);
+  };
+  const countOfOne = async (deviceId: string, trait = 1) =>
+    countOf((await store.look(visitOf(deviceId))).profile, trait);
+  /** A visit that carries no device id. */
+  const anonymous = (n: number, ids: string[] = [], ...realized: number[]): Visit => ({
+    deviceId: undefined,
+    aliases: ids.map((id) => aliased(n, id)),
+    freshId: device(n),
+    change: { day: TODAY, realized },
+  });
+
+  describe('a visit', () => {
+    it('is decided with what it adds', async () => {
+      for (const expected of [1, 2, 3]) {
+        const { deviceId, profile } = await visited(store, visitOf(device(1), 1));
+        expect(deviceId).toBe(device(1));
+        expect(countOf(profile, 1)).toBe(expected);
+      }
+    });
+
+    it('is decided once, before its promise is fulfilled', async () => {
+      let calls = 0;
+      const visits = Array.from({ length: 50 }, (_, i) =>
+        store.visit(visitOf(device(i % 5), 1), () => {
+          calls++;
+          return { firings: [{ destination: i, mapping: 0, at: i, hours: 1 }] };
+        }),
+      );
+      await Promise.all(visits);
+      expect(calls).toBe(50);
+      await reopen();
+      expect(calls).toBe(50);
+    });
+
+    it('counts, also where 200 for one visitor come at the same instant', async () => {
+      const counts: number[] = [];
+      await Promise.all(
+        Array.from({ length: 200 }, () =>
+          store.visit(visitOf(device(1), 1), ({ profile }) => {
+            counts.push(countOf(profile, 1));
+            return undefined;
+          }),
+        ),
+      );
+      expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+      expect(await countOfOne(device(1))).toBe(200);
+      await reopen();
+      expect(await countOfOne(device(1))).toBe(200);
+    });
+
+    it('leaves other visitors alone', async () => {
+      await Promise.all([1, 2, 2, 3, 3, 3].map((n) => visited(store, visitOf(device(n), n))));
+      for (const n of [1, 2, 3]) {
+        const { profile } = await store.look(visitOf(device(n)));
+        expect([1, 2, 3].map((trait) => countOf(profile, trait))).toEqual(
+          [1, 2, 3].map((trait) => (trait === n ? n : 0)),
+        );
+      }
+    });
+
+    it('whose decision throws is refused, and the others are not', async () => {
+      const results = await Promise.allSettled([
+        store.visit(visitOf(device(1), 1), nothing),
+        store.visit(visitOf(device(1), 1), () => {
+          throw new Error('a rule went wrong');
+        }),
+        store.visit(visitOf(device(1), 1), nothing),
+      ]);
+      expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(store.problem).toBeUndefined();
+    });
+  });
+
+  describe('what a decision returns', () => {
+    const firing = (at: number) => ({ destination: 1, mapping: 2, at, hours: 24 });
+
+    it('is remembered before the next visit of the same visitor is decided', async () => {
+      const before: number[] = [];
+      await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          store.visit(visitOf(device(1), 1), ({ profile }) => {
+            before.push(profile.firings.length);
+            return { firings: [firing(1_000 + i)] };
+          }),
+        ),
+      );
+      expect(before).toEqual([...Array(20).keys()]);
+    });
+
+    it('is there after a restart, though the visit itself added nothing', async () => {
+      await visited(store, visitOf(device(1), 1));
+      await visited(store, visitOf(device(1)), {
+        firings: [firing(1)],
+        cookiesSet: [4, 5],
+        cookiesRemoved: [4],
+      });
+      await reopen();
+      const { profile } = await store.look(visitOf(device(1)));
+      expect(profile.firings).toEqual([firing(1)]);
+      expect([...profile.cookies]).toEqual([5]);
+      expect(countOf(profile, 1)).toBe(1);
+    });
+  });
+
+  describe('other ids', () => {
+    it('lead to the device that they were seen with', async () => {
+      await visited(store, { ...visitOf(device(1), 1), aliases: [aliased(1)] });
+      const { deviceId, profile } = await visited(store, anonymous(2, ['id-1'], 1));
+      expect(deviceId).toBe(device(1));
+      expect(countOf(profile, 1)).toBe(2);
+      await reopen();
+      expect((await store.look(anonymous(3, ['id-1']))).deviceId).toBe(device(1));
+    });
+
+    it('lead to the device that they were seen with by an earlier visit of the same instant', async () => {
+      const [, { deviceId }] = await Promise.all([
+        visited(store, { ...visitOf(device(1), 1), aliases: [aliased(1)] }),
+        visited(store, anonymous(2, ['id-1'], 1)),
+      ]);
+      expect(deviceId).toBe(device(1));
+    });
+
+    it('alone make one device, also where they come at the same instant and after a restart', async () => {
+      const together = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => visited(store, anonymous(i, ['only'], 1))),
+      );
+      expect(new Set(together.map(({ deviceId }) => deviceId)).size).toBe(1);
+      const [{ deviceId }] = together;
+      expect(deviceId).toMatch(/^\d{38}$/);
+      expect(await countOfOne(deviceId)).toBe(20);
+      await reopen();
+      const again = await visited(store, anonymous(30, ['only'], 1));
+      expect(again.deviceId).toBe(deviceId);
+      expect(countOf(again.profile, 1)).toBe(21);
+    });
+
+    it('find the visitor by the most telling that is known', async () => {
+      await visited(store, { ...visitOf(device(1), 1), aliases: [aliased(1, 'b')] });
+      await visited(store, { ...visitOf(device(2), 1), aliases: [aliased(2, 'c')] });
+      const found = await visited(store, anonymous(3, ['a', 'b', 'c'], 1));
+      expect(found.deviceId).toBe(device(1));
+      // From now on the new one leads there, too.
+      expect((await store.look(anonymous(4, ['a']))).deviceId).toBe(device(1));
+    });
+
+    it('lead to the last device that they were seen with', async () => {
+      for (const n of [1, 2, 1, 3]) {
+        await visited(store, { ...visitOf(device(n), 1), aliases: [aliased(0, 'login')] });
+        await tidy(place);
+        expect((await store.look(anonymous(9, ['login']))).deviceId).toBe(device(n));
+      }
+      await reopen();
+      expect((await store.look(anonymous(9, ['login']))).deviceId).toBe(device(3));
+    });
+
+    it('do not outweigh the device id that a call carries', async () => {
+      await visited(store, { ...visitOf(device(1), 1), aliases: [aliased(1)] });
+      const { deviceId } = await visited(store, { ...visitOf(device(2), 1), aliases: [aliased(1)] });
+      expect(deviceId).toBe(device(2));
+    });
+
+    it('are kept apart by their data source; the ECID has its own', async () => {
+      const withAlias = (n: number, dataSource: number) => ({
+        ...visitOf(device(n), 1),
+        aliases: [{ dataSource, id: 'same' }],
+      });
+      await visited(store, withAlias(1, ECID_SOURCE));
+      await visited(store, withAlias(2, 1));
+      await visited(store, withAlias(3, 10));
+      await reopen();
+      for (const [n, dataSource] of [
+        [1, ECID_SOURCE],
+        [2, 1],
+        [3, 10],
+      ]) {
+        const visit = { ...anonymous(9), aliases: [{ dataSource, id: 'same' }] };
+        expect((await store.look(visit)).deviceId).toBe(device(n));
+      }
+    });
+
+    it.each([
+      ['empty', ''],
+      ['of every script', 'Ωж💩漢'],
+      ['with a byte order mark', '\ufeffid'],
+      ['with control characters', '\u0000\u0001\u007f'],
+      ['very long', 'long'.repeat(3_000)],
+    ])('are found after a restart: %s', async (_, id) => {
+      await visited(store, { ...visitOf(device(1), 1), aliases: [aliased(1, id)] });
+      await visited(store, { ...visitOf(device(2), 1), aliases: [aliased(1, `${id}.`)] });
+      await reopen();
+      expect((await store.look(anonymous(9, [id]))).deviceId).toBe(device(1));
+      expect((await store.look(anonymous(9, [`${id}.`]))).deviceId).toBe(device(2));
+    });
+  });
+
+  describe('opting out', () => {
+    const optOut = (n: number): Visit => ({
+      ...visitOf(device(n)),
+      change: { day: TODAY, optOut: true },
+    });
+
+    it('forgets everything, and nothing is added any more', async () => {
+      await visited(store, { ...visitOf(device(1), 1, 2), change: { day: TODAY, realized: [1], ecid: 'e' } });
+      await visited(store, optOut(1));
+      const { profile } = await visited(store, visitOf(device(1), 1, 2), {
+        firings: [{ destination: 1, mapping: 1, at: 1, hours: 1 }],
+      });
+      const expected = { ...inWords(new Profile()), optedOut: true, seen: TODAY };
+      expect(inWords(profile)).toEqual(expected);
+      await reopen();
+      await visited(store, visitOf(device(1), 1));
+      expect(inWords((await store.look(visitOf(device(1)))).profile)).toEqual(expected);
+    });
+
+    it('holds against visits of the same instant', async () => {
+      await Promise.all([
+        ...Array.from({ length: 10 }, () => visited(store, visitOf(device(1), 1))),
+        visited(store, optOut(1)),
+        ...Array.from({ length: 10 }, () => visited(store, visitOf(device(1), 1))),
+      ]);
+      await reopen();
+      const { profile } = await store.look(visitOf(device(1)));
+      expect(profile.optedOut).toBe(true);
+      expect(profile.length).toBe(0);
+    });
+
+    it('is not forgotten while the visitor keeps coming', async () => {
+      await visited(store, { ...optOut(1), change: { day: TODAY - 100, optOut: true } });
+      await reopen();
+      await visited(store, visitOf(device(1), 1));
+      await reopen();
+      expect((await store.look(visitOf(device(1)))).profile.seen).toBe(TODAY);
+    });
+  });
+
+  describe('looking', () => {
+    it('keeps nothing of what it is asked for', async () => {
+      await visited(store, visitOf(device(1), 1));
+      const visit = { ...visitOf(device(1), 1), aliases: [aliased(1)] };
+      for (let i = 0; i < 3; i++) {
+        const { profile } = await store.look(visit);
+        expect(countOf(profile, 1)).toBe(1);
+        // Whoever looks may add what would be added.
+        profile.apply({ day: TODAY, realized: [1, 1], declared: [aliased(1)], cookiesSet: [1] });
+      }
+      expect((await store.look(anonymous(9, ['id-1']))).deviceId).not.toBe(device(1));
+      await reopen();
+      const { profile } = await store.look(visit);
+      expect([countOf(profile, 1), profile.declared.size, profile.cookies.size]).toEqual([1, 0, 0]);
+    });
+
+    it('at nobody sees an empty profile', async () => {
+      const { deviceId, profile } = await store.look(anonymous(5));
+      expect(deviceId).toBe(device(5));
+      expect(inWords(profile)).toEqual(inWords(new Profile()));
+    });
+  });
+
+  describe('visitors', () => {
+    it('who come for the first time are known when their id comes back', async () => {
+      const { deviceId } = await visited(store, anonymous(1, [], 1));
+      expect(deviceId).toBe(device(1));
+      await tidy(place);
+      expect(countOf((await visited(store, visitOf(device(1), 1))).profile, 1)).toBe(2);
+      await reopen();
+      expect(countOf((await visited(store, visitOf(device(1), 1))).profile, 1)).toBe(3);
+    });
+
+    it('who add nothing are not kept', async () => {
+      await visited(store, anonymous(1));
+      await visited(store, visitOf(device(2)));
+      await reopen();
+      for (const n of [1, 2]) {
+        expect((await store.look(visitOf(device(n)))).profile.seen).toBe(0);
+      }
+    });
+
+    it('are seen by visits that add nothing', async () => {
+      await visited(store, { ...visitOf(device(1)), change: { day: TODAY - 30, realized: [1] } });
+      await visited(store, visitOf(device(1)));
+      await reopen();
+      const { profile } = await store.look(visitOf(device(1)));
+      expect(profile.seen).toBe(TODAY);
+      expect(countOf(profile, 1)).toBe(1);
+    });
+  });
+
+  describe('the account', () => {
+    it('is what was saved last, also after a restart', async () => {
+      expect(store.loadAccount()).toBeUndefined();
+      await store.saveAccount({ name: 'Ж', traits: [1] });
+      await store.saveAccount({ name: '漢', traits: [] });
+      expect(store.loadAccount()).toEqual({ name: '漢', traits: [] });
+      await reopen();
+      expect(store.loadAccount()).toEqual({ name: '漢', traits: [] });
+    });
+
+    it('is whole, also where several are saved at the same instant', async () => {
+      const documents = Array.from({ length: 8 }, (_, i) => ({ i, text: `${i}`.repeat(50_000) }));
+      await store.saveAccount(documents[0]);
+      const saved = Promise.all(documents.map((document) => store.saveAccount(document)));
+      const end = saved.then(
+        () => true,
+        () => true,
+      );
+      while (!(await Promise.race([end, new Promise((resolve) => setImmediate(resolve, false))]))) {
+        const { i, text } = store.loadAccount() as (typeof documents)[0];
+        expect(text).toBe(`${i}`.repeat(50_000));
+      }
+      await saved;
+    });
+  });
+
+  describe('closing', () => {
+    it('keeps what waits, and what is decided then', async () => {
+      const waiting = Array.from({ length: 100 }, (_, i) =>
+        visited(store, visitOf(device(i % 3), 1), { cookiesSet: [i] }),
+      );
+      await store.close();
+      await Promise.all(waiting);
+      await reopen();
+      const profiles = await Promise.all(
+        [0, 1, 2].map(async (n) => (await store.look(visitOf(device(n)))).profile),
+      );
+      expect(profiles.map((profile) => countOf(profile, 1))).toEqual([34, 33, 33]);
+      expect(profiles.map((profile) => profile.cookies.size)).toEqual([34, 33, 33]);
+    });
+
+    it('refuses visits that come later', async () => {
+      await store.close();
+      await expect(store.visit(visitOf(device(1), 1), nothing)).rejects.toThrow(StoreError);
+    });
+  });
+
+  it('whatever visits add, in whatever steps: the profile is what they add together', async () => {
+    const anyStep = fc.oneof(
+      { weight: 12, arbitrary: fc.record({ n: fc.nat(2), change: anyChange }) },
+      { weight: 2, arbitrary: fc.constant('tidy' as const) },
+      { weight: 1, arbitrary: fc.constant('reopen' as const) },
+    );
+    let world = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyStep, { maxLength: 12 }), async (steps) => {
+        world++;
+        const expected = new Map<string, Profile>();
+        for (const step of steps) {
+          if (step === 'tidy') await tidy(place);
+          else if (step === 'reopen') await reopen();
+          else {
+            const id = device(world * 10 + step.n);
+            const profile = expected.get(id) ?? new Profile();
+            const adds = Object.entries(step.change).some(
+              ([key, v]) => key !== 'day' && v !== false && !(Array.isArray(v) && v.length === 0),
+            );
+            if (adds || expected.has(id)) {
+              profile.apply(step.change);
+              expected.set(id, profile);
+            }
+            const seen = await visited(store, { ...visitOf(id), change: step.change });
+            // Whether the decision sees the day of a visit that adds nothing is left to the engine.
+            const { seen: day } = adds ? seen.profile : profile;
+            expect({ ...inWords(seen.profile), seen: day }).toEqual(inWords(profile));
+          }
+        }
+        for (const [id, profile] of expected) {
+          expect(inWords((await store.look(visitOf(id))).profile)).toEqual(inWords(profile));
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+}

@@ -1,0 +1,309 @@
+/** Races of the embedded store between processes that share a folder, and with its fold. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Base } from '../../src/store/base.ts';
+import type { EmbeddedStore } from '../../src/store/embedded.ts';
+import { fileOf, segmentsIn } from '../../src/store/log.ts';
+import { temporaryFolder } from '../server.ts';
+import { countOf, device, foldNow, openEmbedded, TODAY, visited, visitOf } from './workbench.ts';
+
+let folder: string;
+const stores: EmbeddedStore[] = [];
+const open = (segmentSize?: number) => {
+  const store = openEmbedded(folder, { segmentSize });
+  stores.push(store);
+  return store;
+};
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  for (const store of stores.splice(0)) await store.close();
+});
+
+const logFolder = () => path.join(folder, 'log');
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Visits one after the other, so that each is a frame. */
+async function visits(store: EmbeddedStore, times: number, n = 1): Promise<number> {
+  let count = 0;
+  for (let i = 0; i < times; i++) count = countOf((await visited(store, visitOf(device(n), 1))).profile, 1);
+  return count;
+}
+async function stored(n = 1): Promise<number> {
+  const store = openEmbedded(folder);
+  const { profile } = await store.look(visitOf(device(n)));
+  await store.close();
+  return countOf(profile, 1);
+}
+/** Fails where a visit is neither kept nor refused in time. */
+const inTime = <T>(promise: Promise<T>, store: EmbeddedStore): Promise<T> =>
+  Promise.race([
+    promise,
+    pause(1_500).then(() => {
+      throw new Error(`no answer; the store says: ${store.problem}`);
+    }),
+  ]);
+
+describe('a process that was idle while others wrote and folded', () => {
+  it('counts on where they are, before it has noticed', async () => {
+    const idle = open();
+    expect(await visits(idle, 1)).toBe(1);
+    const busy = open(1);
+    expect(await visits(busy, 5)).toBe(6);
+    foldNow(folder);
+    expect(await inTime(visits(idle, 1), idle)).toBe(7);
+    expect(await visits(busy, 1)).toBe(8);
+    expect(await stored()).toBe(8);
+  });
+
+  it('counts on where they are, after it has noticed', async () => {
+    const idle = open();
+    expect(await visits(idle, 1)).toBe(1);
+    const busy = open(1);
+    expect(await visits(busy, 5)).toBe(6);
+    foldNow(folder);
+    await pause(1_300);
+    expect(await inTime(visits(idle, 1), idle)).toBe(7);
+    expect(await stored()).toBe(7);
+  });
+
+  it('does not count twice what was folded before it was read', async () => {
+    const busy = open();
+    await visits(busy, 1, 2);
+    const idle = open();
+    // Five visits that `idle` has not read, in a segment that is folded before it does.
+    const sealing = open(1);
+    await visits(busy, 4);
+    await visits(sealing, 1);
+    foldNow(folder);
+    expect(await inTime(visits(idle, 1), idle)).toBe(6);
+    expect(await stored()).toBe(6);
+  });
+
+  it('follows a link that was made meanwhile', async () => {
+    const login = { dataSource: 1, id: 'login' };
+    const idle = open();
+    await visited(idle, { ...visitOf(device(1), 1), aliases: [login] });
+    const busy = open(1);
+    await visited(busy, { ...visitOf(device(2), 1), aliases: [login] });
+    await visits(busy, 3, 3);
+    foldNow(folder);
+    const { deviceId } = await inTime(
+      visited(idle, { ...visitOf(device(9), 1), deviceId: undefined, aliases: [login] }),
+      idle,
+    );
+    expect(deviceId).toBe(device(2));
+  });
+});
+
+it('a process that is stopped while a visit is written adds it to the log that others read', async () => {
+  const sleeper = open();
+  await visits(sleeper, 1, 2);
+  // It reads the base, so it has a snapshot of it, and starts to write. Then it is stopped.
+  const busy = open(1);
+  await visits(busy, 3);
+  const write = fs.write;
+  vi.spyOn(fs, 'write').mockImplementationOnce(((file: number, ...rest: unknown[]) => {
+    foldNow(folder);
+    (write as (...a: unknown[]) => void)(file, ...rest);
+  }) as typeof fs.write);
+  await inTime(visits(sleeper, 1), sleeper);
+  vi.restoreAllMocks();
+  await visits(busy, 1);
+  foldNow(folder);
+  expect(await stored()).toBe(5);
+});
+
+describe('a fold', () => {
+  it('leaves a segment that has no seal, though there is a later one', async () => {
+    // A power cut may keep the next segment and lose the seal.
+    await visits(open(1), 1);
+    await visits(open(1), 1);
+    for (const store of stores.splice(0)) await store.close();
+    const first = fileOf(logFolder(), 1);
+    fs.truncateSync(first, fs.statSync(first).size - 20);
+    const store = open(1 << 20);
+    await visits(store, 1);
+    foldNow(folder);
+    await visits(store, 1);
+    await store.close();
+    expect(await stored()).toBe(4);
+  });
+
+  it('that is repeated changes nothing', async () => {
+    const store = open(1);
+    const login = { dataSource: 1, id: 'login' };
+    await visited(store, { ...visitOf(device(1), 1), aliases: [login] });
+    await visited(store, { ...visitOf(device(2), 1), aliases: [login] });
+    await visits(store, 4);
+    await store.close();
+    const kept = segmentsIn(logFolder()).map((s) => [s, fs.readFileSync(fileOf(logFolder(), s))] as const);
+    foldNow(folder);
+    for (const [s, bytes] of kept) fs.writeFileSync(fileOf(logFolder(), s), bytes);
+    foldNow(folder);
+    expect(await stored()).toBe(5);
+    expect(await stored(2)).toBe(1);
+  });
+
+  it('that was killed after any part of a segment is taken up again', async () => {
+    const store = open(2_000);
+    for (let n = 1; n <= 60; n++) await visits(store, 1, n);
+    for (let n = 1; n <= 60; n++) await visits(store, 1, n);
+    await store.close();
+    // Every other visitor of the first segment is folded, the segment itself is not.
+    const before = temporaryFolder();
+    fs.cpSync(folder, before, { recursive: true });
+    foldNow(before);
+    const whole = new Base(path.join(before, 'base'));
+    const part = new Base(path.join(folder, 'base'));
+    for (let n = 1; n <= 60; n += 2) {
+      const folded = whole.profile(device(n));
+      if (folded) part.putProfile(part.profiles, device(n), folded);
+    }
+    await whole.root.close();
+    await part.root.close();
+    const reopened = open(2_000);
+    for (let n = 1; n <= 60; n++) {
+      expect(countOf((await reopened.look(visitOf(device(n)))).profile, 1), `visitor ${n}`).toBe(2);
+    }
+    foldNow(folder);
+    for (let n = 1; n <= 60; n++) expect(await visits(reopened, 1, n)).toBe(3);
+  });
+
+  it('moves a newcomer whose id comes back in a later segment', async () => {
+    const store = open(1);
+    const fresh = { ...visitOf(device(1), 1), deviceId: undefined, freshId: device(1) };
+    await visited(store, fresh);
+    await visited(store, { ...fresh, freshId: device(2) });
+    await visits(store, 1, 3);
+    const base = () => {
+      const base = new Base(path.join(folder, 'base'));
+      const found = [1, 2].map((n) => [base.isNewcomer(device(n)), !!base.profile(device(n))]);
+      return base.root.close().then(() => found);
+    };
+    foldNow(folder);
+    expect(await base()).toEqual([[true, true], [true, true]]);
+    expect(await visits(store, 1, 1)).toBe(2);
+    await visits(store, 1, 3);
+    foldNow(folder);
+    expect(await base()).toEqual([[false, true], [true, true]]);
+    // It is enough to come back: nothing has to be added.
+    await visited(store, visitOf(device(2)));
+    await visits(store, 2, 3);
+    foldNow(folder);
+    expect(await base()).toEqual([[false, true], [false, true]]);
+  });
+
+  it('forgets who was not seen for long, and nobody else', async () => {
+    const store = open(1);
+    for (const [n, age] of [[1, 130], [2, 110], [3, 0]]) {
+      await visited(store, { ...visitOf(device(n)), change: { day: TODAY - age, realized: [1] } });
+    }
+    await visits(store, 1, 4);
+    await store.close();
+    foldNow(folder, { profileDays: 120, newcomerDays: 7 });
+    expect([await stored(1), await stored(2), await stored(3)]).toEqual([0, 1, 1]);
+  });
+});
+
+describe('a stored profile that cannot be read', () => {
+  it('stops neither other visitors nor the visits of the same instant', async () => {
+    const base = new Base(path.join(folder, 'base'));
+    // A newer version of the program has written it.
+    const key = Uint8Array.from(Buffer.from(device(1), 'hex'));
+    base.profiles.putSync(key, Uint8Array.of(99, 0, 0, 0, 0, 0, 0));
+    await base.root.close();
+    const store = open();
+    const broken = visited(store, visitOf(device(1), 1));
+    broken.catch(() => {});
+    expect(await inTime(visits(store, 1, 2), store)).toBe(1);
+    await expect(inTime(broken, store)).rejects.toThrow(/version 99/);
+    expect(await visits(store, 1, 3)).toBe(1);
+  });
+});
+
+describe('a disk that does not write', () => {
+  const refusing = (times: number, error = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })) => {
+    const write = fs.write;
+    let left = times;
+    vi.spyOn(fs, 'write').mockImplementation(((file: number, bytes: Uint8Array, ...rest: unknown[]) => {
+      if (left-- <= 0) return (write as (...a: unknown[]) => void)(file, bytes, ...rest);
+      const done = rest.at(-1) as (error: Error | null, written?: number) => void;
+      // Half of it is written, or nothing.
+      if (left % 2) fs.writeSync(file, bytes.subarray(0, bytes.length >> 1));
+      setImmediate(() => (left % 2 ? done(null, bytes.length >> 1) : done(error)));
+    }) as typeof fs.write);
+  };
+
+  it('makes visits wait; then each is written once, in order', async () => {
+    const store = open();
+    refusing(4);
+    const waiting = Promise.all([1, 2, 3].map(() => visited(store, visitOf(device(1), 1))));
+    await pause(150);
+    expect(store.problem).toContain('cannot be written');
+    await pause(50);
+    const later = visited(store, visitOf(device(1), 1));
+    expect((await waiting).map(({ profile }) => countOf(profile, 1))).toEqual([1, 2, 3]);
+    expect(countOf((await later).profile, 1)).toBe(4);
+    expect(store.problem).toBeUndefined();
+    expect(await stored()).toBe(4);
+  });
+
+  it('lets only so many visits wait', async () => {
+    const store = openEmbedded(folder, { maxWaiting: 10 });
+    stores.push(store);
+    refusing(3);
+    await Promise.all([visited(store, visitOf(device(1), 1)), pause(50)].slice(1));
+    const results = await Promise.allSettled(
+      Array.from({ length: 30 }, () => visited(store, visitOf(device(1), 1))),
+    );
+    const kept = results.filter(({ status }) => status === 'fulfilled').length;
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThanOrEqual(10);
+  });
+
+  it('does not keep a store from closing; what waits is refused', async () => {
+    const store = open();
+    refusing(1_000);
+    const waiting = visited(store, visitOf(device(1), 1));
+    waiting.catch(() => {});
+    await pause(50);
+    await inTime(store.close(), store);
+    await expect(waiting).rejects.toThrow(/cannot be written/);
+    vi.restoreAllMocks();
+    expect(await stored()).toBe(0);
+  });
+
+  it('or no file that can be opened: at a new segment, too, every visit counts once', async () => {
+    const store = open(1);
+    const { openSync } = fs;
+    vi.spyOn(fs, 'openSync').mockImplementationOnce((...args) => {
+      throw Object.assign(new Error(`EMFILE: too many open files, open '${args[0]}'`), { code: 'EMFILE' });
+    });
+    let calls = 0;
+    const waiting = store.visit(visitOf(device(1), 1), () => {
+      calls++;
+      return undefined;
+    });
+    await inTime(waiting, store);
+    expect(fs.openSync).not.toBe(openSync);
+    expect(await inTime(visits(store, 1), store)).toBe(2);
+    expect(calls).toBe(1);
+    expect(await stored()).toBe(2);
+  });
+});
+
+it('a fold that failed is no problem any more when another process has folded', async () => {
+  const store = open(1);
+  vi.spyOn(process, 'execPath', 'get').mockReturnValue('/nowhere/node');
+  await visits(store, 3);
+  const end = Date.now() + 4_000;
+  while (!store.problem && Date.now() < end) await pause(50);
+  expect(store.problem).toContain('cannot be folded');
+  vi.restoreAllMocks();
+  foldNow(folder);
+  await pause(2_300);
+  expect(store.problem).toBeUndefined();
+});
