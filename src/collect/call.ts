@@ -6,6 +6,7 @@ import { type DeclaredId, dayOf } from '../audience/profile.ts';
 import type { Signals } from '../audience/signal.ts';
 import type { Platform } from '../destinations/destination.ts';
 import { type Complaint, complain } from './complaint.ts';
+import { DEVICE_KEYS, deviceOf } from './device.ts';
 import {
   declaredIds,
   isDeviceId,
@@ -198,6 +199,11 @@ function signalsOf(
     // Only the tag knows better than the browser, and only of the referer.
     if (value === null) signals.delete(key);
     else signals.set(key, [value]);
+  }
+  for (const key of DEVICE_KEYS) {
+    if (!traitIndex.knows(key) || signals.has(key)) continue;
+    const value = deviceOf(header('user-agent') ?? '')[key];
+    if (value !== undefined) signals.set(key, [value]);
   }
   return signals;
 }

@@ -1,0 +1,114 @@
+/** A collector in this process, over a real store, without sockets. */
+import { afterAll } from 'vitest';
+import { compileAccount } from '../../src/account/snapshot.ts';
+import { app } from '../../src/app.ts';
+import type { Visit as Addition } from '../../src/store/store.ts';
+import { Deadline } from '../../src/collect/deadline.ts';
+import { DeviceCookie } from '../../src/collect/device-cookie.ts';
+import { Guard } from '../../src/collect/guard.ts';
+import { newDeviceId } from '../../src/collect/identity.ts';
+import { EmbeddedStore } from '../../src/store/embedded.ts';
+import type { Store } from '../../src/store/store.ts';
+import { COLLECTOR, exampleAccount } from '../account/example.ts';
+import { temporaryFolder } from '../server.ts';
+
+export const TOKEN = 'test-token';
+
+export interface CollectorOptions {
+  readonly account?: unknown;
+  readonly store?: Store;
+  readonly deadline?: number;
+  readonly maxCallsPerId?: number;
+  readonly maxCallsPerClient?: number;
+}
+
+/** The JSON answer, as far as tests look at it. */
+export interface Answer {
+  readonly uuid?: string;
+  readonly dcs_region: number;
+  readonly tid: string;
+  readonly stuff: { cn: string; cv: string; ttl: number; dmn: string }[];
+  readonly dests?: { id: string; y: string; c: string; e: string; hr: boolean }[];
+  readonly traits?: number[];
+  readonly segments?: number[];
+  readonly errors?: { code: number; msg: string }[];
+}
+
+/** A store in a folder of its own, closed after the tests of the file. */
+export function embeddedStore(folder = temporaryFolder()): EmbeddedStore {
+  const store = new EmbeddedStore({
+    folder,
+    fsync: 'no',
+    profileDays: 120,
+    newcomerDays: 7,
+    maxWaiting: 100_000,
+  });
+  afterAll(() => store.close());
+  return store;
+}
+
+export class Collector {
+  readonly store: Store;
+  /** What operators were told. */
+  readonly reports: string[] = [];
+  readonly #app: ReturnType<typeof app>;
+
+  constructor(options: CollectorOptions = {}) {
+    const snapshot = compileAccount(options.account ?? exampleAccount());
+    this.store = options.store ?? embeddedStore();
+    this.#app = app({
+      door: {
+        snapshot: () => snapshot,
+        store: this.store,
+        guard: new Guard(options.maxCallsPerId ?? 0),
+        // Long: that a test machine is slow is not what most tests are about.
+        deadline: new Deadline(options.deadline ?? 10_000),
+        settings: {
+          region: 7,
+          cookieName: 'demdex',
+          deviceCookie: new DeviceCookie('demdex'),
+        },
+        report: (message, about) => {
+          this.reports.push(`${message} ${about.tid} ${(about.error as Error)?.stack ?? ''}`);
+        },
+      },
+      adminToken: TOKEN,
+      tag: '/* the tag */',
+      clients: new Guard(options.maxCallsPerClient ?? 0),
+      clientOf: () => '127.0.0.1',
+    });
+  }
+
+  async send(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { host: COLLECTOR, ...(init.headers as Record<string, string>) };
+    return this.#app.fetch(new Request(`http://${COLLECTOR}${path}`, { ...init, headers }));
+  }
+
+  event(query: string, headers: Record<string, string> = {}): Promise<Response> {
+    return this.send(`/event?${query}`, { headers });
+  }
+
+  /** The JSON answer to a call. */
+  async ask(query: string, headers: Record<string, string> = {}): Promise<Answer> {
+    const response = await this.event(`d_rtbd=json&${query}`, headers);
+    return (await response.json()) as Answer;
+  }
+
+  /** What the store keeps of a device, and of whom other ids lead to. */
+  look(deviceId: string | undefined, aliases: Addition['aliases'] = []) {
+    const freshId = newDeviceId();
+    return this.store.look({ deviceId, aliases, freshId, change: { day: 0 } });
+  }
+
+  async realizations(deviceId: string): Promise<Record<number, number>> {
+    const { profile } = await this.look(deviceId);
+    const counts: Record<number, number> = {};
+    for (let i = 0; i < profile.length; i += 2) {
+      const trait = profile.realizations[i];
+      counts[trait] = (counts[trait] ?? 0) + (profile.realizations[i + 1] & 0xffff);
+    }
+    return counts;
+  }
+}
+
+export const codes = ({ errors }: Answer): number[] => (errors ?? []).map(({ code }) => code);
