@@ -8,11 +8,11 @@ import type { HeldTraits } from '../audience/holdings.ts';
 import type { Profile } from '../audience/profile.ts';
 import { traitsOf } from '../audience/segment-rule.ts';
 import { isPrivate } from '../audience/signal.ts';
-import type { Destination } from '../destinations/destination.ts';
+import type { Destination, Mapping } from '../destinations/destination.ts';
 import { REASONS, type Reason } from '../destinations/reason.ts';
 import { type Call, type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
-import { changeOf, type Decision, decide, type Realization, realize } from './decision.ts';
+import { changeOf, decide, realize } from './decision.ts';
 import { type FrontDoor, visitOf } from './event.ts';
 
 /** Why a trait was realized or not. */
@@ -90,6 +90,9 @@ export async function trace(
     ? undefined
     : decide(snapshot, call, visitor.deviceId, profile, door.settings.region, recorded.record);
   const held = snapshot.heldTraits.load(profile, call.day);
+  const realized = new Set(realization.traits);
+  const holding = new Set(decision?.segments);
+  const mappings = Map.groupBy(snapshot.mappings.bySegment.flat(), (m) => m.destination);
   return {
     uuid: profile.optedOut ? undefined : visitor.deviceId,
     at: new Date(call.at).toISOString(),
@@ -99,18 +102,18 @@ export async function trace(
     traits: snapshot.traits.map((trait, place) => ({
       sid: trait.sid,
       name: trait.name,
-      reason: traitReason(trait, place, call, realization),
+      reason: traitReason(trait, realized.has(place), call),
       has: held.holds(place),
       count: held.count(place),
     })),
     segments: snapshot.segments.map((segment, place) => ({
       sid: segment.sid,
       name: segment.name,
-      reason: segmentReason(segment, place, decision),
+      reason: segmentReason(segment, holding.has(place)),
       lacks: lacks(segment, snapshot, held),
     })),
     destinations: snapshot.destinations.map((destination) =>
-      explain(destination, recorded, snapshot, profile),
+      explain(destination, mappings.get(destination) ?? [], recorded, profile),
     ),
     answer: {
       urls: decision?.urls.map(({ url }) => url) ?? [],
@@ -120,28 +123,19 @@ export async function trace(
   };
 }
 
-function traitReason(
-  trait: Trait,
-  place: number,
-  call: Call,
-  { traits }: Realization,
-): keyof typeof TRAIT_REASONS {
+function traitReason(trait: Trait, realized: boolean, call: Call): keyof typeof TRAIT_REASONS {
   if (call.disregarded) return 'disregarded';
   if (trait.type === 'FOLDER_TRAIT') return 'folder';
-  if (traits.includes(place)) return call.sids.includes(trait.sid) ? 'declared' : 'realized';
+  if (realized) return call.sids.includes(trait.sid) ? 'declared' : 'realized';
   if (call.dataSources && !call.dataSources.has(trait.dataSource)) return 'other-data-source';
   if (!trait.rule) return 'no-rule';
   for (const { key } of leavesOf(trait.rule)) if (call.signals.has(key)) return 'rule-not-met';
   return 'no-signal';
 }
 
-function segmentReason(
-  segment: Segment,
-  place: number,
-  decision: Decision | undefined,
-): keyof typeof SEGMENT_REASONS {
+function segmentReason(segment: Segment, holds: boolean): keyof typeof SEGMENT_REASONS {
   if (!segment.active) return 'inactive';
-  return decision?.segments.includes(place) ? 'holds' : 'rule-not-met';
+  return holds ? 'holds' : 'rule-not-met';
 }
 
 function lacks(segment: Segment, snapshot: Snapshot, held: HeldTraits): number[] {
@@ -167,14 +161,14 @@ class Recorded {
 
 function explain(
   destination: Destination,
+  all: readonly Mapping[],
   recorded: Recorded,
-  { mappings: { bySegment } }: Snapshot,
   profile: Profile,
 ) {
   const reasons = recorded.of(destination);
-  const rest = bySegment
-    .flat()
-    .filter((m) => m.destination === destination && !reasons.some(({ sid }) => sid === m.sid))
+  const told = new Set(reasons.map(({ sid }) => sid));
+  const rest = all
+    .filter(({ sid }) => !told.has(sid))
     .map(({ sid }) => ({ sid, reason: 'no-segment' as const }));
   const mappings = [...reasons.filter(({ sid }) => sid !== 0), ...rest];
   const [first] = reasons;
@@ -183,12 +177,4 @@ function explain(
     first?.reason ??
     (profile.optedOut ? 'opted-out' : rest.length > 0 ? 'no-segment' : 'not-mapped');
   return { destinationId: destination.id, name: destination.name, reason, mappings };
-}
-
-/** What `POST /v1/trace` takes. */
-export interface TraceRequest {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly uuid: string | undefined;
-  readonly at: number;
 }

@@ -35,7 +35,6 @@
   );
 
   const fire = ({ c, y, hr }) => {
-    if (!/^https?:/i.test(c)) return;
     const frame = y === 'iframe';
     const element = document.createElement(frame ? 'iframe' : 'img');
     if (hr !== false) element.referrerPolicy = 'no-referrer';
@@ -88,9 +87,10 @@
           ttl ? `; Max-Age=${ttl * 86400}` : ''
         }${dmn ? `; domain=${dmn}` : ''}${location.protocol === 'https:' ? '; Secure' : ''}`;
       }
+      const due = (answer.dests || []).filter(({ c }) => /^https?:/i.test(c));
       idle(
         () => {
-          answer.dests?.forEach(fire);
+          due.forEach(fire);
           document.dispatchEvent(new CustomEvent(KEY, { detail: answer }));
         },
         { timeout: 300 },

@@ -96,7 +96,10 @@ describe.skipIf(!executable)('the demo', () => {
     expect(home).toMatchObject({ segments: [], stuff: [], dests: [] });
     expect(await page.evaluate(() => document.cookie)).toBe('');
 
-    await page.getByRole('link', { name: /Blue Hour Quartet/ }).first().click();
+    await page
+      .getByRole('link', { name: /Blue Hour Quartet/ })
+      .first()
+      .click();
     await page.getByRole('heading', { level: 1, name: 'Blue Hour Quartet' }).waitFor();
     const answer = await answerOn(page);
     expect(answer.uuid).toBe(home.uuid);
@@ -116,7 +119,10 @@ describe.skipIf(!executable)('the demo', () => {
     for (const text of ['Jazz lover', 'Jazz audience', 'Kestrel audience pixels', 'aud=jazz']) {
       expect(await panel.textContent()).toContain(text);
     }
-    await page.getByText(`${answer.traits.length} traits · 2 audiences · 3 calls`).first().waitFor();
+    await page
+      .getByText(`${answer.traits.length} traits · 2 audiences · 3 calls`)
+      .first()
+      .waitFor();
     expect(problems).toEqual([]);
   });
 
@@ -124,7 +130,9 @@ describe.skipIf(!executable)('the demo', () => {
     const page = await newcomer();
     const { uuid, dests } = await look(page, 'concerts/blue-hour-quartet');
     await eventually(async () => (await callsOf(uuid)).length).toBe(dests.length + 1);
-    const received = JSON.stringify((await callsOf(uuid)).map(({ path, params }) => [path, params]));
+    const received = JSON.stringify(
+      (await callsOf(uuid)).map(({ path, params }) => [path, params]),
+    );
     for (const kept of ['Lisbon', 'blue-hour', '5003', '5010', 'Jazz', '"38"', 'demo/']) {
       expect(received).not.toContain(kept);
     }

@@ -51,7 +51,7 @@ try {
     svg { position: absolute }
   </style><svg width="0" height="0"><filter id="few" color-interpolation-filters="sRGB"><feComponentTransfer>${channels.join('')}</feComponentTransfer></filter></svg>${await frame(shop, SHOP)}${await frame(inbox, INBOX)}`);
   await picture.screenshot({ path: FILE, fullPage: true });
-  console.log(`${FILE}: ${Math.round(fs.statSync(FILE).size / 1_000)} kB`);
+  console.log(`src/demo/assets/demo.png: ${Math.round(fs.statSync(FILE).size / 1_000)} kB`);
 } finally {
   await browser.close();
   await server.stop();

@@ -37,6 +37,11 @@ async function stored(n = 1): Promise<number> {
   await store.close();
   return countOf(profile, 1);
 }
+/** Folds when the last seal is written, which no visit waits for. */
+async function fold(keep?: Parameters<typeof foldNow>[1]): Promise<void> {
+  await pause(20);
+  foldNow(folder, keep);
+}
 /** Fails where a visit is neither kept nor refused in time. */
 const inTime = <T>(promise: Promise<T>, store: EmbeddedStore): Promise<T> =>
   Promise.race([
@@ -52,7 +57,7 @@ describe('a process that was idle while others wrote and folded', () => {
     expect(await visits(idle, 1)).toBe(1);
     const busy = open(1);
     expect(await visits(busy, 5)).toBe(6);
-    foldNow(folder);
+    await fold();
     expect(await inTime(visits(idle, 1), idle)).toBe(7);
     expect(await visits(busy, 1)).toBe(8);
     expect(await stored()).toBe(8);
@@ -63,7 +68,7 @@ describe('a process that was idle while others wrote and folded', () => {
     expect(await visits(idle, 1)).toBe(1);
     const busy = open(1);
     expect(await visits(busy, 5)).toBe(6);
-    foldNow(folder);
+    await fold();
     await pause(1_300);
     expect(await inTime(visits(idle, 1), idle)).toBe(7);
     expect(await stored()).toBe(7);
@@ -77,7 +82,7 @@ describe('a process that was idle while others wrote and folded', () => {
     const sealing = open(1);
     await visits(busy, 4);
     await visits(sealing, 1);
-    foldNow(folder);
+    await fold();
     expect(await inTime(visits(idle, 1), idle)).toBe(6);
     expect(await stored()).toBe(6);
   });
@@ -89,7 +94,7 @@ describe('a process that was idle while others wrote and folded', () => {
     const busy = open(1);
     await visited(busy, { ...visitOf(device(2), 1), aliases: [login] });
     await visits(busy, 3, 3);
-    foldNow(folder);
+    await fold();
     const { deviceId } = await inTime(
       visited(idle, { ...visitOf(device(9), 1), deviceId: undefined, aliases: [login] }),
       idle,
@@ -104,15 +109,19 @@ it('a process that is stopped while a visit is written adds it to the log that o
   // It reads the base, so it has a snapshot of it, and starts to write. Then it is stopped.
   const busy = open(1);
   await visits(busy, 3);
-  const write = fs.write;
-  vi.spyOn(fs, 'write').mockImplementationOnce(((file: number, ...rest: unknown[]) => {
-    foldNow(folder);
-    (write as (...a: unknown[]) => void)(file, ...rest);
+  await pause(20);
+  const write = fs.write as (...args: unknown[]) => void;
+  vi.spyOn(fs, 'write').mockImplementationOnce(((...args: unknown[]) => {
+    const done = args.pop() as (...results: unknown[]) => void;
+    write(...args, (...results: unknown[]) => {
+      foldNow(folder);
+      done(...results);
+    });
   }) as typeof fs.write);
   await inTime(visits(sleeper, 1), sleeper);
   vi.restoreAllMocks();
   await visits(busy, 1);
-  foldNow(folder);
+  await fold();
   expect(await stored()).toBe(5);
 });
 
@@ -126,7 +135,7 @@ describe('a fold', () => {
     fs.truncateSync(first, fs.statSync(first).size - 20);
     const store = open(1 << 20);
     await visits(store, 1);
-    foldNow(folder);
+    await fold();
     await visits(store, 1);
     await store.close();
     expect(await stored()).toBe(4);
@@ -140,9 +149,9 @@ describe('a fold', () => {
     await visits(store, 4);
     await store.close();
     const kept = segmentsIn(logFolder()).map((s) => [s, fs.readFileSync(fileOf(logFolder(), s))] as const);
-    foldNow(folder);
+    await fold();
     for (const [s, bytes] of kept) fs.writeFileSync(fileOf(logFolder(), s), bytes);
-    foldNow(folder);
+    await fold();
     expect(await stored()).toBe(5);
     expect(await stored(2)).toBe(1);
   });
@@ -168,7 +177,7 @@ describe('a fold', () => {
     for (let n = 1; n <= 60; n++) {
       expect(countOf((await reopened.look(visitOf(device(n)))).profile, 1), `visitor ${n}`).toBe(2);
     }
-    foldNow(folder);
+    await fold();
     for (let n = 1; n <= 60; n++) expect(await visits(reopened, 1, n)).toBe(3);
   });
 
@@ -183,16 +192,16 @@ describe('a fold', () => {
       const found = [1, 2].map((n) => [base.isNewcomer(device(n)), !!base.profile(device(n))]);
       return base.root.close().then(() => found);
     };
-    foldNow(folder);
+    await fold();
     expect(await base()).toEqual([[true, true], [true, true]]);
     expect(await visits(store, 1, 1)).toBe(2);
     await visits(store, 1, 3);
-    foldNow(folder);
+    await fold();
     expect(await base()).toEqual([[false, true], [true, true]]);
     // It is enough to come back: nothing has to be added.
     await visited(store, visitOf(device(2)));
     await visits(store, 2, 3);
-    foldNow(folder);
+    await fold();
     expect(await base()).toEqual([[false, true], [false, true]]);
   });
 
@@ -203,7 +212,7 @@ describe('a fold', () => {
     }
     await visits(store, 1, 4);
     await store.close();
-    foldNow(folder, { profileDays: 120, newcomerDays: 7 });
+    await fold({ profileDays: 120, newcomerDays: 7 });
     expect([await stored(1), await stored(2), await stored(3)]).toEqual([0, 1, 1]);
   });
 });
@@ -303,7 +312,7 @@ it('a fold that failed is no problem any more when another process has folded', 
   while (!store.problem && Date.now() < end) await pause(50);
   expect(store.problem).toContain('cannot be folded');
   vi.restoreAllMocks();
-  foldNow(folder);
+  await fold();
   await pause(2_300);
   expect(store.problem).toBeUndefined();
 });

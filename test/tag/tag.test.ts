@@ -240,7 +240,9 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     await open('data-c_page="concert"');
     const [{ dests }] = await answers();
     expect(dests).toHaveLength(3);
-    await expect.poll(() => ['/hidden.gif', '/shown.gif', '/frame'].every((p) => referers.has(p))).toBe(true);
+    await expect
+      .poll(() => ['/hidden.gif', '/shown.gif', '/frame'].every((p) => referers.has(p)))
+      .toBe(true);
     expect(referers.get('/hidden.gif')).toBeUndefined();
     expect(referers.get('/shown.gif')).toBe(`${new URL(shop).origin}/`);
     expect(referers.get('/frame')).toBeUndefined();
@@ -294,6 +296,8 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     ['an error', { status: 500, body: '{"stuff":[{"cn":"a","cv":"b"}]}' }],
     ['no JSON', { body: '<html>' }],
     ['JSON of another shape', { body: '{"stuff":7,"dests":"x","errors":null}' }],
+    ['destinations of another shape', { body: '{"dests":"x"}' }],
+    ['a destination that is nothing', { body: '{"dests":[null]}' }],
     ['JSON that is nothing', { body: 'null' }],
     ['no connection', 'abort' as const],
   ])('the page is not disturbed by %s', async (_, answer) => {
