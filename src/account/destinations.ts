@@ -73,22 +73,24 @@ function compileSerialized(
   if (!document.serializationEnabled) return undefined;
   const base = document.urlFormatString ?? '';
   const secure = document.secureUrlFormatString || base.replace(/^http:/i, 'https:');
+  const before = problems.length;
   for (const [field, text] of [
     ['urlFormatString', base],
-    ['secureUrlFormatString', secure],
-  ]) {
-    if (hasAlias(text)) continue;
+    ['secureUrlFormatString', document.secureUrlFormatString || undefined],
+  ] as const) {
+    if (text === undefined || hasAlias(text)) continue;
     problems.push({
       path: `${path}.${field}`,
       wrong: text ? 'there is no %ALIAS% in it' : 'missing, though serializationEnabled is true',
       instead: 'write %ALIAS% where the mapped values go, such as https://dsp.example/m?s=%ALIAS%',
     });
   }
-  if (!hasAlias(base) || !hasAlias(secure)) return undefined;
+  // The document is refused; its mappings are still to be checked as what they are.
+  if (problems.length > before) return { url: [], secureUrl: [], delimiter: '' };
   return {
     url: template(base, `${path}.urlFormatString`, problems),
     secureUrl: secureTemplate(secure, `${path}.secureUrlFormatString`, problems),
-    delimiter: encodeURI(document.delimiter ?? ','),
+    delimiter: encodeURI((document.delimiter ?? ',').toWellFormed()),
   };
 }
 

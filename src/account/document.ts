@@ -157,7 +157,8 @@ const pushSchema = z.strictObject({
   urlFormatString: z.string().max(8_192).nullish(),
   secureUrlFormatString: z.string().max(8_192).nullish(),
   delimiter: z.string().max(16).nullish(),
-  tagType: z.union([z.literal(0), z.literal(1)]).default(0),
+  /** 0 image, 1 iframe. */
+  tagType: integer(0, 1).default(0),
   hideReferrer: z.boolean().default(true),
 });
 

@@ -64,11 +64,9 @@ export function problemsOf(error: z.ZodError): Problem[] {
       case 'invalid_union':
         return [
           {
-            path: issue.discriminator ? pathOf([...issue.path, issue.discriminator]) : path,
-            wrong: 'not a possible value',
-            instead: issue.discriminator
-              ? 'write "PUSH" (URL), "ADS" (cookie) or "S2S" (server to server)'
-              : 'write 0 (image) or 1 (iframe)',
+            path,
+            wrong: issue.input === undefined ? 'missing' : 'not a possible value',
+            instead: 'write "PUSH" (URL), "ADS" (cookie) or "S2S" (server to server)',
           },
         ];
       case 'too_small':

@@ -41,7 +41,7 @@ export interface Change {
   /** Cookie destinations whose cookie the browser now has, or has no more. */
   readonly cookiesSet?: readonly number[];
   readonly cookiesRemoved?: readonly number[];
-  /** The visitor opts out: everything else is forgotten, for ever. */
+  /** The visitor opts out: everything but the cookies to remove is forgotten, for ever. */
   readonly optOut?: boolean;
 }
 
@@ -69,13 +69,14 @@ export class Profile {
   apply(change: Change): void {
     if (change.day > this.seen) this.seen = change.day;
     if (change.optOut) this.#forget();
+    // Which cookies are still to be removed is known of everybody.
+    for (const destination of change.cookiesSet ?? []) this.cookies.add(destination);
+    for (const destination of change.cookiesRemoved ?? []) this.cookies.delete(destination);
     if (this.optedOut) return;
     for (const trait of change.realized ?? []) this.realize(trait, change.day, 1);
     if (change.ecid !== undefined) this.ecid = change.ecid;
     for (const { dataSource, id } of change.declared ?? []) this.declare(dataSource, id);
     for (const firing of change.firings ?? []) this.fire(firing);
-    for (const destination of change.cookiesSet ?? []) this.cookies.add(destination);
-    for (const destination of change.cookiesRemoved ?? []) this.cookies.delete(destination);
   }
 
   realize(trait: number, day: Day, count: number): void {
@@ -141,7 +142,6 @@ export class Profile {
     this.ecid = undefined;
     this.declared.clear();
     this.firings = [];
-    this.cookies.clear();
   }
 }
 

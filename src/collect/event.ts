@@ -29,21 +29,23 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
     answer({ call, realization, decision, deviceId }, snapshot, door.settings);
 
   if (call.disregarded) return reply(undefined, call.deviceId);
-  if (call.optedOut) {
-    call.complaints.push(complain(171));
-    return reply(decideOptedOut(snapshot, call, door), undefined);
-  }
   if (isBlocked(call, door.guard)) return reply(undefined, call.deviceId);
 
   const { visit, transient } = visitOf(call, realization);
   return new Promise<Response>((resolve) => {
     const late = (code: 200 | 201) => {
       call.complaints.push(complain(code));
+      if (call.optedOut) {
+        call.complaints.push(complain(171));
+        return resolve(reply(undefined, undefined));
+      }
       // Without the profile, the request alone decides.
       const profile = new Profile();
       profile.apply(changeOf(call, realization));
-      const deviceId = call.deviceId ?? call.freshId;
-      resolve(reply(decide(snapshot, call, deviceId, profile, door.settings.region), deviceId));
+      // Whom an alias leads to is not known now; a new id would be a second visitor.
+      const deviceId = call.deviceId ?? (visit.aliases.length === 0 ? call.freshId : undefined);
+      const decision = decide(snapshot, call, deviceId ?? '', profile, door.settings.region);
+      resolve(reply(decision, deviceId));
     };
     const code = call.deviceId === undefined && visit.aliases.length > 0 ? 201 : 200;
     const watch = door.deadline.watch(() => late(code));
@@ -51,10 +53,14 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
       // The page has its answer already; what was realized is kept all the same.
       if (watch.expired) return undefined;
       watch.settle();
-      if (profile.optedOut) {
+      if (call.optedOut || profile.optedOut) {
         call.complaints.push(complain(171));
-        resolve(reply(decideOptedOut(snapshot, call, door), undefined));
-        return undefined;
+        // Nothing is due; cookies that are still there are removed.
+        const forgotten = profile.clone();
+        forgotten.apply({ day: call.day, optOut: true });
+        const decision = decide(snapshot, call, deviceId, forgotten, door.settings.region);
+        resolve(reply(decision, undefined));
+        return decision.remember;
       }
       if (transient) profile.apply(changeOf(call, realization));
       const decision = decide(snapshot, call, deviceId, profile, door.settings.region);
@@ -90,6 +96,12 @@ export function visitOf(
   realization: Realization,
 ): { visit: Visit /** Whether nothing of it shall be kept. */; transient: boolean } {
   const { deviceId, freshId, ecid, declared } = call;
+  if (call.optedOut) {
+    return {
+      visit: { deviceId, aliases: [], freshId, change: { day: call.day } },
+      transient: false,
+    };
+  }
   const aliases = ecid ? [{ dataSource: ECID_SOURCE, id: ecid }, ...declared] : declared;
   // A browser that takes no cookies and asks for no answer can never come back as the same visitor.
   const transient =
@@ -97,11 +109,4 @@ export function visitOf(
   if (transient) call.complaints.push(complain(172));
   const change = transient ? { day: call.day } : changeOf(call, realization);
   return { visit: { deviceId, aliases, freshId, change }, transient };
-}
-
-/** Nothing is due to who has opted out; cookies that are still there are removed. */
-function decideOptedOut(snapshot: Snapshot, call: Call, { settings }: FrontDoor): Decision {
-  const profile = new Profile();
-  profile.apply({ day: call.day, optOut: true });
-  return decide(snapshot, call, '', profile, settings.region);
 }

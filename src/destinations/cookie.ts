@@ -1,5 +1,6 @@
 /** What stands in a destination's cookie, and where a cookie may be set. */
 import type { CookieDestination, Mapping } from './destination.ts';
+import { encode } from './macro.ts';
 
 /**
  * Composes the value from the mappings that hold, highest priority first. Where the next one would
@@ -17,8 +18,8 @@ export function composeCookie(
   let value = '';
   for (const [i, mapping] of mappings.entries()) {
     const pair: [string, string] = [
-      encodeURIComponent(destination.singleKey ?? mapping.key),
-      encodeURIComponent(mapping.alias),
+      encode(destination.singleKey ?? mapping.key),
+      encode(mapping.alias),
     ];
     if (pairs.some(([k, v]) => k === pair[0] && v === pair[1])) continue;
     const longer = write(destination, [...pairs, pair]);

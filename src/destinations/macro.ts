@@ -33,7 +33,9 @@ export type Template = readonly (string | Fill)[];
 /** Why a URL cannot be used, in words for the person who wrote it. */
 export class TemplateError extends Error {}
 
-const encode = (text: string | undefined) => (text ? encodeURIComponent(text) : '');
+/** Half a surrogate pair cannot be encoded; it becomes U+FFFD. */
+export const encode = (text: string | undefined): string =>
+  text ? encodeURIComponent(text.toWellFormed()) : '';
 
 const PERCENT: Record<string, Fill> = {
   ALIAS: ({ aliases, delimiter }) => aliases.map(encode).join(delimiter),
@@ -57,8 +59,16 @@ const KNOWN =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: these are macros, not placeholders
   '${GDPR} ${GDPR_CONSENT_n} ${GPP} ${GPP_SID} ${US_PRIVACY}';
 
-// Two characters between percent signs are a percent-encoded byte before another one, not a macro.
 const MACRO = /%([a-z][a-z0-9_]{2,})%|\$\{([^}]*)\}/gi;
+/**
+ * Whether a name between percent signs is a percent-encoded byte with the text up to the next one,
+ * as in `caf%C3%A9s%20`: it starts with two hexadecimal digits, and is nothing that a macro would be
+ * called, since one of them is a digit or it mixes upper and lower case.
+ */
+function isEncodedByte(name: string): boolean {
+  if (!/^[0-9a-f]{2}/i.test(name)) return false;
+  return /^.?\d/.test(name) || (/[a-z]/.test(name) && /[A-Z]/.test(name));
+}
 
 /**
  * Reads a URL with macros.
@@ -68,9 +78,17 @@ const MACRO = /%([a-z][a-z0-9_]{2,})%|\$\{([^}]*)\}/gi;
 export function parseTemplate(text: string): Template {
   const parts: (string | Fill)[] = [];
   let end = 0;
-  for (const match of text.matchAll(MACRO)) {
-    parts.push(literal(text.slice(end, match.index)), fillOf(match[0], match[1], match[2]));
-    end = match.index + match[0].length;
+  const macros = new RegExp(MACRO);
+  for (let match = macros.exec(text); match; match = macros.exec(text)) {
+    const [macro, percent, dollar] = match;
+    const fill = fillOf(percent, dollar);
+    if (fill) {
+      parts.push(literal(text.slice(end, match.index)), fill);
+      end = macros.lastIndex;
+    } else if (percent && isEncodedByte(percent)) {
+      // Its closing percent sign may open a macro.
+      macros.lastIndex--;
+    } else throw new TemplateError(`unknown macro ${macro}; write one of ${KNOWN}`);
   }
   parts.push(literal(text.slice(end)));
   const template = parts.filter((part) => part !== '');
@@ -88,7 +106,7 @@ export function fillTemplate(template: Template, values: MacroValues): string {
 /** Whether the mapped values have a place in a URL. */
 export const hasAlias = (text: string): boolean => /%ALIAS%/i.test(text);
 
-function fillOf(macro: string, percent: string | undefined, dollar: string | undefined): Fill {
+function fillOf(percent: string | undefined, dollar: string | undefined): Fill | undefined {
   const name = (percent ?? dollar ?? '').toUpperCase();
   const fill = percent ? PERCENT[name] : DOLLAR[name];
   if (fill && Object.hasOwn(percent ? PERCENT : DOLLAR, name)) return fill;
@@ -101,11 +119,12 @@ function fillOf(macro: string, percent: string | undefined, dollar: string | und
   if (dollar && /^GDPR_CONSENT_\d+$/.test(name)) {
     return ({ consent }) => encode(consent('gdpr_consent'));
   }
-  throw new TemplateError(`unknown macro ${macro}; write one of ${KNOWN}`);
+  return undefined;
 }
 
 /** Characters that may not stand in a URL or a header are percent-encoded once, here. */
-const literal = (text: string) => text.replace(/[^\x21-\x7e]+|["<>\\^`{|}]/gu, encodeURIComponent);
+const literal = (text: string) =>
+  text.toWellFormed().replace(/[^\x21-\x7e]+|["<>\\^`{|}]/gu, encodeURIComponent);
 
 const SAMPLE: MacroValues = {
   aliases: ['1'],

@@ -102,10 +102,9 @@ export function writeChange(writer: Writer, change: Change): void {
   if (change.optOut) {
     writer.u8(OPTED_OUT);
     writer.u16(day);
-    return;
   }
   for (const trait of realized) writeRealization(writer, trait, day, 1);
-  if (realized.length === 0) {
+  if (realized.length === 0 && !change.optOut) {
     writer.u8(SEEN);
     writer.u16(day);
   }
@@ -133,10 +132,6 @@ export function writeChange(writer: Writer, change: Change): void {
 
 /** Writes a whole profile. */
 export function writeProfile(writer: Writer, profile: Profile): void {
-  if (profile.optedOut) {
-    writeChange(writer, { day: profile.seen, optOut: true });
-    return;
-  }
   const { realizations, length, ecid, declared, firings, cookies } = profile;
   for (let i = 0; i < length; i += 2) {
     const packed = realizations[i + 1];
@@ -144,6 +139,7 @@ export function writeProfile(writer: Writer, profile: Profile): void {
   }
   writeChange(writer, {
     day: profile.seen,
+    optOut: profile.optedOut,
     ecid,
     declared: [...declared].flatMap(([dataSource, ids]) => ids.map((id) => ({ dataSource, id }))),
     firings,

@@ -1,7 +1,8 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are macros, not placeholders
 import { describe, expect, it } from 'vitest';
 import { EXPORT_LABELS } from '../../src/account/document.ts';
 import { AccountError, type Problem } from '../../src/account/problem.ts';
-import { compileAccount, LIMITS } from '../../src/account/snapshot.ts';
+import { compileAccount, type LIMITS } from '../../src/account/snapshot.ts';
 import { ABSENT, type AccountInput, changed, exampleAccount, OWN } from './example.ts';
 
 /** What is wrong with a document; anything but an AccountError fails the test. */
@@ -21,12 +22,18 @@ const text = (length: number) => 'x'.repeat(length);
 type Row = [change: Record<string, unknown>, path: string, wrong: string, instead: string];
 
 function refused(rows: Row[]) {
-  it.each(rows)('%j', (change, path, wrong, instead) => {
+  const named = rows.map((row) => [inWords(row[0]), ...row] as const);
+  it.each(named)('%s', (_name, change, path, wrong, instead) => {
     const problems = problemsOf(changed(change));
     const problem = problems.find((p) => p.path === path && p.wrong.includes(wrong));
     expect(problem, `among ${JSON.stringify(problems, undefined, 1)}`).toBeDefined();
     expect(problem?.instead).toContain(instead);
   });
+}
+
+function inWords(change: Record<string, unknown>): string {
+  const words = JSON.stringify(change, (_, value) => (value === ABSENT ? '(absent)' : value));
+  return words.length > 100 ? `${words.slice(0, 100)}…` : words;
 }
 
 describe('the example is a valid account', () => {
@@ -83,7 +90,12 @@ describe('fields that everything has', () => {
     [{ 'traits[0].sid': 'eleven' }, 'traits[0].sid', '"eleven" is not a', 'number'],
     [{ 'traits[0].sid': 0 }, 'traits[0].sid', '0 is too small', 'at least 1'],
     [{ 'traits[0].sid': -1 }, 'traits[0].sid', '-1 is too small', 'at least 1'],
-    [{ 'traits[0].sid': 2 ** 32 }, 'traits[0].sid', '4294967296 is too large', 'at most 4294967295'],
+    [
+      { 'traits[0].sid': 2 ** 32 },
+      'traits[0].sid',
+      '4294967296 is too large',
+      'at most 4294967295',
+    ],
     [{ 'traits[0].sid': 1.5 }, 'traits[0].sid', '1.5 is not a whole number', 'a whole number'],
     [{ 'traits[0].sid': '1e3' }, 'traits[0].sid', '"1e3" is not a', 'number'],
     [{ 'traits[0].sid': '' }, 'traits[0].sid', '"" is not a', 'number'],
@@ -238,7 +250,12 @@ describe('destinations of every kind', () => {
     ],
     [{ [first('siteIDs')]: [1, 9] }, first('siteIDs[1]'), 'no site 9', 'siteId of a site'],
     [{ [first('priority')]: 1_000_001 }, first('priority'), 'too large', 'at most 1000000'],
-    [{ [first('frequencyCap')]: { count: 0, hours: 1 } }, first('frequencyCap.count'), 'small', '1'],
+    [
+      { [first('frequencyCap')]: { count: 0, hours: 1 } },
+      first('frequencyCap.count'),
+      'small',
+      '1',
+    ],
     [{ [first('frequencyCap')]: { count: 1 } }, first('frequencyCap.hours'), 'missing', 'number'],
     [
       { [first('frequencyCap')]: { count: 1, hours: 8_785 } },
@@ -285,7 +302,6 @@ describe('URL destinations', () => {
     [{ [url]: 'ftp://pixel.example/x' }, url, 'no web address', 'https://'],
     [{ [url]: 'javascript:alert(1)' }, url, 'no web address', 'https://'],
     [{ [url]: 'http://p.example/%UID%' }, url, 'unknown macro %UID%', '%DID%'],
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: a macro
     [{ [url]: 'http://p.example/${UID}' }, url, 'unknown macro ${UID}', '${GDPR}'],
     [{ [url]: 'http://me:pass@p.example/' }, url, 'user name or password', 'leave them out'],
     [{ [secureUrl]: 'http://p.example/x' }, secureUrl, 'is not secure', 'https://'],
@@ -416,7 +432,12 @@ describe('sites', () => {
     [{ [field('siteId')]: 2 }, 'sites[1].siteId', '2 is taken by sites[0].siteId', 'own'],
     [{ [field('domains')]: ABSENT }, field('domains'), 'missing', 'a list in [ ]'],
     [{ [field('domains')]: [] }, field('domains'), 'too small', 'at least 1 entries'],
-    [{ [field('domains')]: ['https://a.example'] }, field('domains[0]'), 'no host name', 'https://'],
+    [
+      { [field('domains')]: ['https://a.example'] },
+      field('domains[0]'),
+      'no host name',
+      'https://',
+    ],
     [{ [field('domains')]: ['a.example/x'] }, field('domains[0]'), 'no host name', 'path'],
     [{ [field('domains')]: ['*.a.example'] }, field('domains[0]'), 'no host name', 'such as'],
     [{ [field('hosts')]: ['a.example:80'] }, field('hosts[0]'), 'no host name', 'such as'],
@@ -585,13 +606,16 @@ describe('export controls', () => {
     const pairs = EXPORT_LABELS.flatMap((control) =>
       EXPORT_LABELS.map((label) => [control, label, control === label] as const),
     );
-    it.each(pairs)('%s forbidden, destination labelled %s: blocked %s', (control, label, blocks) => {
-      const problems = problemsOf(changed({ [FORBIDDEN]: [control], [LABELS]: [label] }));
-      expect(problems.map(({ path }) => path)).toEqual(blocks ? [MAPPING] : []);
-      if (!blocks) return;
-      expect(problems[0].wrong).toContain(`segment 51 excludes ${label}`);
-      expect(problems[0].instead).toContain('leave the mapping out');
-    });
+    it.each(pairs)(
+      '%s forbidden, destination labelled %s: blocked %s',
+      (control, label, blocks) => {
+        const problems = problemsOf(changed({ [FORBIDDEN]: [control], [LABELS]: [label] }));
+        expect(problems.map(({ path }) => path)).toEqual(blocks ? [MAPPING] : []);
+        if (!blocks) return;
+        expect(problems[0].wrong).toContain(`segment 51 excludes ${label}`);
+        expect(problems[0].instead).toContain('leave the mapping out');
+      },
+    );
   });
 
   it.each<[string, Record<string, unknown>, blocked: boolean]>([
@@ -599,7 +623,11 @@ describe('export controls', () => {
     ['no label', { [FORBIDDEN]: ['PII'] }, false],
     [
       'one of several traits',
-      { [LABELS]: ['PII'], 'dataSources[1].dataExportRestrictions': ['PII'], ...rule('11T AND 16T') },
+      {
+        [LABELS]: ['PII'],
+        'dataSources[1].dataExportRestrictions': ['PII'],
+        ...rule('11T AND 16T'),
+      },
       true,
     ],
     [
@@ -677,8 +705,7 @@ describe('the limits of one account', () => {
           destinationType: 'S2S' as const,
         })),
       }),
-    folders: (count) =>
-      alone({ folders: many(count, (n) => ({ folderId: n + 1, name: 'f' })) }),
+    folders: (count) => alone({ folders: many(count, (n) => ({ folderId: n + 1, name: 'f' })) }),
   };
   function alone(part: Partial<AccountInput>): AccountInput {
     const { dataSources } = exampleAccount();
@@ -722,9 +749,9 @@ describe('what is compiled', () => {
   it('a trait is part of every folder trait above it', () => {
     const { traits, traitPlaces } = compileAccount(exampleAccount());
     const folderTrait = traitPlaces.get(15);
-    expect(traits.filter(({ folders }) => folders.includes(folderTrait ?? -1)).map((t) => t.sid)).toEqual(
-      [11, 12],
-    );
+    expect(
+      traits.filter(({ folders }) => folders.includes(folderTrait ?? -1)).map((t) => t.sid),
+    ).toEqual([11, 12]);
   });
 
   it('defaults: traits live 120 days, destinations are active, in all domains, on all platforms', () => {

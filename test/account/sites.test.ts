@@ -8,7 +8,11 @@ const sitesOf = (sites: object[]) =>
 
 const SHOP = { siteId: 1, name: 'Shop', hosts: ['c.shop.example'], domains: ['shop.example'] };
 const NEWS = { siteId: 2, name: 'News', hosts: ['c.news.example'], domains: ['news.example'] };
-const OUTLET = { siteId: 3, name: 'Outlet', domains: ['outlet.shop.example', '[::1]', 'localhost'] };
+const OUTLET = {
+  siteId: 3,
+  name: 'Outlet',
+  domains: ['outlet.shop.example', '[::1]', 'localhost'],
+};
 const SHOP_TOO = { siteId: 4, name: 'Shop 2', hosts: ['c4.example'], domains: ['Shop.Example'] };
 
 describe('the site of a call, by the host that it calls and the page that it comes from', () => {

@@ -1,14 +1,15 @@
 /** A collector in this process, over a real store, without sockets. */
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterAll } from 'vitest';
 import { compileAccount } from '../../src/account/snapshot.ts';
 import { app } from '../../src/app.ts';
-import type { Visit as Addition } from '../../src/store/store.ts';
 import { Deadline } from '../../src/collect/deadline.ts';
 import { DeviceCookie } from '../../src/collect/device-cookie.ts';
 import { Guard } from '../../src/collect/guard.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { Visit as Addition, Store } from '../../src/store/store.ts';
 import { COLLECTOR, exampleAccount } from '../account/example.ts';
 import { temporaryFolder } from '../server.ts';
 
@@ -34,8 +35,13 @@ export interface Answer {
   readonly errors?: { code: number; msg: string }[];
 }
 
+const parent = temporaryFolder();
+let stores = 0;
+
 /** A store in a folder of its own, closed after the tests of the file. */
-export function embeddedStore(folder = temporaryFolder()): EmbeddedStore {
+export function embeddedStore(): EmbeddedStore {
+  const folder = path.join(parent, String(++stores));
+  fs.mkdirSync(folder);
   const store = new EmbeddedStore({
     folder,
     fsync: 'no',

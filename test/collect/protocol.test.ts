@@ -1,12 +1,13 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are macros, not placeholders
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { newDeviceId } from '../../src/collect/identity.ts';
 import { ECID_SOURCE, type Store, StoreError } from '../../src/store/store.ts';
 import {
   ABSENT,
-  changed,
   COLLECTOR,
   CRM,
+  changed,
   exampleAccount,
   NEWS,
   OWN,
@@ -113,9 +114,12 @@ describe('the keys of a request', () => {
     [`d_sid=14&d_tdpid=${OWN}`, { traits: [] }],
     [`d_sid=14&d_tdpid=${CRM}`, { traits: [14] }],
     // What tags send besides.
-    [`${HOME}&d_jsonv=1&d_nsid=0&d_ld=_ts%3D1&d_px=1&d_dil_ver=9.5&d_caller=x&_ts=1`, {
-      traits: [11],
-    }],
+    [
+      `${HOME}&d_jsonv=1&d_nsid=0&d_ld=_ts%3D1&d_px=1&d_dil_ver=9.5&d_caller=x&_ts=1`,
+      {
+        traits: [11],
+      },
+    ],
     // Child protection.
     [`${HOME}&d_coppa=1`, { traits: [11], ids: [] }],
     [`${HOME}&d_coppa=0`, { ids: ['801', '802'] }],
@@ -172,7 +176,9 @@ describe('the keys of a request', () => {
     expect(await traits('h_user-agent == "Loud"', 'h_user-agent=Loud')).toEqual([]);
     expect(await traits(`h_host == "${COLLECTOR}"`, 'h_host=other.example')).toEqual([11]);
     expect(await traits('h_referer endswith "/header"', '')).toEqual([11]);
-    expect(await traits('h_referer endswith "/tag"', `h_referer=https://${SHOP}/tag`)).toEqual([11]);
+    expect(await traits('h_referer endswith "/tag"', `h_referer=https://${SHOP}/tag`)).toEqual([
+      11,
+    ]);
     expect(await traits('h_date contains "2026"', 'h_date=2026')).toEqual([]);
   });
 
@@ -190,7 +196,6 @@ describe('the keys of a request', () => {
       'https://p.example/?g=1&c=CPc%2B&p=DBAA&s=2%2C6',
     );
   });
-
 });
 
 describe('POST', () => {
@@ -404,7 +409,9 @@ describe('the cookie of the device id', () => {
 
 describe('CORS: the account’s own pages, and no others, may read the answer', () => {
   const NULL = 'null';
-  it.each<[string, origin: string | undefined, more: Record<string, string>, query: string, boolean]>([
+  it.each<
+    [string, origin: string | undefined, more: Record<string, string>, query: string, boolean]
+  >([
     ['own page', `https://${SHOP}`, {}, '', true],
     ['own page by http, with a port', `http://${SHOP}:8080`, {}, '', true],
     ['own subdomain', `https://www.${SHOP}`, {}, '', true],
@@ -412,7 +419,13 @@ describe('CORS: the account’s own pages, and no others, may read the answer', 
     ['no origin', undefined, { referer: `https://${SHOP}/` }, '', false],
     ['foreign page', 'https://evil.example', {}, '', false],
     ['foreign page that names an own one', 'https://evil.example', {}, ownReferer(), false],
-    ['foreign page with the referer of an own one', 'https://evil.example', shopReferer(), '', false],
+    [
+      'foreign page with the referer of an own one',
+      'https://evil.example',
+      shopReferer(),
+      '',
+      false,
+    ],
     ['similar name', `https://evil${SHOP}`, {}, '', false],
     ['own name in front', `https://${SHOP}.evil.example`, {}, '', false],
     ['own name as a user', `http://${SHOP}@evil.example`, {}, '', false],
@@ -667,7 +680,10 @@ describe('errors: bad input never costs the visitor the page', () => {
     ['109', HOME, { origin: 'https://evil.example' }],
   ])('with error %s the whole request is disregarded', async (code, query, headers) => {
     const uuid = newDeviceId();
-    const answer = await collector.ask(`${ALL}&d_uuid=${uuid}&${query}`, headers as typeof shopPage);
+    const answer = await collector.ask(
+      `${ALL}&d_uuid=${uuid}&${query}`,
+      headers as typeof shopPage,
+    );
     expect(codes(answer)).toContain(Number(code));
     expect(answer).toMatchObject({ stuff: [], dests: [], traits: [], segments: [] });
     const { profile } = await collector.look(uuid);
@@ -677,7 +693,7 @@ describe('errors: bad input never costs the visitor the page', () => {
   it('10: regular expressions that would take too long are not tried', async () => {
     const slow = new Collector({
       account: changed({
-        'traits[0].traitRule': `c_text matchesregex "${'(a|b|c)*d'.repeat(60)}"`,
+        'traits[0].traitRule': 'c_text matchesregex "x{280}"',
       }),
     });
     const response = await slow.send(`/event?d_rtbd=json&${ALL}&${SHOES}`, {
@@ -725,7 +741,11 @@ describe('errors: bad input never costs the visitor the page', () => {
   ])('405: %s by %j, with Allow: %s', async (path, methods, allow) => {
     for (const method of methods) {
       const response = await collector.send(path, { method });
-      expect([method, response.status, response.headers.get('allow')]).toEqual([method, 405, allow]);
+      expect([method, response.status, response.headers.get('allow')]).toEqual([
+        method,
+        405,
+        allow,
+      ]);
     }
   });
 });
@@ -741,8 +761,12 @@ describe('a store that fails or never answers costs the page its deadline at mos
     close: () => Promise.resolve(),
   });
   const throwing = () =>
-    new Collector({ store: storeThat(() => Promise.reject(new StoreError('no disk'))), deadline: 50 });
-  const silent = () => new Collector({ store: storeThat(() => new Promise(() => {})), deadline: 50 });
+    new Collector({
+      store: storeThat(() => Promise.reject(new StoreError('no disk'))),
+      deadline: 50,
+    });
+  const silent = () =>
+    new Collector({ store: storeThat(() => new Promise(() => {})), deadline: 50 });
   /** Answers long after the deadline. */
   const late = () =>
     new Collector({
@@ -802,8 +826,7 @@ describe('a store that fails or never answers costs the page its deadline at mos
     const uuid = newDeviceId();
     const collector = late();
     expect(codes(await collector.ask(`d_uuid=${uuid}&${HOME}`))).toEqual([200]);
-    await sleep(500);
-    expect(await collector.realizations(uuid)).toEqual({ 11: 1 });
+    await expect.poll(() => collector.realizations(uuid), { timeout: 5_000 }).toEqual({ 11: 1 });
   });
 
   it('the operator hears of every visit that was not kept, with its transaction', async () => {
@@ -852,7 +875,9 @@ describe('ID sync', () => {
     expect(response.headers.get('content-type')).toBe('image/gif');
     expect(cookieOf(response)).toBe(uuid);
     expect((await collector.look(uuid)).profile.idIn(PARTNER)).toBe('s-1');
-    expect((await collector.look(undefined, [{ dataSource: PARTNER, id: 's-1' }])).deviceId).toBe(uuid);
+    expect((await collector.look(undefined, [{ dataSource: PARTNER, id: 's-1' }])).deviceId).toBe(
+      uuid,
+    );
   });
 
   it('is possible from any page: it is the partner’s', async () => {
@@ -870,7 +895,7 @@ describe('ID sync', () => {
     );
   });
 
-  it.each([
+  it.each<[name: string, path: string, errors: string, headers?: Record<string, string>]>([
     ['an unknown data source', 'dpid=999&dpuuid=1', '302,104'],
     ['no id', `dpid=${PARTNER}`, '300,104'],
     ['an advertising id of the wrong form', 'dpid=20914&dpuuid=1', '312,300,104'],
@@ -890,7 +915,10 @@ describe('ID sync', () => {
     ['http://partner.example', 'http://partner.example/'],
     ['https://sync.example:8443/x', 'https://sync.example:8443/x'],
     ['HTTPS://PARTNER.EXAMPLE/', 'https://partner.example/'],
-    ['https://partner.example/?next=https://evil.example', 'https://partner.example/?next=https://evil.example'],
+    [
+      'https://partner.example/?next=https://evil.example',
+      'https://partner.example/?next=https://evil.example',
+    ],
   ])('redirects to %s', async (address, expected) => {
     const uuid = newDeviceId();
     const cookie = `demdex=${uuid}`;
@@ -987,12 +1015,18 @@ describe('opt-out: from then on nothing is kept and nothing delivered', () => {
     for (let i = 0; i < 2; i++) {
       const { profile } = await collector.look(uuid);
       expect(profile).toMatchObject(forgotten);
-      expect([profile.declared.size, profile.cookies.size]).toEqual([0, 0]);
+      expect(profile.declared.size).toBe(0);
       const answer = await collector.ask(`d_uuid=${uuid}&d_mid=${ECID}&${everything}`, shopPage);
       expect(codes(answer)).toEqual([171]);
-      expect(answer).toMatchObject({ stuff: [], dests: [], segments: [] });
+      expect(answer).toMatchObject({ dests: [], segments: [] });
       expect(answer).not.toHaveProperty('uuid');
+      // What destinations have left in the browser is removed; nothing else is written there.
+      for (const { cn, cv, ttl } of answer.stuff)
+        expect([cn, cv, ttl]).toEqual(['audience', '-', -1]);
     }
+    const last = await collector.ask(`d_uuid=${uuid}&${everything}`, shopPage);
+    expect(last.stuff).toEqual([]);
+    expect((await collector.look(uuid)).profile.cookies.size).toBe(0);
   });
 
   it('no answer gives the id back, no image redirects, no sync is kept', async () => {

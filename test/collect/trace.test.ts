@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { newDeviceId } from '../../src/collect/identity.ts';
 import { SEGMENT_REASONS, TRAIT_REASONS, type Trace } from '../../src/collect/trace.ts';
 import { REASONS } from '../../src/destinations/reason.ts';
-import { changed, COLLECTOR, CRM, OWN, PARTNER, SHOP } from '../account/example.ts';
+import { COLLECTOR, CRM, changed, OWN, PARTNER, SHOP } from '../account/example.ts';
 import { type Answer, Collector, TOKEN } from './collector.ts';
 
 const collector = new Collector();
@@ -219,7 +219,12 @@ describe('why each destination is due, or not', () => {
       },
     ],
     ['nobody asked', 'd_rtbd=json&c_page=home', page, { 801: 'not-requested', 804: 'delivered' }],
-    ['an image', 'c_page=home&c_product=shoes', page, { 803: 'needs-iframe', 804: 'cookie-domain' }],
+    [
+      'an image',
+      'c_page=home&c_product=shoes',
+      page,
+      { 803: 'needs-iframe', 804: 'cookie-domain' },
+    ],
     ['child protection', `${json}&c_page=home&d_coppa=1`, page, { 801: 'coppa', 802: 'coppa' }],
     ['later', `${json}&d_sid=14`, page, { 805: 'later' }],
     [
@@ -432,7 +437,9 @@ describe('the trace’s decision is what /event then answers', () => {
           expect(trace.answer.cookies).toEqual(
             answer.stuff.map(({ cn, cv }) => ({ name: cn, value: cv })),
           );
-          const realized = trace.traits.filter(({ reason }) => /^(realized|declared)$/.test(reason));
+          const realized = trace.traits.filter(({ reason }) =>
+            /^(realized|declared)$/.test(reason),
+          );
           expect(realized.map(({ sid }) => sid).sort()).toEqual(answer.traits?.sort());
           const holding = trace.segments.filter(({ reason }) => reason === 'holds');
           expect(holding.map(({ sid }) => sid).sort()).toEqual(answer.segments?.sort());

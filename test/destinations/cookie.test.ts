@@ -9,7 +9,7 @@ type Pair = [key: string, value: string];
 const mappingsOf = (destination: CookieDestination, pairs: readonly Pair[]): Mapping[] =>
   pairs.map(([key, alias], i) => mapping(destination, { sid: 51 + i, key, alias }));
 
-function valueOf(change: Partial<CookieDestination>, pairs: readonly Pair[]): string {
+function composed(change: Partial<CookieDestination>, pairs: readonly Pair[]): string {
   const destination = cookieDestination(change);
   return composeCookie(destination, mappingsOf(destination, pairs)).value;
 }
@@ -35,7 +35,7 @@ describe('the four formats', () => {
       'x:1+2|y:3',
     ],
   ])('%s', (_name, change, mapped, expected) => {
-    expect(valueOf(change, mapped)).toBe(expected);
+    expect(composed(change, mapped)).toBe(expected);
   });
 });
 
@@ -56,15 +56,15 @@ describe('keys and values are percent-encoded, so that none can break the cookie
     ['x\r\nSet-Cookie: a=b', 'x%0D%0ASet-Cookie%3A%20a%3Db'],
     ['half a character \ud83d', expect.stringMatching(/^half%20a%20character%20[\w%]*$/)],
   ])('%j', (text, encoded) => {
-    expect(valueOf(SINGLE, [['', text]]).slice(2)).toEqual(encoded);
-    expect(valueOf({}, [[text, '']]).slice(0, -1)).toEqual(encoded);
-    expect(valueOf({ singleKey: text }, [['', '']]).slice(0, -1)).toEqual(encoded);
+    expect(composed(SINGLE, [['', text]]).slice(2)).toEqual(encoded);
+    expect(composed({}, [[text, '']]).slice(0, -1)).toEqual(encoded);
+    expect(composed({ singleKey: text }, [['', '']]).slice(0, -1)).toEqual(encoded);
   });
 
   it('for any text, only cookie-octets and the separators are left', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.string({ unit: 'binary' }), fc.string())), (mapped) => {
-        expect(valueOf({ maxSize: 4096 }, mapped)).toMatch(/^[\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]*$/);
+        expect(composed({ maxSize: 4096 }, mapped)).toMatch(/^[\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]*$/);
       }),
     );
   });
@@ -87,19 +87,19 @@ describe('where the value would exceed the maximum size, the lowest priorities a
     [4, SERIALIZED, '', [51, 52, 53]],
   ])('%d bytes of %j: %s', (maxSize, change, value, leftOut) => {
     const destination = cookieDestination({ ...change, maxSize });
-    const composed = composeCookie(destination, mappingsOf(destination, mapped));
-    expect(composed.value).toBe(value);
-    expect(composed.leftOut.map(({ sid }) => sid)).toEqual(leftOut);
+    const result = composeCookie(destination, mappingsOf(destination, mapped));
+    expect(result.value).toBe(value);
+    expect(result.leftOut.map(({ sid }) => sid)).toEqual(leftOut);
   });
 
   it('a shorter one of lower priority does not take the room of a longer one above it', () => {
-    expect(valueOf({ maxSize: 8 }, pairs('x=1', 'x=22222222', 'y=3'))).toBe('x=1');
+    expect(composed({ maxSize: 8 }, pairs('x=1', 'x=22222222', 'y=3'))).toBe('x=1');
   });
 
   it('encoded bytes count', () => {
     // k=%C3%A9 has eight bytes.
-    expect(valueOf({ ...SINGLE, maxSize: 8 }, [['', 'é']])).toBe('k=%C3%A9');
-    expect(valueOf({ ...SINGLE, maxSize: 7 }, [['', 'é']])).toBe('');
+    expect(composed({ ...SINGLE, maxSize: 8 }, [['', 'é']])).toBe('k=%C3%A9');
+    expect(composed({ ...SINGLE, maxSize: 7 }, [['', 'é']])).toBe('');
   });
 
   it('for any mappings: never longer, never half a pair, all of the rest', () => {

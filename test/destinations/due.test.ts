@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are macros, not placeholders
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Profile } from '../../src/audience/profile.ts';
@@ -9,8 +10,8 @@ import {
   addresses,
   cookieDestination,
   DAY,
-  decided,
   DEVICE,
+  decided,
   HOUR,
   mapping,
   mappingsOf,
@@ -75,21 +76,41 @@ const CASES: [reason: Reason, name: string, Case][] = [
   ['delivered', 'the first day, from its first', { mapping: { from: TODAY }, visit: at(0) }],
   ['not-started', 'an instant before', { mapping: { from: TODAY }, visit: at(-1) }],
   ['ended', 'the day after', { mapping: { to: TODAY - 1 } }],
-  ['delivered', 'the last day, to its last instant', { mapping: { to: TODAY }, visit: at(DAY - 1) }],
+  [
+    'delivered',
+    'the last day, to its last instant',
+    { mapping: { to: TODAY }, visit: at(DAY - 1) },
+  ],
   ['ended', 'an instant after', { mapping: { to: TODAY }, visit: at(DAY) }],
   ['delivered', 'on the only day', { mapping: { from: TODAY, to: TODAY } }],
   ['ended', 'a server, too', { destination: serverDestination(), mapping: { to: TODAY - 1 } }],
 
   ['export-control', 'a URL', { destination: urlDestination({ labels: 1 }), mapping: bits(1) }],
-  ['export-control', 'one of several', { destination: urlDestination({ labels: 6 }), mapping: bits(4) }],
+  [
+    'export-control',
+    'one of several',
+    { destination: urlDestination({ labels: 6 }), mapping: bits(4) },
+  ],
   ['delivered', 'another label', { destination: urlDestination({ labels: 1 }), mapping: bits(14) }],
-  ['export-control', 'a cookie', { destination: cookieDestination({ labels: 8 }), mapping: bits(8) }],
-  ['export-control', 'a server', { destination: serverDestination({ labels: 2 }), mapping: bits(2) }],
+  [
+    'export-control',
+    'a cookie',
+    { destination: cookieDestination({ labels: 8 }), mapping: bits(8) },
+  ],
+  [
+    'export-control',
+    'a server',
+    { destination: serverDestination({ labels: 2 }), mapping: bits(2) },
+  ],
 
   ['later', 'a server', { destination: serverDestination() }],
 
   ['platform', 'for iOS only', { destination: urlDestination({ platform: 'ios' }) }],
-  ['platform', 'a cookie in an app', { destination: cookieDestination(), visit: { platform: 'ios' } }],
+  [
+    'platform',
+    'a cookie in an app',
+    { destination: cookieDestination(), visit: { platform: 'ios' } },
+  ],
 
   ['delivered', 'published here', { destination: urlDestination(published('inclusion', 1)) }],
   ['domain', 'published elsewhere', { destination: urlDestination(published('inclusion', 2)) }],
@@ -109,7 +130,11 @@ const CASES: [reason: Reason, name: string, Case][] = [
 
   ['coppa', 'a URL', { visit: { coppa: true } }],
   ['not-requested', 'a URL', { visit: { urls: 'none' } }],
-  ['needs-iframe', 'in an image', { destination: urlDestination({ tag: 'iframe' }), visit: { urls: 'one' } }],
+  [
+    'needs-iframe',
+    'in an image',
+    { destination: urlDestination({ tag: 'iframe' }), visit: { urls: 'one' } },
+  ],
   [
     'cookie-domain',
     'neither the page nor the host',
@@ -123,14 +148,13 @@ const CASES: [reason: Reason, name: string, Case][] = [
   [
     'capped',
     'a cookie',
-    { destination: cookieDestination({ cap: { count: 1, hours: 24 } }), profile: fired(804, [HOUR]) },
+    {
+      destination: cookieDestination({ cap: { count: 1, hours: 24 } }),
+      profile: fired(804, [HOUR]),
+    },
   ],
   ['page-budget', 'no room', { visit: { pageBudget: 0 } }],
-  [
-    'over-size',
-    'no room in the cookie',
-    { destination: cookieDestination({ maxSize: 3 }) },
-  ],
+  ['over-size', 'no room in the cookie', { destination: cookieDestination({ maxSize: 3 }) }],
 ];
 
 function at(sinceMidnight: number) {
@@ -228,7 +252,11 @@ describe('addresses', () => {
     profile.apply({ day: TODAY, declared: [{ dataSource: 7, id: 'new' }] });
     const [{ url, secureUrl }] = decided(
       mappingsOf([mapping(to, { url: parseTemplate(text), secureUrl: parseTemplate(text) })]),
-      visitOf({ pageSecure: false, nonce: 5, consent: (key) => (key === 'gdpr' ? '1' : undefined) }),
+      visitOf({
+        pageSecure: false,
+        nonce: 5,
+        consent: (key) => (key === 'gdpr' ? '1' : undefined),
+      }),
       profile,
     ).urls;
     expect(url).toBe(`http://d.example/${DEVICE}/9/new//7/http/5/${NOON / 1000}/1`);
@@ -285,7 +313,7 @@ describe('the frequency cap: at most so many calls in so many hours', () => {
     const to = cookieDestination({ cap: { count: 1, hours: 1 } });
     const visitor = new Visitor(mappingsOf([mapping(to)]));
     expect(visitor.comes().cookies).toHaveLength(1);
-    const again = visitor.comes({ at: NOON + HOUR - 1000, hasCookie: () => true });
+    const again = visitor.comes({ at: NOON + HOUR - 1000, cookies: { audience: 'x' } });
     expect(again.reasons).toEqual(['804/51: capped']);
     expect(again.cookies).toEqual([]);
     expect(visitor.comes({ at: NOON + HOUR }).cookies).toHaveLength(1);
@@ -400,7 +428,10 @@ describe('an image answer calls one destination: by priority, then the longest u
   });
 
   it('the page budget does not matter', () => {
-    const { urls } = decided(mappingsOf([mapping(low[0])]), visitOf({ urls: 'one', pageBudget: 9 }));
+    const { urls } = decided(
+      mappingsOf([mapping(low[0])]),
+      visitOf({ urls: 'one', pageBudget: 9 }),
+    );
     expect(called({ urls })).toEqual([801]);
   });
 });
@@ -444,16 +475,19 @@ describe('cookies: what can be set where', () => {
     ['', 'c.sports.com', undefined, true, tag],
     ['sports.com', 'c.other.com', undefined, true, tag],
     ['sports.com', 'c.other.com', undefined, false, undefined],
-  ])('domain "%s", host %s, page %s, tag %s: %j', (domain, host, pageHost, tagWritesCookies, reach) => {
-    const { cookies, reasons } = decided(
-      mappingsOf([mapping(cookieDestination({ domain }))]),
-      visitOf({ host, pageHost, tagWritesCookies }),
-    );
-    expect(cookies.map(({ byHeader, byTag }) => ({ byHeader, byTag }))).toEqual(
-      reach ? [reach] : [],
-    );
-    expect(reasons).toEqual([`804/51: ${reach ? 'delivered' : 'cookie-domain'}`]);
-  });
+  ])(
+    'domain "%s", host %s, page %s, tag %s: %j',
+    (domain, host, pageHost, tagWritesCookies, reach) => {
+      const { cookies, reasons } = decided(
+        mappingsOf([mapping(cookieDestination({ domain }))]),
+        visitOf({ host, pageHost, tagWritesCookies }),
+      );
+      expect(cookies.map(({ byHeader, byTag }) => ({ byHeader, byTag }))).toEqual(
+        reach ? [reach] : [],
+      );
+      expect(reasons).toEqual([`804/51: ${reach ? 'delivered' : 'cookie-domain'}`]);
+    },
+  );
 
   it('its values, highest priority first; what has no room is said', () => {
     const to = cookieDestination({ maxSize: 11, ttlDays: 7, domain: 'sports.com' });
@@ -479,8 +513,14 @@ describe('cookies: what can be set where', () => {
 
 describe('when nothing is qualified any more, the cookie is removed', () => {
   const to = cookieDestination();
-  const withCookie = { hasCookie: (name: string) => name === 'audience' };
-  const gone = { name: 'audience', ttlDays: -1, domain: 'sports.com', byHeader: false, byTag: true };
+  const withCookie = { cookies: { audience: 'x' } };
+  const gone = {
+    name: 'audience',
+    ttlDays: -1,
+    domain: 'sports.com',
+    byHeader: false,
+    byTag: true,
+  };
 
   it('once, where the profile knows of it', () => {
     const visitor = new Visitor(mappingsOf([mapping(to)]));
@@ -497,7 +537,7 @@ describe('when nothing is qualified any more, the cookie is removed', () => {
   });
 
   it('not where there is none', () => {
-    const visit = visitOf({ hasCookie: (name) => name === 'other' });
+    const visit = visitOf({ cookies: { other: 'x' } });
     expect(decided(mappingsOf([mapping(to)]), visit, undefined, []).cookies).toEqual([]);
   });
 
@@ -507,11 +547,17 @@ describe('when nothing is qualified any more, the cookie is removed', () => {
     expect(values.map(({ cookies: [{ ttlDays }] }) => ttlDays)).toEqual([30, -1, 30]);
   });
 
-  it.each<[string, boolean, Partial<Mapping>, Partial<Visit>, (typeof to)?, Profile?]>([
+  it.each<[string, boolean, Partial<Mapping>, Partial<Visit>, typeof to?, Profile?]>([
     ['opted out', true, {}, {}, to, optedOut()],
     ['switched off', true, {}, {}, cookieDestination({ active: false })],
     ['ended', true, { to: TODAY - 1 }, {}],
-    ['forbidden by export controls', true, { restrictions: 1 }, {}, cookieDestination({ labels: 1 })],
+    [
+      'forbidden by export controls',
+      true,
+      { restrictions: 1 },
+      {},
+      cookieDestination({ labels: 1 }),
+    ],
     ['another platform', false, {}, { platform: 'ios' }],
     ['another site', false, {}, {}, cookieDestination(published('exclusion', 1))],
     ['a page that cannot have it', false, {}, { pageHost: 'golf.com' }],
@@ -554,8 +600,9 @@ describe('the decision is pure', () => {
     coppa: fc.boolean(),
     tagWritesCookies: fc.boolean(),
   });
-  const accounts = fc.uniqueArray(destinations, { minLength: 1, maxLength: 6, selector: ({ id }) => id }).chain(
-    (all) =>
+  const accounts = fc
+    .uniqueArray(destinations, { minLength: 1, maxLength: 6, selector: ({ id }) => id })
+    .chain((all) =>
       fc
         .array(fc.tuple(fc.nat(9), fc.nat(all.length - 1), fc.nat(3)), {
           minLength: 1,
@@ -567,25 +614,29 @@ describe('the decision is pure', () => {
             { keepsOrder: true },
           ),
         ),
-  );
+    );
   const segmentSets = fc.uniqueArray(fc.nat(9), { maxLength: 10 });
 
   it('the same twice gives the same twice, a recorder changes nothing, and inputs stay as they are', () => {
     let calls = 0;
     fc.assert(
-      fc.property(accounts, fc.array(fc.tuple(visits, segmentSets), { size: 'large', maxLength: 10 }), (mappings, all) => {
-        const profile = new Profile();
-        for (const [change, segments] of all) {
-          const visit = visitOf(change);
-          const before = profile.clone();
-          const first = due(mappings, segments, profile, visit);
-          expect(due(mappings, segments, profile, visit, () => {})).toEqual(first);
-          expect(due(mappings, segments, before, visit)).toEqual(first);
-          expect(profile).toEqual(before);
-          calls += first.urls.length;
-          profile.apply({ ...first.remember, day: visit.day });
-        }
-      }),
+      fc.property(
+        accounts,
+        fc.array(fc.tuple(visits, segmentSets), { size: 'large', maxLength: 10 }),
+        (mappings, all) => {
+          const profile = new Profile();
+          for (const [change, segments] of all) {
+            const visit = visitOf(change);
+            const before = profile.clone();
+            const first = due(mappings, segments, profile, visit);
+            expect(due(mappings, segments, profile, visit, () => {})).toEqual(first);
+            expect(due(mappings, segments, before, visit)).toEqual(first);
+            expect(profile).toEqual(before);
+            calls += first.urls.length;
+            profile.apply({ ...first.remember, day: visit.day });
+          }
+        },
+      ),
       { numRuns: 300 },
     );
     expect(calls).toBeGreaterThan(50);

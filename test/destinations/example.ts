@@ -101,10 +101,15 @@ export function mapping(destination: Destination, change: Partial<Mapping> = {})
 export function mappingsOf(all: readonly Mapping[], more: Partial<Mappings> = {}): Mappings {
   const bySegment: Mapping[][] = Array.from({ length: 10 }, () => []);
   for (const m of all) bySegment[m.segment].push(m);
-  const cookies = new Set(all.map(({ destination }) => destination));
+  const cookies = new Set(
+    all.map(({ destination }) => destination).filter((d) => d.kind === 'cookie'),
+  );
   return {
     bySegment,
-    cookieDestinations: [...cookies].filter((d): d is CookieDestination => d.kind === 'cookie'),
+    cookieDestinations: {
+      byId: new Map([...cookies].map((d) => [d.id, d])),
+      byName: Map.groupBy(cookies, ({ cookieName }) => cookieName),
+    },
     keepsOrder: false,
     ...more,
   };
@@ -124,7 +129,7 @@ export const visitOf = (change: Partial<Visit> = {}): Visit => ({
   coppa: false,
   urls: 'all',
   tagWritesCookies: true,
-  hasCookie: () => false,
+  cookies: {},
   region: 7,
   nonce: 1,
   consent: () => undefined,
@@ -136,7 +141,7 @@ export function decided(
   mappings: Mappings,
   visit: Visit,
   profile = new Profile(),
-  segments: readonly number[] = mappings.bySegment.keys().toArray(),
+  segments: readonly number[] = mappings.bySegment.map((_, place) => place),
 ): Delivery & { reasons: string[] } {
   const reasons: string[] = [];
   const record = ({ id }: Destination, sid: number, reason: Reason) => {

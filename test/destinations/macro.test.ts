@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are macros, not placeholders
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

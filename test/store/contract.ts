@@ -74,7 +74,9 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
           }),
         ),
       );
-      expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+      expect(counts.toSorted((a, b) => a - b)).toEqual(
+        Array.from({ length: 200 }, (_, i) => i + 1),
+      );
       expect(await countOfOne(device(1))).toBe(200);
       await reopen();
       expect(await countOfOne(device(1))).toBe(200);
@@ -187,7 +189,10 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
 
     it('do not outweigh the device id that a call carries', async () => {
       await visited(store, { ...visitOf(device(1), 1), aliases: [aliased(1)] });
-      const { deviceId } = await visited(store, { ...visitOf(device(2), 1), aliases: [aliased(1)] });
+      const { deviceId } = await visited(store, {
+        ...visitOf(device(2), 1),
+        aliases: [aliased(1)],
+      });
       expect(deviceId).toBe(device(2));
     });
 
@@ -232,7 +237,10 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
     });
 
     it('forgets everything, and nothing is added any more', async () => {
-      await visited(store, { ...visitOf(device(1), 1, 2), change: { day: TODAY, realized: [1], ecid: 'e' } });
+      await visited(store, {
+        ...visitOf(device(1), 1, 2),
+        change: { day: TODAY, realized: [1], ecid: 'e' },
+      });
       await visited(store, optOut(1));
       const { profile } = await visited(store, visitOf(device(1), 1, 2), {
         firings: [{ destination: 1, mapping: 1, at: 1, hours: 1 }],

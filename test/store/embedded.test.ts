@@ -1,4 +1,5 @@
 /** Races of the embedded store between processes that share a folder, and with its fold. */
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -6,7 +7,16 @@ import { Base } from '../../src/store/base.ts';
 import type { EmbeddedStore } from '../../src/store/embedded.ts';
 import { fileOf, segmentsIn } from '../../src/store/log.ts';
 import { temporaryFolder } from '../server.ts';
-import { countOf, device, foldNow, openEmbedded, TODAY, visited, visitOf } from './workbench.ts';
+import {
+  countOf,
+  device,
+  foldNow,
+  openEmbedded,
+  startFold,
+  TODAY,
+  visited,
+  visitOf,
+} from './workbench.ts';
 
 let folder: string;
 const stores: EmbeddedStore[] = [];
@@ -28,7 +38,8 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Visits one after the other, so that each is a frame. */
 async function visits(store: EmbeddedStore, times: number, n = 1): Promise<number> {
   let count = 0;
-  for (let i = 0; i < times; i++) count = countOf((await visited(store, visitOf(device(n), 1))).profile, 1);
+  for (let i = 0; i < times; i++)
+    count = countOf((await visited(store, visitOf(device(n), 1))).profile, 1);
   return count;
 }
 async function stored(n = 1): Promise<number> {
@@ -148,12 +159,54 @@ describe('a fold', () => {
     await visited(store, { ...visitOf(device(2), 1), aliases: [login] });
     await visits(store, 4);
     await store.close();
-    const kept = segmentsIn(logFolder()).map((s) => [s, fs.readFileSync(fileOf(logFolder(), s))] as const);
+    const kept = segmentsIn(logFolder()).map(
+      (s) => [s, fs.readFileSync(fileOf(logFolder(), s))] as const,
+    );
     await fold();
     for (const [s, bytes] of kept) fs.writeFileSync(fileOf(logFolder(), s), bytes);
     await fold();
     expect(await stored()).toBe(5);
     expect(await stored(2)).toBe(1);
+  });
+
+  it('that slept while another one did its work does not bring back what is older', async () => {
+    const login = { dataSource: 1, id: 'login' };
+    const store = open(1);
+    for (const n of [1, 2, 3]) {
+      await visited(store, { ...visitOf(device(n), 1), aliases: [login] });
+    }
+    await pause(20);
+    // It has read the first segment when it falls asleep.
+    const asleep = path.join(folder, 'asleep');
+    const awake = path.join(folder, 'awake');
+    const sleep = `import fs from 'node:fs';
+      const { readFileSync } = fs;
+      fs.readFileSync = (...args) => {
+        const bytes = readFileSync(...args);
+        if (String(args[0]).endsWith('1.log')) {
+          fs.writeFileSync(${JSON.stringify(asleep)}, '');
+          const cell = new Int32Array(new SharedArrayBuffer(4));
+          while (!fs.existsSync(${JSON.stringify(awake)})) Atomics.wait(cell, 0, 0, 10);
+        }
+        return bytes;
+      };`;
+    const child = startFold(folder, [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(sleep)}`,
+    ]);
+    const ended = once(child, 'exit');
+    while (!fs.existsSync(asleep)) await pause(10);
+    // Its lease ends, as it does after a time.
+    const base = new Base(path.join(folder, 'base'));
+    base.release();
+    foldNow(folder);
+    expect(base.link('1\u0001login')).toBe(device(3));
+    fs.writeFileSync(awake, '');
+    await ended;
+    await pause(5);
+    expect(base.link('1\u0001login')).toBe(device(3));
+    await base.root.close();
+    expect([await stored(1), await stored(2), await stored(3)]).toEqual([1, 1, 1]);
   });
 
   it('that was killed after any part of a segment is taken up again', async () => {
@@ -193,21 +246,34 @@ describe('a fold', () => {
       return base.root.close().then(() => found);
     };
     await fold();
-    expect(await base()).toEqual([[true, true], [true, true]]);
+    expect(await base()).toEqual([
+      [true, true],
+      [true, true],
+    ]);
     expect(await visits(store, 1, 1)).toBe(2);
     await visits(store, 1, 3);
     await fold();
-    expect(await base()).toEqual([[false, true], [true, true]]);
+    expect(await base()).toEqual([
+      [false, true],
+      [true, true],
+    ]);
     // It is enough to come back: nothing has to be added.
     await visited(store, visitOf(device(2)));
     await visits(store, 2, 3);
     await fold();
-    expect(await base()).toEqual([[false, true], [false, true]]);
+    expect(await base()).toEqual([
+      [false, true],
+      [false, true],
+    ]);
   });
 
   it('forgets who was not seen for long, and nobody else', async () => {
     const store = open(1);
-    for (const [n, age] of [[1, 130], [2, 110], [3, 0]]) {
+    for (const [n, age] of [
+      [1, 130],
+      [2, 110],
+      [3, 0],
+    ]) {
       await visited(store, { ...visitOf(device(n)), change: { day: TODAY - age, realized: [1] } });
     }
     await visits(store, 1, 4);
@@ -234,10 +300,17 @@ describe('a stored profile that cannot be read', () => {
 });
 
 describe('a disk that does not write', () => {
-  const refusing = (times: number, error = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })) => {
+  const refusing = (
+    times: number,
+    error = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }),
+  ) => {
     const write = fs.write;
     let left = times;
-    vi.spyOn(fs, 'write').mockImplementation(((file: number, bytes: Uint8Array, ...rest: unknown[]) => {
+    vi.spyOn(fs, 'write').mockImplementation(((
+      file: number,
+      bytes: Uint8Array,
+      ...rest: unknown[]
+    ) => {
       if (left-- <= 0) return (write as (...a: unknown[]) => void)(file, bytes, ...rest);
       const done = rest.at(-1) as (error: Error | null, written?: number) => void;
       // Half of it is written, or nothing.
@@ -289,7 +362,9 @@ describe('a disk that does not write', () => {
     const store = open(1);
     const { openSync } = fs;
     vi.spyOn(fs, 'openSync').mockImplementationOnce((...args) => {
-      throw Object.assign(new Error(`EMFILE: too many open files, open '${args[0]}'`), { code: 'EMFILE' });
+      throw Object.assign(new Error(`EMFILE: too many open files, open '${args[0]}'`), {
+        code: 'EMFILE',
+      });
     });
     let calls = 0;
     const waiting = store.visit(visitOf(device(1), 1), () => {

@@ -12,7 +12,10 @@ import { countOf, device, openEmbedded, visitOf } from './workbench.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const HOME = 1;
 const account = {
-  dataSources: [1, 2, 3, 4].map((dataSourceId) => ({ dataSourceId, name: `Source ${dataSourceId}` })),
+  dataSources: [1, 2, 3, 4].map((dataSourceId) => ({
+    dataSourceId,
+    name: `Source ${dataSourceId}`,
+  })),
   folders: [],
   traits: [
     {
@@ -25,7 +28,7 @@ const account = {
   ],
   segments: [],
   destinations: [],
-  sites: [],
+  sites: [{ siteId: 1, name: 'Shop', domains: ['shop.test'] }],
 };
 
 const running: RunningServer[] = [];
@@ -60,7 +63,9 @@ interface Answer {
 
 async function call({ origin }: RunningServer, n: number, more = ''): Promise<Answer> {
   const begin = performance.now();
-  const response = await fetch(`${origin}/event?d_uuid=${device(n)}&c_page=home&d_rtbd=json${more}`);
+  const response = await fetch(
+    `${origin}/event?d_uuid=${device(n)}&c_page=home&d_rtbd=json${more}`,
+  );
   await response.arrayBuffer();
   expect(response.status).toBe(200);
   const errors = response.headers.get('x-error') ?? '';
@@ -273,13 +278,23 @@ const expectCounts = async (server: RunningServer, calls: number) => {
   }
 };
 
+/** A program that is given as text. */
+const inline = (program: string) =>
+  spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+
 describe.skipIf(process.platform !== 'linux').concurrent('the program that folds', () => {
   it('may be killed: another one does its work', async () => {
     const server = await start();
     const calls = await fillSegment(server);
     await caughtFold(server, 'SIGKILL');
     await expectCounts(server, calls);
-    await until('the segment is folded', () => segmentsIn(path.join(server.folder, 'log')).length === 1, 20_000);
+    await until(
+      'the segment is folded',
+      () => segmentsIn(path.join(server.folder, 'log')).length === 1,
+      20_000,
+    );
     await until('the server is ready', async () => (await readiness(server)).status === 200);
     await expectCounts(server, calls);
     await server.stop('SIGKILL');
@@ -303,10 +318,37 @@ describe.skipIf(process.platform !== 'linux').concurrent('the program that folds
         process.kill(fold, 'SIGCONT');
       } catch {}
     }
-    await until('the segment is folded', () => segmentsIn(path.join(server.folder, 'log')).length === 1);
+    await until(
+      'the segment is folded',
+      () => segmentsIn(path.join(server.folder, 'log')).length === 1,
+    );
     await expectCounts(server, calls);
     expect(await countAt(server, 1_000)).toBe(51);
     await server.stop();
+  });
+
+  it('may be killed while it commits: a process that closes the base does not hang', async () => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 6 }, async (_, i) => {
+        const base = JSON.stringify(path.join(temporaryFolder(), 'base'));
+        const begin = `import { Base } from '${root}src/store/base.ts'; const base = new Base(${base});`;
+        const server = inline(`${begin} console.log('open');
+          process.stdin.once('data', async () => { await base.root.close(); process.exit(7); });`);
+        await once(server.stdout, 'data');
+        const fold = inline(`${begin} console.log('open');
+          for (let i = 0; ; i++) base.root.transactionSync(() => { base.folded = i; });`);
+        await once(fold.stdout, 'data');
+        await pause(100 + 17 * i);
+        fold.kill('SIGKILL');
+        await once(fold, 'exit');
+        const ended = once(server, 'exit');
+        server.stdin.write('close');
+        const outcome = await Promise.race([ended.then(([code]) => code), pause(3_000)]);
+        server.kill('SIGKILL');
+        return outcome ?? 'hangs';
+      }),
+    );
+    expect(outcomes).toEqual(Array(6).fill(7));
   });
 
   it('may hold the lock of the base for ever: servers start, and answer', async () => {
@@ -314,24 +356,18 @@ describe.skipIf(process.platform !== 'linux').concurrent('the program that folds
     await call(first, 1);
     await first.stop();
     const base = JSON.stringify(path.join(first.folder, 'base'));
-    const holder = spawn(
-      process.execPath,
-      [
-        '--input-type=module',
-        '-e',
-        `import { Base } from '${root}src/store/base.ts';
-         new Base(${base}).root.transactionSync(() => {
-           console.log('held');
-           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30_000);
-         });`,
-      ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+    const holder = inline(
+      `import { Base } from '${root}src/store/base.ts';
+       new Base(${base}).root.transactionSync(() => {
+         console.log('held');
+         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000);
+       });`,
     );
     try {
       await once(holder.stdout, 'data');
       const server = await Promise.race([
         start({ folder: first.folder }),
-        pause(8_000).then(() => {
+        pause(6_000).then(() => {
           throw new Error('the server does not start while the lock is held');
         }),
       ]);
@@ -427,24 +463,32 @@ interface Told {
 function visitAtRandom(options: object): { child: ChildProcess; told: Promise<Told> } {
   const program = path.join(root, 'test/store/stress-visits.ts');
   const child = spawn(process.execPath, [program, JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
+  let complaint = '';
   child.stdout.on('data', (text) => {
     output += text;
   });
-  const told = once(child, 'close').then(([code]) => {
-    if (code !== 0) throw new Error(`a process ended with ${code}`);
-    return JSON.parse(output.slice(output.indexOf('{')));
+  child.stderr.on('data', (text) => {
+    complaint += text;
   });
+  const told = once(child, 'close').then(([code]) => {
+    if (code !== 0) throw new Error(`a process ended with ${code}: ${complaint}`);
+    return JSON.parse(output);
+  });
+  told.catch(() => {});
   return { child, told };
 }
 
-async function expectStress({ segmentSize, idle }: { segmentSize: number; idle?: number }, during = async (_: ChildProcess[]) => {}) {
+async function expectStress(
+  { segmentSize, idle }: { segmentSize: number; idle?: number },
+  during = async (_: ChildProcess[]) => {},
+) {
   const folder = temporaryFolder();
   const visitors = 8;
   const processes = Array.from({ length: 3 }, (_, p) =>
-    visitAtRandom({ folder, segmentSize, visitors, milliseconds: 4_000, idle: p === 2 ? idle : 0 }),
+    visitAtRandom({ folder, segmentSize, visitors, milliseconds: 2_500, idle: p === 2 ? idle : 0 }),
   );
   await during(processes.map(({ child }) => child));
   const told = await Promise.all(processes.map(({ told }) => told));

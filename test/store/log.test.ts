@@ -86,7 +86,8 @@ function reread(bytes: Uint8Array): string[] {
 }
 
 /** Everything that stands in a folder, for whoever opens it now. */
-const wholeLog = (folder: string) => segmentsIn(folder).flatMap((s) => wordsOf(fs.readFileSync(fileOf(folder, s))));
+const wholeLog = (folder: string) =>
+  segmentsIn(folder).flatMap((s) => wordsOf(fs.readFileSync(fileOf(folder, s))));
 
 describe('a frame that was cut off is passed over', () => {
   it('at every byte, by whoever reads on and by the fold', async () => {
@@ -130,7 +131,9 @@ describe('a frame that was cut off is passed over', () => {
     const garbage = fc.oneof(
       fc.uint8Array({ maxLength: 60 }),
       // The beginnings of frames: magic bytes with any length.
-      fc.array(fc.uint8Array({ maxLength: 9 }).map((b) => [0xff, 0x53, 0x57, 0xfe, ...b])).map((parts) => Uint8Array.from(parts.flat())),
+      fc
+        .array(fc.uint8Array({ maxLength: 9 }).map((b) => [0xff, 0x53, 0x57, 0xfe, ...b]))
+        .map((parts) => Uint8Array.from(parts.flat())),
     );
     fc.assert(
       fc.property(garbage, fc.constantFrom(...starts, bytes.length), (rubbish, at) => {
@@ -142,7 +145,11 @@ describe('a frame that was cut off is passed over', () => {
 
   it('before a seal: the seal still counts', async () => {
     const { bytes, starts } = await segmentOf('first', 'torn', 'void');
-    const damaged = Buffer.concat([bytes.subarray(0, starts[2] - 2), await seal(), bytes.subarray(starts[2])]);
+    const damaged = Buffer.concat([
+      bytes.subarray(0, starts[2] - 2),
+      await seal(),
+      bytes.subarray(starts[2]),
+    ]);
     expect(wordsOf(damaged)).toEqual(['first']);
     const folder = temporaryFolder();
     fs.writeFileSync(fileOf(folder, 1), damaged);
@@ -159,7 +166,9 @@ describe('a frame that was cut off is passed over', () => {
     for (const [at, byte] of bytes.entries()) {
       fs.appendFileSync(fileOf(folder, 1), Uint8Array.of(byte));
       log.catchUp();
-      expect(reader.seen).toEqual(at + 1 === bytes.length ? ['first', 'slow'] : at + 1 >= starts[1] ? ['first'] : []);
+      expect(reader.seen).toEqual(
+        at + 1 === bytes.length ? ['first', 'slow'] : at + 1 >= starts[1] ? ['first'] : [],
+      );
     }
   });
 });
@@ -172,11 +181,17 @@ it('a payload that contains the bytes of frames and seals is one frame', async (
   const other = openLog(folder, { reader });
   const payload = Buffer.concat([inner, await seal(), inner]);
   await new Promise<void>((resolve, reject) => {
-    log.append(frameOf(payload), () => {}, (error) => (error ? reject(error) : resolve()));
+    log.append(
+      frameOf(payload),
+      () => {},
+      (error) => (error ? reject(error) : resolve()),
+    );
   });
   other.log.catchUp();
   expect(reader.seen).toEqual([text.decode(payload)]);
-  expect([...framesOf(fs.readFileSync(fileOf(folder, 1)))].map((f) => Buffer.from(f))).toEqual([payload]);
+  expect([...framesOf(fs.readFileSync(fileOf(folder, 1)))].map((f) => Buffer.from(f))).toEqual([
+    payload,
+  ]);
 });
 
 describe('a full segment is sealed', () => {
@@ -232,7 +247,9 @@ describe('several processes see the same frames in the same order', () => {
     }
     expect(wholeLog(folder)).toEqual(first.reader.seen);
     for (const p of [0, 1, 2, 3]) {
-      const own = first.reader.seen.filter((s) => s.startsWith(`${p}:`)).map((s) => Number.parseInt(s.slice(2), 10));
+      const own = first.reader.seen
+        .filter((s) => s.startsWith(`${p}:`))
+        .map((s) => Number.parseInt(s.slice(2), 10));
       expect(own).toEqual([...Array(60).keys()]);
     }
   });

@@ -18,7 +18,11 @@ import {
 import { anyChange, anyId, inWords } from './workbench.ts';
 
 const changes = fc.array(anyChange, { maxLength: 12 });
-const anyDeviceId = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 38, maxLength: 38 });
+const anyDeviceId = fc.string({
+  unit: fc.constantFrom(...'0123456789'),
+  minLength: 38,
+  maxLength: 38,
+});
 
 function applied(all: Parameters<Profile['apply']>[0][]): Profile {
   const profile = new Profile();

@@ -28,20 +28,32 @@ async function visitor(): Promise<void> {
     const other = random(3);
     const change = { day: TODAY, realized: [1, 10 + other] };
     const aliases = random(10) === 0 ? [{ dataSource: 1, id: `login ${n}` }] : [];
-    await store.visit({ deviceId: device(n), aliases, freshId: device(99), change }, ({ profile }) => {
-      counts[n].push(countOf(profile, 1));
-      others[n][other]++;
-      return undefined;
-    });
+    await store.visit(
+      { deviceId: device(n), aliases, freshId: device(99), change },
+      ({ profile }) => {
+        counts[n].push(countOf(profile, 1));
+        others[n][other]++;
+        return undefined;
+      },
+    );
     if (random(20) === 0) {
-      await store.look({ deviceId: device(random(visitors)), aliases: [], freshId: device(99), change });
+      await store.look({
+        deviceId: device(random(visitors)),
+        aliases: [],
+        freshId: device(99),
+        change,
+      });
     }
     // Now and then a process has nothing to do while the others go on.
     if (idle && random(200) === 0) await pause(random(idle));
   }
 }
 
-console.log('ready');
+// A visit that is never answered would keep this process for ever.
+setTimeout(() => {
+  console.error(`a visit hangs; the store says: ${store.problem}`);
+  process.exit(1);
+}, milliseconds + 4_000).unref();
 await Promise.all(Array.from({ length: 8 }, visitor));
 const { problem } = store;
 await store.close();

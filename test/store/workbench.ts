@@ -1,5 +1,5 @@
 /** What the tests of the store work with. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
@@ -70,16 +70,23 @@ export const openEmbedded = (
     ...more,
   });
 
-/** Folds what can be folded, and waits for it; nothing else of this process runs meanwhile. */
-export function foldNow(folder: string, keep = KEEP): void {
-  const options = {
+const foldProgram = fileURLToPath(new URL('../../src/store/fold.ts', import.meta.url));
+const foldArguments = (folder: string, keep: typeof KEEP) => [
+  foldProgram,
+  JSON.stringify({
     logFolder: path.join(folder, 'log'),
     basePath: path.join(folder, 'base'),
     ...keep,
-  };
-  const program = fileURLToPath(new URL('../../src/store/fold.ts', import.meta.url));
-  execFileSync(process.execPath, [program, JSON.stringify(options)], { timeout: 20_000 });
+  }),
+];
+
+/** Folds what can be folded, and waits for it; nothing else of this process runs meanwhile. */
+export function foldNow(folder: string, keep = KEEP): void {
+  execFileSync(process.execPath, foldArguments(folder, keep), { timeout: 20_000 });
 }
+
+export const startFold = (folder: string, options: string[] = []) =>
+  spawn(process.execPath, [...options, ...foldArguments(folder, KEEP)], { stdio: 'ignore' });
 
 const u16 = fc.oneof(fc.integer({ min: 0, max: 65_535 }), fc.constantFrom(0, 65_535));
 const u32 = fc.oneof(fc.nat(9), fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constant(2 ** 32 - 1));
