@@ -88,7 +88,10 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
     const { url, headers, uuid, at } = result.data;
     const base = c.req.header('host') ?? 'localhost';
     // A trace is of this server unless it says otherwise.
-    const request = new Request(`http://${base}${url}`, { headers: { host: base, ...headers } });
+    const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+    const request = new Request(`http://${base}${url}`, {
+      headers: { host: base, ...Object.fromEntries(given) },
+    });
     const raw = rawCall(request, queryOf(url), at ? Date.parse(at) : Date.now());
     return c.json(await trace(raw, uuid, door));
   });
@@ -97,6 +100,8 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
     if (error instanceof Refusal) {
       return c.text(`${error.message}\n`, error.status, { Connection: 'close' });
     }
+    // Nobody waits for the answer of a call that was broken off.
+    if (c.req.raw.signal.aborted) return pixel({}, []);
     door.report('a call failed', { tid: '', error });
     if (c.req.path.startsWith('/v1/')) {
       return c.json(
@@ -109,6 +114,9 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
 
   return app;
 }
+
+/** Profiles count days in 16 bits. */
+const LAST_TIME = 65_535 * 86_400_000;
 
 const traceRequest = z.strictObject({
   url: z.string().regex(/^\/event(\?|$)/, {
@@ -124,6 +132,9 @@ const traceRequest = z.strictObject({
     .datetime({
       offset: true,
       error: 'no time|write it such as "2026-11-23T10:00:00Z", or leave it out',
+    })
+    .refine((text) => Date.parse(text) >= 0 && Date.parse(text) < LAST_TIME, {
+      error: 'a time that profiles cannot hold|write one from 1970 to 2149',
     })
     .optional(),
 });

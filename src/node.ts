@@ -151,6 +151,7 @@ function listen(fetch: Fetch, hostname: string, port: number): Promise<ServerTyp
           maxHeaderSize: 128 * 1024,
           headersTimeout: 10_000,
           requestTimeout: 10_000,
+          connectionsCheckingInterval: 1_000,
         },
       },
       () => resolve(server),

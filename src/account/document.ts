@@ -237,7 +237,7 @@ export const siteSchema = z.strictObject({
   domains: z.array(host).min(1),
   /** At most so many URL calls in one answer. */
   pageBudget: integer(1, 1_000).nullish(),
-  /** Where an ID sync may redirect to: a host name, with a port if it is not the usual one. */
+  /** Where an ID sync may redirect to: a host name, or a host name with its only port. */
   redirectHosts: z
     .array(
       z

@@ -54,7 +54,10 @@ export class Sites {
 
   /** Whether an ID sync may send the browser there. */
   mayRedirectTo(url: URL): boolean {
-    return this.#redirectHosts.has(url.host) || this.#redirectHosts.has(url.hostname);
+    const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+    return (
+      this.#redirectHosts.has(url.hostname) || this.#redirectHosts.has(`${url.hostname}:${port}`)
+    );
   }
 
   /** The sites with the longest domain that covers the host. */

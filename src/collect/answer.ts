@@ -1,5 +1,6 @@
 /** Answers: JSON, a call of a function, a pixel, a redirect or a page, with their headers. */
 import type { Snapshot } from '../account/snapshot.ts';
+import { covers } from '../destinations/cookie.ts';
 import type { CookieLine, UrlCall } from '../destinations/due.ts';
 import type { Call } from './call.ts';
 import type { Decision, Realization } from './decision.ts';
@@ -7,7 +8,7 @@ import { cookieHeader, type DeviceCookie } from './device-cookie.ts';
 
 /** A transparent GIF of one pixel, 43 bytes. */
 const PIXEL = Uint8Array.from(
-  atob('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'),
+  atob('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=='),
   (c) => c.charCodeAt(0),
 );
 
@@ -122,11 +123,12 @@ function setCookies(
 ): string[] {
   const cookies: string[] = [];
   const { secure, host, pageHost } = call.place;
-  // Under child protection, nothing is kept on a third party's behalf.
-  const forbidden = call.coppa && pageHost !== host;
-  if (deviceId !== undefined && !forbidden) cookies.push(deviceCookie.write(deviceId, secure));
+  // Under child protection, only cookies of the page's own domain are set.
+  const allowed = (domain: string | undefined) =>
+    !call.coppa || (domain !== undefined && pageHost !== undefined && covers(domain, pageHost));
+  if (deviceId !== undefined && allowed(host)) cookies.push(deviceCookie.write(deviceId, secure));
   for (const line of decision?.cookies ?? []) {
-    if (line.byHeader) cookies.push(cookieHeader(line, secure));
+    if (line.byHeader && allowed(line.domain || host)) cookies.push(cookieHeader(line, secure));
   }
   return cookies;
 }

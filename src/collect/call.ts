@@ -87,7 +87,8 @@ export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSetting
   const complaints: Complaint[] = [];
   const parameter = (key: string) => parameters.first(key);
   const place = placeOf(header, parameter('h_referer'));
-  const site = findSite(place, parameters, snapshot, complaints);
+  const isCrossSite = header('sec-fetch-site') === 'cross-site';
+  const site = findSite(place, parameters, isCrossSite, snapshot, complaints);
   if (parameters.broken) complaints.push(complain(311));
   const disregarded = complaints.length > 0;
 
@@ -142,6 +143,7 @@ export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSetting
 function findSite(
   place: Place,
   parameters: Parameters,
+  isCrossSite: boolean,
   snapshot: Snapshot,
   complaints: Complaint[],
 ): Site | 'unknown' | undefined {
@@ -151,6 +153,11 @@ function findSite(
   }
   if (place.host === undefined) {
     complaints.push(complain(100));
+    return undefined;
+  }
+  // Any page may load a script, and hide where from: only the browser's word counts there.
+  if (parameters.first('d_cb') !== undefined && !place.isTold && isCrossSite) {
+    complaints.push(complain(109));
     return undefined;
   }
   const site = snapshot.sites.find(place.host, place.pageHost);

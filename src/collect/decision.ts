@@ -18,11 +18,11 @@ export interface Realization {
   readonly sids: readonly number[];
 }
 
-const NOTHING: Realization = { traits: [], sids: [] };
+export const NO_REALIZATION: Realization = { traits: [], sids: [] };
 
 /** Which traits a call realizes; adds to its complaints what could not be evaluated. */
 export function realize(snapshot: Snapshot, call: Call): Realization {
-  if (call.disregarded) return NOTHING;
+  if (call.disregarded) return NO_REALIZATION;
   const evaluation = { signals: call.signals, patternBudget: PATTERN_BUDGET };
   const { dataSources } = call;
   const all = snapshot.traitIndex.realized(evaluation);

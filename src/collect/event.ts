@@ -1,12 +1,19 @@
 /** The way of a page request, from the call to its answer. */
 import type { Snapshot } from '../account/snapshot.ts';
 import { Profile } from '../audience/profile.ts';
-import { ECID_SOURCE, type Store, type Visit } from '../store/store.ts';
+import { ECID_SOURCE, type Store, StoreError, type Visit, type Visitor } from '../store/store.ts';
 import { type AnswerSettings, answer } from './answer.ts';
 import { type Call, type CallSettings, type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
 import type { Deadline } from './deadline.ts';
-import { changeOf, type Decision, decide, type Realization, realize } from './decision.ts';
+import {
+  changeOf,
+  type Decision,
+  decide,
+  NO_REALIZATION,
+  type Realization,
+  realize,
+} from './decision.ts';
 import type { Guard } from './guard.ts';
 
 /** What the front door works with. */
@@ -25,59 +32,75 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
   const snapshot = door.snapshot();
   const call = readCall(raw, snapshot, door.settings);
   const realization = realize(snapshot, call);
-  const reply = (decision: Decision | undefined, deviceId: string | undefined) =>
-    answer({ call, realization, decision, deviceId }, snapshot, door.settings);
+  const { region } = door.settings;
+  const reply = (
+    decision: Decision | undefined,
+    deviceId: string | undefined,
+    told = realization,
+  ) => answer({ call, realization: told, decision, deviceId }, snapshot, door.settings);
+  const known = call.optedOut ? undefined : call.deviceId;
 
-  if (call.disregarded) return reply(undefined, call.deviceId);
-  if (isBlocked(call, door.guard)) return reply(undefined, call.deviceId);
+  if (call.disregarded) return reply(undefined, known);
+  if (isBlocked(call, door.guard)) return reply(undefined, known);
 
   const { visit, transient } = visitOf(call, realization);
   return new Promise<Response>((resolve) => {
-    const late = (code: 200 | 201) => {
-      call.complaints.push(complain(code));
+    const late = () => {
+      const isAlias = call.deviceId === undefined && visit.aliases.length > 0;
+      call.complaints.push(complain(isAlias ? 201 : 200));
       if (call.optedOut) {
         call.complaints.push(complain(171));
-        return resolve(reply(undefined, undefined));
+        return resolve(reply(undefined, undefined, NO_REALIZATION));
       }
-      // Without the profile, the request alone decides.
+      // Without the profile, the request alone decides, and it does not tell what ends.
       const profile = new Profile();
       profile.apply(changeOf(call, realization));
       // Whom an alias leads to is not known now; a new id would be a second visitor.
-      const deviceId = call.deviceId ?? (visit.aliases.length === 0 ? call.freshId : undefined);
-      const decision = decide(snapshot, call, deviceId ?? '', profile, door.settings.region);
-      resolve(reply(decision, deviceId));
+      const deviceId = call.deviceId ?? (isAlias ? undefined : call.freshId);
+      const alone = { ...call, cookies: {} };
+      resolve(reply(decide(snapshot, alone, deviceId ?? '', profile, region), deviceId));
     };
-    const code = call.deviceId === undefined && visit.aliases.length > 0 ? 201 : 200;
-    const watch = door.deadline.watch(() => late(code));
-    const decideVisit = ({ deviceId, profile }: { deviceId: string; profile: Profile }) => {
+    const fail = (error: unknown) => {
+      door.report('a call failed', { tid: call.transaction.id, error });
+      call.complaints.push(complain(0));
+      resolve(reply(undefined, known));
+    };
+    const watch = door.deadline.watch(() => {
+      try {
+        late();
+      } catch (error) {
+        fail(error);
+      }
+    });
+    const decideVisit = ({ deviceId, profile }: Visitor) => {
       // The page has its answer already; what was realized is kept all the same.
       if (watch.expired) return undefined;
-      watch.settle();
       if (call.optedOut || profile.optedOut) {
         call.complaints.push(complain(171));
         // Nothing is due; cookies that are still there are removed.
         const forgotten = profile.clone();
         forgotten.apply({ day: call.day, optOut: true });
-        const decision = decide(snapshot, call, deviceId, forgotten, door.settings.region);
-        resolve(reply(decision, undefined));
+        const decision = decide(snapshot, call, deviceId, forgotten, region);
+        resolve(reply(decision, undefined, NO_REALIZATION));
+        watch.settle();
         return decision.remember;
       }
       if (transient) profile.apply(changeOf(call, realization));
-      const decision = decide(snapshot, call, deviceId, profile, door.settings.region);
+      const decision = decide(snapshot, call, deviceId, profile, region);
       resolve(reply(decision, deviceId));
+      watch.settle();
       return transient ? undefined : decision.remember;
     };
     door.store.visit(visit, decideVisit).catch((error: unknown) => {
+      if (!(error instanceof StoreError)) return fail(error);
       door.report('a visit was not kept', { tid: call.transaction.id, error });
-      if (!watch.open) return;
-      watch.settle();
-      late(code);
+      if (watch.open) watch.expire();
     });
   });
 }
 
 /** Ids that call abnormally often are not served from the profile, nor added to it. */
-function isBlocked(call: Call, guard: Guard): boolean {
+export function isBlocked(call: Call, guard: Guard): boolean {
   if (call.deviceId !== undefined && guard.exceeds(call.deviceId, call.at)) {
     call.complaints.push(complain(306, call.deviceId), complain(307, call.deviceId));
     return true;

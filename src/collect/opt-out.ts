@@ -21,13 +21,26 @@ export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
   const change = { day: call.day, optOut: true };
   const keep = (visit: Pick<Visit, 'deviceId' | 'aliases'>) =>
     door.store.visit({ ...visit, freshId, change }, () => undefined);
-  try {
-    await Promise.all(declared.map((id) => keep({ deviceId: undefined, aliases: [id] })));
-    if (deviceId || declared.length === 0) await keep({ deviceId, aliases: [] });
-  } catch (error) {
-    door.report('an opt-out was not kept', { tid: transaction.id, error });
-    complaints.push(complain(200));
-  }
+  const kept = declared.map((id) => keep({ deviceId: undefined, aliases: [id] }));
+  if (deviceId || declared.length === 0) kept.push(keep({ deviceId, aliases: [] }));
+  await new Promise<void>((resolve) => {
+    // What could not be kept in time is kept as soon as it can be.
+    const late = () => {
+      complaints.push(complain(200));
+      resolve();
+    };
+    const watch = door.deadline.watch(late);
+    Promise.all(kept).then(
+      () => {
+        watch.settle();
+        resolve();
+      },
+      (error: unknown) => {
+        door.report('an opt-out was not kept', { tid: transaction.id, error });
+        watch.expire();
+      },
+    );
+  });
   const headers: Record<string, string> = {
     'Cache-Control': 'no-cache, no-store, private',
     'X-TID': transaction.id,

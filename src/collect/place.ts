@@ -5,8 +5,10 @@ export interface Place {
   readonly host: string | undefined;
   /** Whether the call came by https, perhaps through a proxy. */
   readonly secure: boolean;
-  /** Scheme, host and port of the page, where a header tells them. */
+  /** The `Origin` header, where it names a page. */
   readonly origin: string | undefined;
+  /** Whether the browser itself tells the page, and not only the page. */
+  readonly isTold: boolean;
   /** The page's host name. */
   readonly pageHost: string | undefined;
   readonly pageSecure: boolean;
@@ -21,11 +23,14 @@ export function placeOf(
   referer: string | undefined,
 ): Place {
   const secure = header('x-forwarded-proto')?.split(',', 1)[0].trim() === 'https';
-  const page = webAddress(header('origin')) ?? webAddress(header('referer')) ?? webAddress(referer);
+  const origin = webAddress(header('origin'));
+  const told = origin ?? webAddress(header('referer'));
+  const page = told ?? webAddress(referer);
   return {
     host: hostName(header('host')),
     secure,
-    origin: header('origin') ?? undefined,
+    origin: origin ? (header('origin') ?? undefined) : undefined,
+    isTold: told !== undefined,
     pageHost: page?.host,
     pageSecure: page ? page.secure : secure,
   };

@@ -6,7 +6,8 @@
 import { pixel, redirect } from './answer.ts';
 import { type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
-import { type FrontDoor, visitOf } from './event.ts';
+import { NO_REALIZATION } from './decision.ts';
+import { type FrontDoor, isBlocked, visitOf } from './event.ts';
 
 /** @param raw with the path's `dpid=…&dpuuid=…&redir=…` as its query */
 export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
@@ -15,10 +16,11 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
   const query = raw.query.replace(/(^|&)dp(uu)?id=/g, '$1d_dp$2id=');
   const call = readCall({ ...raw, query }, snapshot, door.settings);
   const { complaints, transaction, place } = call;
-  const { visit, transient } = visitOf(call, { traits: [], sids: [] });
+  const { visit, transient } = visitOf(call, NO_REALIZATION);
   let deviceId: string | undefined;
   // The page is the partner's, or any that carries its pixel: it need not be one of the account's.
-  const refused = complaints.some(({ code }) => code !== 109 && code !== 172);
+  const refused =
+    complaints.some(({ code }) => code !== 109 && code !== 172) || isBlocked(call, door.guard);
   if (!refused && !transient && !call.optedOut && call.declared.length > 0) {
     deviceId = await keep();
   } else if (call.optedOut) complaints.push(complain(171));
@@ -50,9 +52,7 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
         })
         .catch((error: unknown) => {
           door.report('an id sync was not kept', { tid: transaction.id, error });
-          if (!watch.open) return;
-          watch.settle();
-          late();
+          watch.expire();
         });
     });
   }

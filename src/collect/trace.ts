@@ -66,7 +66,11 @@ export interface Trace {
     readonly cookies: readonly { name: string; value: string }[];
   };
   /** What each reason means. */
-  readonly reasons: Record<string, string>;
+  readonly reasons: {
+    readonly traits: typeof TRAIT_REASONS;
+    readonly segments: typeof SEGMENT_REASONS;
+    readonly destinations: typeof REASONS;
+  };
 }
 
 /** @param uuid whom to decide for; without it, whom the request is about */
@@ -84,7 +88,7 @@ export async function trace(
   const { profile } = visitor;
   if (call.optedOut) profile.apply({ day: call.day, optOut: true });
   if (!call.disregarded) profile.apply(changeOf(call, realization));
-  if (profile.optedOut) call.complaints.push(complain(171));
+  if (profile.optedOut && !call.disregarded) call.complaints.push(complain(171));
   const recorded = new Recorded();
   const decision = call.disregarded
     ? undefined
@@ -119,7 +123,7 @@ export async function trace(
       urls: decision?.urls.map(({ url }) => url) ?? [],
       cookies: decision?.cookies.map(({ name, value }) => ({ name, value })) ?? [],
     },
-    reasons: { ...TRAIT_REASONS, ...SEGMENT_REASONS, ...REASONS },
+    reasons: { traits: TRAIT_REASONS, segments: SEGMENT_REASONS, destinations: REASONS },
   };
 }
 

@@ -239,18 +239,18 @@ export class EmbeddedStore implements Store {
     const deviceId = this.#identify(visit);
     waiting.deviceId = deviceId;
     waiting.profile = undefined;
+    const adds = addsAnything(visit.change);
+    if (!adds && visit.aliases.length === 0) return;
+    const profile = this.#known(deviceId);
+    // Nothing at all is stored of who has opted out.
+    if (profile?.optedOut) return;
     for (const { dataSource, id } of visit.aliases) {
       if (this.#linked(aliasKey(dataSource, id)) === deviceId) continue;
       writeLinkEntry(this.#frame, deviceId, { dataSource, id });
     }
-    if (!addsAnything(visit.change)) return;
-    const profile = this.#known(deviceId);
-    if (profile) {
-      // Nothing at all is stored of who has opted out.
-      if (profile.optedOut) return;
-      this.#keep(deviceId, profile);
-      waiting.profile = profile;
-    }
+    if (!adds) return;
+    if (profile) this.#keep(deviceId, profile);
+    waiting.profile = profile;
     writeChangeEntry(this.#frame, kindOf(waiting), deviceId, visit.change);
   }
 
@@ -260,12 +260,12 @@ export class EmbeddedStore implements Store {
     for (const waiting of batch) {
       const { visit, decide, resolve, reject, deviceId } = waiting;
       const { change } = visit;
-      for (const { dataSource, id } of visit.aliases) {
-        const alias = aliasKey(dataSource, id);
-        if (this.#linked(alias) !== deviceId) links.set(alias, deviceId);
-      }
       try {
         const known = waiting.profile ?? this.#known(deviceId);
+        for (const { dataSource, id } of known?.optedOut ? [] : visit.aliases) {
+          const alias = aliasKey(dataSource, id);
+          if (this.#linked(alias) !== deviceId) links.set(alias, deviceId);
+        }
         const profile = known ?? new Profile();
         const added = addsAnything(change);
         if (added) {

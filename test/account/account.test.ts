@@ -312,7 +312,7 @@ describe('URL destinations', () => {
     [{ [secureBase]: 'https://b.example/' }, secureBase, 'no %ALIAS%', 'such as https://'],
     [{ [secureBase]: 'http://b.example/?%ALIAS%' }, secureBase, 'not secure', 'https://'],
     [{ 'destinations[1].delimiter': text(17) }, 'destinations[1].delimiter', 'too long', '16'],
-    [{ 'destinations[1].tagType': 2 }, 'destinations[1].tagType', 'not', '0'],
+    [{ 'destinations[1].tagType': 2 }, 'destinations[1].tagType', '2 is too large', 'at most 1'],
     [
       { 'destinations[1].serializationEnabled': 'yes' },
       'destinations[1].serializationEnabled',

@@ -486,12 +486,18 @@ async function expectStress(
   during = async (_: ChildProcess[]) => {},
 ) {
   const folder = temporaryFolder();
-  const visitors = 8;
+  const visitors = 60;
   const processes = Array.from({ length: 3 }, (_, p) =>
     visitAtRandom({ folder, segmentSize, visitors, milliseconds: 2_500, idle: p === 2 ? idle : 0 }),
   );
   await during(processes.map(({ child }) => child));
-  const told = await Promise.all(processes.map(({ told }) => told));
+  const told = await Promise.race([
+    Promise.all(processes.map(({ told }) => told)),
+    pause(15_000).then(() => {
+      for (const { child } of processes) child.kill('SIGKILL');
+      throw new Error('a process does not end');
+    }),
+  ]);
   expect(told.map(({ problem }) => problem)).toEqual([undefined, undefined, undefined]);
   const store = openEmbedded(folder);
   for (let n = 0; n < visitors; n++) {

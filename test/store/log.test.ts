@@ -321,7 +321,7 @@ describe('catching up while a frame is on its way', () => {
       flush(file, () => {
         flushed = true;
         done(null);
-      })) as typeof fs.fdatasync);
+      })) as unknown as typeof fs.fdatasync);
     let early = false;
     await new Promise<void>((resolve) => {
       log.append(
@@ -409,7 +409,7 @@ it('a flush that fails does not make a frame count twice', async () => {
   const log = new Log(folder, reader, { segmentSize: MEGABYTE, fsync: 'always' });
   open.push(log);
   vi.spyOn(fs, 'fdatasync').mockImplementationOnce(((_: number, done: (e: Error) => void) =>
-    setImmediate(done, new Error('EIO'))) as typeof fs.fdatasync);
+    setImmediate(done, new Error('EIO'))) as unknown as typeof fs.fdatasync);
   await append(log, reader, 'frame').catch(() => append(log, reader, 'frame'));
   expect(wholeLog(folder)).toEqual(['frame']);
 });
