@@ -24,6 +24,7 @@ export const TRAIT_REASONS = {
   'other-data-source': 'the request restricts evaluation to other data sources (d_tdpid)',
   'no-rule': 'it is onboarded or switched off: only an import or d_sid realizes it',
   folder: 'it sums up the traits of a folder and is never realized itself',
+  'opted-out': 'the visitor has opted out: nothing is kept',
   disregarded: 'the whole request is disregarded, see errors',
 } as const;
 
@@ -94,7 +95,7 @@ export async function trace(
     ? undefined
     : decide(snapshot, call, visitor.deviceId, profile, door.settings.region, recorded.record);
   const held = snapshot.heldTraits.load(profile, call.day);
-  const realized = new Set(realization.traits);
+  const realized = new Set(profile.optedOut ? [] : realization.traits);
   const holding = new Set(decision?.segments);
   const mappings = Map.groupBy(snapshot.mappings.bySegment.flat(), (m) => m.destination);
   return {
@@ -106,7 +107,7 @@ export async function trace(
     traits: snapshot.traits.map((trait, place) => ({
       sid: trait.sid,
       name: trait.name,
-      reason: traitReason(trait, realized.has(place), call),
+      reason: traitReason(trait, realized.has(place), call, profile.optedOut),
       has: held.holds(place),
       count: held.count(place),
     })),
@@ -127,9 +128,15 @@ export async function trace(
   };
 }
 
-function traitReason(trait: Trait, realized: boolean, call: Call): keyof typeof TRAIT_REASONS {
+function traitReason(
+  trait: Trait,
+  realized: boolean,
+  call: Call,
+  optedOut: boolean,
+): keyof typeof TRAIT_REASONS {
   if (call.disregarded) return 'disregarded';
   if (trait.type === 'FOLDER_TRAIT') return 'folder';
+  if (optedOut) return 'opted-out';
   if (realized) return call.sids.includes(trait.sid) ? 'declared' : 'realized';
   if (call.dataSources && !call.dataSources.has(trait.dataSource)) return 'other-data-source';
   if (!trait.rule) return 'no-rule';

@@ -273,15 +273,11 @@ describe('why each destination is due, or not', () => {
 
   it('and every reason is explained', async () => {
     const { reasons } = await traced('');
-    for (const list of [TRAIT_REASONS, SEGMENT_REASONS, REASONS]) {
-      for (const reason of Object.keys(list)) expect(reasons[reason]).toMatch(/\w+ \w+/);
-    }
-  });
-
-  it('where two lists use one word, the trace tells each its meaning', () => {
-    const words = [TRAIT_REASONS, SEGMENT_REASONS, REASONS].flatMap((list) => Object.keys(list));
-    const twice = words.filter((word, i) => words.indexOf(word) !== i);
-    expect(twice).toEqual([]);
+    expect(reasons).toEqual({
+      traits: TRAIT_REASONS,
+      segments: SEGMENT_REASONS,
+      destinations: REASONS,
+    });
   });
 });
 
@@ -342,7 +338,6 @@ describe('at: the decision at another time', () => {
     ['2026-08-01T01:00:00+02:00', 'delivered'],
     ['2099-01-01T00:00:00Z', 'ended'],
     ['1971-01-01T00:00:00Z', 'not-started'],
-    ['1969-12-31T23:59:59Z', 'not-started'],
   ])('%s: %s', async (at, reason) => {
     const trace = await traced(`${json}&c_page=home`, { at }, dated);
     expect(trace.at).toBe(new Date(at).toISOString());
