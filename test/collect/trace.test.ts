@@ -154,9 +154,16 @@ describe('why each trait was realized, or not', () => {
     expect(reasons).toMatchObject(expected);
   });
 
+  it('who has opted out realizes nothing', async () => {
+    const headers = { ...page, cookie: 'demdex_optout=1' };
+    const reasons = traitReasons(await traced('c_page=home', { headers }));
+    expect(reasons).toMatchObject({ 11: 'opted-out', 14: 'opted-out', 15: 'folder' });
+  });
+
   it('every reason occurs above', () => {
     const listed = [
       'realized',
+      'opted-out',
       'declared',
       'no-signal',
       'rule-not-met',
