@@ -404,7 +404,7 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
           expect(inWords((await store.look(visitOf(id))).profile)).toEqual(inWords(profile));
         }
       }),
-      { numRuns: 15, interruptAfterTimeLimit: 6_000 },
+      { numRuns: 8, interruptAfterTimeLimit: 6_000 },
     );
   });
 }

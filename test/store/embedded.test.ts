@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Base } from '../../src/store/base.ts';
 import type { EmbeddedStore } from '../../src/store/embedded.ts';
 import { fileOf, segmentsIn } from '../../src/store/log.ts';
@@ -140,6 +140,17 @@ it('a process that is stopped while a visit is written adds it to the log that o
 });
 
 describe('a fold', () => {
+  it('of the visit does not forget what its decision returned, which stands in the next segment', async () => {
+    // A visit is long enough to seal a segment, what its decision returns is not.
+    const store = open(60);
+    await visited(store, visitOf(device(1), 1, 2, 3), { cookiesSet: [5] });
+    await fold();
+    await pause(1_200);
+    expect(segmentsIn(logFolder())).toEqual([2]);
+    const { profile } = await store.look(visitOf(device(1)));
+    expect([...profile.cookies]).toEqual([5]);
+  });
+
   it('leaves a segment that has no seal, though there is a later one', async () => {
     // A power cut may keep the next segment and lose the seal.
     await visits(open(1), 1);
@@ -197,6 +208,7 @@ describe('a fold', () => {
       '--import',
       `data:text/javascript,${encodeURIComponent(sleep)}`,
     ]);
+    onTestFinished(() => void child.kill('SIGKILL'));
     const ended = once(child, 'exit');
     while (!fs.existsSync(asleep)) await pause(10);
     // Its lease ends, as it does after a time.

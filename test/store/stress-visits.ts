@@ -54,7 +54,7 @@ setTimeout(() => {
   console.error(`a visit hangs; the store says: ${store.problem}`);
   process.exit(1);
 }, milliseconds + 4_000).unref();
-await Promise.all(Array.from({ length: 8 }, visitor));
+await Promise.all(Array.from({ length: 4 }, visitor));
 const { problem } = store;
 await store.close();
 console.log(JSON.stringify({ counts, others, problem }));
