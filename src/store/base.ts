@@ -7,6 +7,7 @@
  * Value of a profile: version u8, segment u32, day last seen u16, records.
  */
 import { createHash } from 'node:crypto';
+import fs from 'node:fs';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Profile } from '../audience/profile.ts';
 import {
@@ -27,6 +28,8 @@ export interface Folded {
   readonly profile: Profile;
   /** The last segment that it contains. */
   readonly segment: number;
+  /** Whether the visitor's id has not come back yet. */
+  readonly newcomer: boolean;
 }
 
 interface Lease {
@@ -49,8 +52,12 @@ export class Base {
   readonly #meta: Database<unknown, string>;
   readonly #key = new Uint8Array(19);
 
-  constructor(path: string) {
-    this.root = open({ path, maxDbs: 8 });
+  /** @param access `read` never waits for a writer, not even for one that was stopped */
+  constructor(path: string, access: 'read' | 'write') {
+    if (access === 'read' && !fs.existsSync(`${path}/data.mdb`))
+      new Base(path, 'write').root.close();
+    // Each transaction is flushed before the next: a killed writer then leaves nothing to wait for.
+    this.root = open({ path, maxDbs: 8, overlappingSync: false, readOnly: access === 'read' });
     const bytes = { keyEncoding: 'binary', encoding: 'binary' } as const;
     this.profiles = this.root.openDB<Uint8Array, Uint8Array>('profiles', bytes);
     this.newcomers = this.root.openDB<Uint8Array, Uint8Array>('newcomers', bytes);
@@ -59,24 +66,18 @@ export class Base {
   }
 
   profile(deviceId: string): Folded | undefined {
-    return this.#read(this.profiles, deviceId) ?? this.#read(this.newcomers, deviceId);
+    return this.#read(this.profiles, deviceId, false) ?? this.#read(this.newcomers, deviceId, true);
   }
 
-  isNewcomer(deviceId: string): boolean {
-    return this.newcomers.doesExist(packDeviceId(deviceId, this.#key));
-  }
-
-  putProfile(into: Bytes, deviceId: string, { profile, segment }: Folded): void {
+  putProfile(deviceId: string, { profile, segment, newcomer }: Folded): void {
     const writer = new Writer(256);
     writer.u8(VERSION);
     writer.u32(segment);
     writer.u16(profile.seen);
     writeProfile(writer, profile);
-    into.putSync(packDeviceId(deviceId, new Uint8Array(19)), writer.written());
-  }
-
-  forgetNewcomer(deviceId: string): void {
-    this.newcomers.removeSync(packDeviceId(deviceId, new Uint8Array(19)));
+    const key = packDeviceId(deviceId, new Uint8Array(19));
+    (newcomer ? this.newcomers : this.profiles).putSync(key, writer.written());
+    if (!newcomer) this.newcomers.removeSync(key);
   }
 
   /** The device that an alias leads to. */
@@ -87,6 +88,11 @@ export class Base {
 
   putLink(alias: string, deviceId: string): void {
     this.#links.putSync(linkKey(alias), packDeviceId(deviceId, new Uint8Array(19)));
+  }
+
+  /** Lets the next look show what has been folded until then. */
+  refresh(): void {
+    this.root.resetReadTxn();
   }
 
   /** The last segment of the log that is wholly contained. */
@@ -130,14 +136,15 @@ export class Base {
     return held !== undefined && isHeld(held, now);
   }
 
-  #read(from: Bytes, deviceId: string): Folded | undefined {
+  #read(from: Bytes, deviceId: string, newcomer: boolean): Folded | undefined {
     const bytes = from.getBinaryFast(packDeviceId(deviceId, this.#key));
     if (!bytes) return undefined;
     if (bytes[0] !== VERSION) {
       throw new Error(`a stored profile has version ${bytes[0]}, this program reads ${VERSION}`);
     }
     // The buffer is shared and larger than the value: `length` is the value's.
-    return { segment: readU32(bytes, 1), profile: readProfile(bytes, HEADER, bytes.length) };
+    const profile = readProfile(bytes, HEADER, bytes.length);
+    return { segment: readU32(bytes, 1), profile, newcomer };
   }
 }
 

@@ -46,10 +46,31 @@ const RETRY_MS = 100;
 const POLL_MS = 1_000;
 const HOUSEKEEPING_MS = 3_600_000;
 
-/** What one segment adds: profiles as of now, or records still to be read into one. */
+/** A visitor as of all that has been read of the log. */
+class Known {
+  readonly profile: Profile;
+  /** The segment up to which it came folded: what the log tells of until then is in it. */
+  readonly through: number;
+  /** Whether the visitor's id has not come back yet. */
+  newcomer: boolean;
+
+  constructor(profile: Profile, through: number, newcomer: boolean) {
+    this.profile = profile;
+    this.through = through;
+    this.newcomer = newcomer;
+  }
+}
+
+/** What a segment adds to a visitor whom nobody has asked for yet. */
+interface Pending {
+  readonly records: Uint8Array[];
+  newcomer: boolean;
+}
+
+/** What one segment adds. */
 interface Generation {
   readonly segment: number;
-  readonly visitors: Map<string, Profile | Uint8Array[]>;
+  readonly visitors: Map<string, Known | Pending>;
   readonly links: Map<string, string>;
 }
 
@@ -59,8 +80,8 @@ interface Waiting {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   deviceId: string;
-  /** The visitor's profile, once it has been looked up and is kept in memory. */
-  profile: Profile | undefined;
+  /** Whether the log gets its change. */
+  written: boolean;
 }
 
 /** Something to remember of a visit that has been decided. */
@@ -68,6 +89,8 @@ interface Afterwards {
   readonly kind: typeof KNOWN | typeof NEWCOMER;
   readonly deviceId: string;
   readonly change: Change;
+  /** What the change has been applied to already. */
+  readonly known: Known;
 }
 
 export class EmbeddedStore implements Store {
@@ -84,6 +107,8 @@ export class EmbeddedStore implements Store {
   #waiting: Waiting[] = [];
   #afterwards: Afterwards[] = [];
   #frame = new Writer(64 * 1024);
+  /** Links of the frame that is being written. */
+  readonly #newLinks = new Map<string, string>();
   #scheduled = false;
   #writing = false;
   #closing: (() => void) | undefined;
@@ -94,13 +119,16 @@ export class EmbeddedStore implements Store {
     const logFolder = path.join(options.folder, 'log');
     this.#accountFile = path.join(options.folder, 'account.json');
     this.#maxWaiting = options.maxWaiting;
-    this.#base = new Base(basePath);
+    this.#base = new Base(basePath, 'read');
     this.#log = new Log(
       logFolder,
       {
         frame: (payload) => this.#hear(payload),
         segment: (segment) => this.#begin(segment),
-        folded: () => this.#base.folded,
+        folded: () => {
+          this.#base.refresh();
+          return this.#base.folded;
+        },
       },
       { segmentSize: options.segmentSize ?? SEGMENT_SIZE, fsync: options.fsync },
     );
@@ -123,7 +151,7 @@ export class EmbeddedStore implements Store {
       return Promise.reject(new StoreError('too many visits wait for the disk'));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ visit, decide, resolve, reject, deviceId: '', profile: undefined });
+      this.#waiting.push({ visit, decide, resolve, reject, deviceId: '', written: false });
       this.#schedule();
     });
   }
@@ -132,7 +160,7 @@ export class EmbeddedStore implements Store {
     this.#log.catchUp();
     const deviceId = this.#identify(visit);
     // A copy: whoever looks may add what would be added.
-    return { deviceId, profile: this.#known(deviceId)?.clone() ?? new Profile() };
+    return { deviceId, profile: this.#known(deviceId)?.profile.clone() ?? new Profile() };
   }
 
   loadAccount(): unknown {
@@ -142,7 +170,7 @@ export class EmbeddedStore implements Store {
 
   async saveAccount(document: unknown): Promise<void> {
     // Renaming is atomic: a reader, or a restart, finds the old one or the new one.
-    const temporary = `${this.#accountFile}.${process.pid}`;
+    const temporary = `${this.#accountFile}.${crypto.randomUUID()}`;
     const file = await fs.promises.open(temporary, 'w', 0o600);
     await file.writeFile(JSON.stringify(document));
     await file.sync();
@@ -174,7 +202,7 @@ export class EmbeddedStore implements Store {
 
   /** Appends everything that waits, in one frame, and decides it when it is there. */
   #step(): void {
-    const batch = this.#waiting;
+    let batch = this.#waiting;
     const afterwards = this.#afterwards;
     if (batch.length === 0 && afterwards.length === 0) {
       this.#closing?.();
@@ -184,13 +212,14 @@ export class EmbeddedStore implements Store {
     this.#afterwards = [];
     const frame = this.#frame;
     frame.length = Log.header;
+    this.#newLinks.clear();
     try {
+      this.#log.catchUp();
       for (const { kind, deviceId, change } of afterwards) {
         writeChangeEntry(frame, kind, deviceId, change);
       }
-      for (const waiting of batch) this.#write(waiting);
+      batch = batch.filter((waiting) => this.#write(waiting));
       if (frame.length === Log.header) {
-        this.#log.catchUp();
         this.#settle(batch);
         this.#again();
         return;
@@ -204,6 +233,7 @@ export class EmbeddedStore implements Store {
       frame,
       () => {
         this.#writeProblem = undefined;
+        for (const after of afterwards) this.#remember(after);
         this.#settle(batch);
       },
       (error) => {
@@ -234,57 +264,87 @@ export class EmbeddedStore implements Store {
     }, RETRY_MS).unref();
   }
 
-  #write(waiting: Waiting): void {
+  /** @returns whether the visit is still to be decided; one that cannot be read is refused alone */
+  #write(waiting: Waiting): boolean {
+    const start = this.#frame.length;
+    try {
+      this.#writeEntries(waiting);
+      return true;
+    } catch (error) {
+      this.#frame.length = start;
+      waiting.reject(new StoreError(`the visitor cannot be read: ${(error as Error).message}`));
+      return false;
+    }
+  }
+
+  #writeEntries(waiting: Waiting): void {
     const { visit } = waiting;
     const deviceId = this.#identify(visit);
     waiting.deviceId = deviceId;
-    waiting.profile = undefined;
+    waiting.written = false;
     const adds = addsAnything(visit.change);
     if (!adds && visit.aliases.length === 0) return;
-    const profile = this.#known(deviceId);
+    const known = this.#known(deviceId);
     // Nothing at all is stored of who has opted out.
-    if (profile?.optedOut) return;
+    if (known?.profile.optedOut) return;
     for (const { dataSource, id } of visit.aliases) {
-      if (this.#linked(aliasKey(dataSource, id)) === deviceId) continue;
+      const alias = aliasKey(dataSource, id);
+      if (this.#linked(alias) === deviceId) continue;
+      this.#newLinks.set(alias, deviceId);
       writeLinkEntry(this.#frame, deviceId, { dataSource, id });
     }
     if (!adds) return;
-    if (profile) this.#keep(deviceId, profile);
-    waiting.profile = profile;
+    if (known) this.#keep(deviceId, known);
+    waiting.written = true;
     writeChangeEntry(this.#frame, kindOf(waiting), deviceId, visit.change);
   }
 
   /** Decides a batch that is in the log, one visit after the other. */
   #settle(batch: readonly Waiting[]): void {
-    const { links } = this.#generations[0];
+    const [{ links }] = this.#generations;
+    for (const [alias, deviceId] of this.#newLinks) links.set(alias, deviceId);
     for (const waiting of batch) {
-      const { visit, decide, resolve, reject, deviceId } = waiting;
-      const { change } = visit;
       try {
-        const known = waiting.profile ?? this.#known(deviceId);
-        for (const { dataSource, id } of known?.optedOut ? [] : visit.aliases) {
-          const alias = aliasKey(dataSource, id);
-          if (this.#linked(alias) !== deviceId) links.set(alias, deviceId);
-        }
-        const profile = known ?? new Profile();
-        const added = addsAnything(change);
-        if (added) {
-          profile.apply(change);
-          this.#keep(deviceId, profile);
-        }
-        const seenBefore = known !== undefined && profile.seen < change.day;
-        const decided = decide({ deviceId, profile });
-        if (decided || seenBefore) {
-          const after = { ...decided, day: change.day };
-          profile.apply(after);
-          this.#keep(deviceId, profile);
-          this.#afterwards.push({ kind: kindOf(waiting), deviceId, change: after });
-        }
-        resolve();
+        this.#decide(waiting);
+        waiting.resolve();
       } catch (error) {
-        reject(error);
+        waiting.reject(error);
       }
     }
+  }
+
+  #decide(waiting: Waiting): void {
+    const { visit, decide, deviceId, written } = waiting;
+    const { change } = visit;
+    const kind = kindOf(waiting);
+    const found = this.#known(deviceId);
+    const known = found ?? new Known(new Profile(), 0, kind === NEWCOMER);
+    const { profile } = known;
+    const seen = profile.seen;
+    if (written) this.#add(deviceId, known, change);
+    const decided = decide({ deviceId, profile });
+    // Who comes back with nothing to add has come back, and was seen, all the same.
+    const isBack = found?.newcomer === true && kind === KNOWN;
+    const isDue = found !== undefined && !written && (isBack || seen < change.day);
+    if (kind === KNOWN) known.newcomer = false;
+    if (!decided && !isDue) return;
+    const after = { ...decided, day: change.day };
+    profile.apply(after);
+    this.#keep(deviceId, known);
+    this.#afterwards.push({ kind, deviceId, change: after, known });
+  }
+
+  /** What was decided is in the log now: it belongs to this segment, too. */
+  #remember({ deviceId, change, known }: Afterwards): void {
+    const now = this.#known(deviceId);
+    if (now === known) this.#keep(deviceId, known);
+    else this.#add(deviceId, now ?? new Known(new Profile(), 0, known.newcomer), change);
+  }
+
+  /** Adds what the log's current segment tells of a visitor. */
+  #add(deviceId: string, known: Known, change: Change): void {
+    if (known.through < this.#log.segment) known.profile.apply(change);
+    this.#keep(deviceId, known);
   }
 
   #identify({ deviceId, aliases, freshId }: Visit): string {
@@ -297,6 +357,8 @@ export class EmbeddedStore implements Store {
   }
 
   #linked(alias: string): string | undefined {
+    const link = this.#newLinks.get(alias);
+    if (link !== undefined) return link;
     for (const { links } of this.#generations) {
       const deviceId = links.get(alias);
       if (deviceId !== undefined) return deviceId;
@@ -305,28 +367,33 @@ export class EmbeddedStore implements Store {
   }
 
   /** The visitor as of all that has been read of the log. */
-  #known(deviceId: string): Profile | undefined {
-    const pending: { segment: number; records: Uint8Array[] }[] = [];
+  #known(deviceId: string): Known | undefined {
+    const pending: (Pending & { segment: number })[] = [];
     for (const { segment, visitors } of this.#generations) {
       const recent = visitors.get(deviceId);
-      if (recent instanceof Profile) {
-        // Records of newer segments are only kept apart where no profile was at hand.
-        if (pending.length === 0) return recent;
-      } else if (recent) pending.push({ segment, records: recent });
+      // Records of newer segments are only kept apart where no profile was at hand.
+      if (recent instanceof Known) return recent;
+      if (recent) pending.push({ ...recent, segment });
     }
     const folded = this.#base.profile(deviceId);
-    if (pending.length === 0) return folded?.profile;
-    const profile = folded?.profile ?? new Profile();
-    for (const { segment, records } of pending.reverse()) {
-      if (folded && folded.segment >= segment) continue;
-      for (const bytes of records) readRecords(bytes, profile);
+    if (!folded && pending.length === 0) return undefined;
+    const known = new Known(
+      folded?.profile ?? new Profile(),
+      folded?.segment ?? 0,
+      folded?.newcomer ?? true,
+    );
+    if (pending.length === 0) return known;
+    for (const { segment, records, newcomer } of pending.reverse()) {
+      if (known.through >= segment) continue;
+      for (const bytes of records) readRecords(bytes, known.profile);
+      if (!newcomer) known.newcomer = false;
     }
-    this.#keep(deviceId, profile);
-    return profile;
+    this.#keep(deviceId, known);
+    return known;
   }
 
-  #keep(deviceId: string, profile: Profile): void {
-    this.#generations[0].visitors.set(deviceId, profile);
+  #keep(deviceId: string, known: Known): void {
+    this.#generations[0].visitors.set(deviceId, known);
   }
 
   /** Takes in what another process, or an earlier life of this one, has appended. */
@@ -338,20 +405,24 @@ export class EmbeddedStore implements Store {
         generation.links.set(linkKeyOf(entry), deviceId);
         continue;
       }
+      const newcomer = entry.kind === NEWCOMER;
       const recent = this.#recent(deviceId);
-      if (recent instanceof Profile) {
-        readRecords(entry.bytes, recent);
+      if (recent instanceof Known) {
+        if (recent.through < generation.segment) readRecords(entry.bytes, recent.profile);
+        if (!newcomer) recent.newcomer = false;
         this.#keep(deviceId, recent);
-      } else {
-        // Most visitors are not asked for here: their profile is put together when they are.
-        const records = generation.visitors.get(deviceId) as Uint8Array[] | undefined;
-        if (records) records.push(entry.bytes.slice());
-        else generation.visitors.set(deviceId, [entry.bytes.slice()]);
+        continue;
       }
+      // Most visitors are not asked for here: their profile is put together when they are.
+      const here = generation.visitors.get(deviceId) as Pending | undefined;
+      if (here) {
+        here.records.push(entry.bytes.slice());
+        here.newcomer &&= newcomer;
+      } else generation.visitors.set(deviceId, { records: [entry.bytes.slice()], newcomer });
     }
   }
 
-  #recent(deviceId: string): Profile | Uint8Array[] | undefined {
+  #recent(deviceId: string): Known | Pending | undefined {
     for (const { visitors } of this.#generations) {
       const recent = visitors.get(deviceId);
       if (recent) return recent;
@@ -360,19 +431,35 @@ export class EmbeddedStore implements Store {
   }
 
   #begin(segment: number): void {
+    // A process that skipped segments has not heard all of what it remembers from before.
+    this.#forget(this.#base.folded);
     this.#generations.unshift({ segment, visitors: new Map(), links: new Map() });
+  }
+
+  /** Forgets what has been folded: what this transaction shows as folded, the profiles show, too. */
+  #forget(folded: number): void {
+    while (this.#generations.length > 0) {
+      if ((this.#generations.at(-1) as Generation).segment > folded) return;
+      this.#generations.pop();
+    }
   }
 
   /** Forgets what has been folded, here or by another process, and has folded what can be. */
   #tendLog(): void {
-    const { folded, housekeptAt } = this.#base;
-    // What this transaction shows as folded, it also shows in the profiles.
-    while ((this.#generations.at(-1)?.segment ?? Number.POSITIVE_INFINITY) <= folded) {
-      this.#generations.pop();
+    if (this.#writing) return;
+    try {
+      // Whoever writes nothing has to follow the log all the same.
+      this.#log.catchUp();
+      this.#base.refresh();
+      const { folded, housekeptAt } = this.#base;
+      if (folded < this.#log.segment) this.#forget(folded);
+      if (folded >= this.#log.segment - 1) this.#foldProblem = undefined;
+      const now = Date.now();
+      const due = this.#log.segment > folded + 1 || now - housekeptAt > HOUSEKEEPING_MS;
+      if (due && !this.#folding && !this.#base.isLeased(now)) this.#fold();
+    } catch (error) {
+      this.#foldProblem = `the log cannot be read: ${(error as Error).message}`;
     }
-    const now = Date.now();
-    const due = this.#log.segment > folded + 1 || now - housekeptAt > HOUSEKEEPING_MS;
-    if (due && !this.#folding && !this.#base.isLeased(now)) this.#fold();
   }
 
   #fold(): void {

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import { dayOf, Profile } from '../audience/profile.ts';
 import { Base, type Folded, seenOf } from './base.ts';
 import { type Entry, entriesOf, LINK, linkKeyOf, NEWCOMER } from './entry.ts';
-import { fileOf, framesOf, segmentsIn } from './log.ts';
+import { fileOf, readSegment, segmentsIn } from './log.ts';
 import { readRecords } from './record.ts';
 
 export interface FoldOptions {
@@ -30,10 +30,15 @@ interface Additions {
   readonly records: Uint8Array[];
 }
 
-function foldSegment(base: Base, file: string, segment: number, betweenChunks: () => void): void {
+function foldSegment(
+  base: Base,
+  frames: readonly Uint8Array[],
+  segment: number,
+  betweenChunks: () => void,
+): void {
   const visitors = new Map<string, Additions>();
   const links = new Map<string, string>();
-  for (const frame of framesOf(fs.readFileSync(file))) {
+  for (const frame of frames) {
     for (const entry of entriesOf(frame)) {
       if (entry.kind === LINK) links.set(linkKeyOf(entry), entry.deviceId);
       else add(visitors, entry);
@@ -50,8 +55,10 @@ function foldSegment(base: Base, file: string, segment: number, betweenChunks: (
     });
   }
   base.root.transactionSync(() => {
+    // Another process may have folded this segment and later ones, while this one slept.
+    if (base.folded >= segment) return;
     for (const [alias, id] of links) base.putLink(alias, id);
-    if (base.folded < segment) base.folded = segment;
+    base.folded = segment;
   });
 }
 
@@ -70,9 +77,8 @@ function foldVisitor(base: Base, id: string, { known, records }: Additions, segm
   if (folded && folded.segment >= segment) return;
   const profile = folded?.profile ?? new Profile();
   for (const bytes of records) readRecords(bytes, profile);
-  const newcomer = !known && (folded === undefined || base.isNewcomer(id));
-  base.putProfile(newcomer ? base.newcomers : base.profiles, id, { profile, segment });
-  if (!newcomer) base.forgetNewcomer(id);
+  const newcomer = !known && (folded?.newcomer ?? true);
+  base.putProfile(id, { profile, segment, newcomer });
 }
 
 /** Removes what was not seen for so many days. */
@@ -97,12 +103,19 @@ function forget(from: Base['profiles'], days: number, betweenChunks: () => void)
 }
 
 function fold({ logFolder, basePath, profileDays, newcomerDays }: FoldOptions): void {
-  const base = new Base(basePath);
+  const base = new Base(basePath, 'write');
   if (!base.lease(process.pid, Date.now())) return;
   const keepLease = () => base.lease(process.pid, Date.now());
-  for (const segment of segmentsIn(logFolder).slice(0, -1)) {
+  for (const segment of segmentsIn(logFolder)) {
     const file = fileOf(logFolder, segment);
-    if (segment > base.folded) foldSegment(base, file, segment, keepLease);
+    base.refresh();
+    // Another process may have been here since the folder was listed.
+    if (!fs.existsSync(file)) continue;
+    if (segment > base.folded) {
+      const { frames, sealed } = readSegment(fs.readFileSync(file));
+      if (!sealed) break;
+      foldSegment(base, frames, segment, keepLease);
+    }
     fs.rmSync(file, { force: true });
   }
   if (Date.now() - base.housekeptAt > HOUSEKEEPING_MS) {

@@ -21,6 +21,7 @@ import { readU32, type Writer } from './record.ts';
 /** Bytes that no UTF-8 text contains, so that no visitor's id can look like a frame. */
 const MAGIC = Uint8Array.of(0xff, 0x53, 0x57, 0xfe);
 const HEADER = 20;
+const RETRY_MS = 100;
 
 /** When what is appended is flushed to the disk; the words of Redis for the same choice. */
 export type Fsync = 'always' | 'everysec' | 'no';
@@ -30,7 +31,7 @@ export interface LogReader {
   frame(payload: Uint8Array): void;
   /** The log goes on in another segment. */
   segment(segment: number): void;
-  /** The last segment that is no longer needed. */
+  /** The last segment that is no longer needed, as of now. */
   folded(): number;
 }
 
@@ -49,6 +50,7 @@ export class Log {
   readonly #fsync: Fsync;
   readonly #writer = crypto.getRandomValues(new Uint32Array(1))[0];
   #number = 0;
+  #inFlight = false;
   #file = -1;
   #offset = 0;
   #awaited: Append | undefined;
@@ -67,6 +69,11 @@ export class Log {
     fs.mkdirSync(folder, { recursive: true });
     this.#open(segmentsIn(folder).find((segment) => segment > reader.folded()) ?? 1);
     this.catchUp();
+    // A power cut can lose a seal and keep the segment after it.
+    while (this.segment < (segmentsIn(folder).at(-1) ?? 0)) {
+      fs.writeSync(this.#file, this.#sealFrame());
+      this.catchUp();
+    }
     if (fsync === 'everysec') {
       this.#flusher = setInterval(() => {
         if (this.#dirty) this.#flush(() => {});
@@ -83,17 +90,24 @@ export class Log {
    */
   append(frame: Writer, reached: () => void, done: (error?: Error) => void): void {
     const bytes = frame.written();
-    const number = this.#number++;
+    const number = this.#nextNumber();
     writeHeader(bytes, this.#writer, number);
     this.#awaited = { bytes, number, reached };
-    this.#write(bytes, done);
+    this.#inFlight = true;
+    this.#write(bytes, (error) => {
+      this.#inFlight = false;
+      // What has been reached is in the log, whatever went wrong since: it must not be appended again.
+      const isIn = this.#awaited === undefined;
+      this.#awaited = undefined;
+      done(isIn ? undefined : error);
+    });
   }
 
   static readonly header = HEADER;
 
-  /** Reads what other processes have appended. */
+  /** Reads what other processes have appended. While a frame is being written, that does it. */
   catchUp(): void {
-    while (this.#read(fs.fstatSync(this.#file).size));
+    if (!this.#inFlight) this.#readAll();
   }
 
   async close(): Promise<void> {
@@ -110,7 +124,11 @@ export class Log {
       if (written < bytes.length) return done(new Error('the disk took only a part of a write'));
       this.#dirty = true;
       const finish = (error?: Error | null) => {
-        if (error) return done(error);
+        if (error) {
+          // The frame is in the log: only the flush is tried again.
+          setTimeout(() => this.#flush(finish), RETRY_MS).unref();
+          return;
+        }
         try {
           this.#afterWrite(bytes, done);
         } catch (error) {
@@ -130,9 +148,7 @@ export class Log {
       this.#offset = size;
       this.#awaited = undefined;
       awaited.reached();
-    } else {
-      while (this.#read(fs.fstatSync(this.#file).size));
-    }
+    } else this.#readAll();
     if (this.#awaited) {
       // Another process sealed the segment first.
       this.#write(this.#awaited.bytes, done);
@@ -141,17 +157,30 @@ export class Log {
   }
 
   #seal(done: (error?: Error) => void): void {
-    const seal = new Uint8Array(HEADER);
-    writeHeader(seal, this.#writer, this.#number++);
-    fs.write(this.#file, seal, 0, HEADER, null, () => {
+    fs.write(this.#file, this.#sealFrame(), 0, HEADER, null, () => {
       // A seal that could not be written is tried again after the next frame.
       try {
-        this.catchUp();
+        this.#readAll();
         done();
       } catch (error) {
         done(error as Error);
       }
     });
+  }
+
+  #sealFrame(): Uint8Array {
+    const seal = new Uint8Array(HEADER);
+    writeHeader(seal, this.#writer, this.#nextNumber());
+    return seal;
+  }
+
+  #nextNumber(): number {
+    this.#number = (this.#number + 1) >>> 0;
+    return this.#number;
+  }
+
+  #readAll(): void {
+    while (this.#read(fs.fstatSync(this.#file).size));
   }
 
   /** @returns whether the log went on in another segment, where there may be more to read */
@@ -175,6 +204,8 @@ export class Log {
         continue;
       }
       if (length === 0) {
+        // If the next segment cannot be opened now, the seal is read again.
+        this.#offset += at;
         this.#open(this.segment + 1);
         return true;
       }
@@ -196,16 +227,19 @@ export class Log {
   }
 
   #open(segment: number): void {
-    if (this.#file !== -1) this.#leave(this.#file);
+    const { O_APPEND, O_CREAT, O_RDWR } = fs.constants;
     // A process that slept may come to a segment that was folded and removed meanwhile.
     for (let next = segment; ; ) {
       next = Math.max(next, this.#reader.folded() + 1);
       const name = fileOf(this.#folder, next);
-      const { O_APPEND, O_CREAT, O_RDWR } = fs.constants;
-      this.#file = fs.openSync(name, O_APPEND | O_CREAT | O_RDWR, 0o600);
-      this.segment = next;
-      if (this.#reader.folded() < next) break;
-      fs.closeSync(this.#file);
+      const file = fs.openSync(name, O_APPEND | O_CREAT | O_RDWR, 0o600);
+      if (this.#reader.folded() < next) {
+        if (this.#file !== -1) this.#leave(this.#file);
+        this.#file = file;
+        this.segment = next;
+        break;
+      }
+      fs.closeSync(file);
       fs.rmSync(name, { force: true });
     }
     this.#offset = 0;
@@ -235,20 +269,22 @@ export function segmentsIn(folder: string): number[] {
 export const fileOf = (folder: string, segment: number) =>
   path.join(folder, `${String(segment).padStart(10, '0')}.log`);
 
-/** The payloads of a sealed segment, in order. */
-export function* framesOf(bytes: Uint8Array): Generator<Uint8Array> {
+/** The payloads of a segment, in order, and whether nothing can be added any more. */
+export function readSegment(bytes: Uint8Array): { frames: Uint8Array[]; sealed: boolean } {
+  const frames: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
     const length = frameAt(bytes, at, bytes.length);
-    if (length === undefined) {
-      const next = nextFrame(bytes, at + 1, bytes.length);
-      if (next === undefined) return;
-      at = next;
-    } else if (length === 0) return;
-    else {
-      yield bytes.subarray(at + HEADER, at + HEADER + length);
+    if (length === 0) return { frames, sealed: true };
+    if (length !== undefined) {
+      frames.push(bytes.subarray(at + HEADER, at + HEADER + length));
       at += HEADER + length;
+      continue;
     }
+    const next = nextFrame(bytes, at + 1, bytes.length);
+    if (next === undefined) break;
+    at = next;
   }
+  return { frames, sealed: false };
 }
 
 function writeHeader(frame: Uint8Array, writer: number, number: number): void {

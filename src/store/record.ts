@@ -26,7 +26,7 @@ const COOKIE_REMOVED = 7;
 const OPTED_OUT = 8;
 
 const utf8 = new TextEncoder();
-const text = new TextDecoder();
+const text = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Bytes that grow as they are written. */
 export class Writer {
