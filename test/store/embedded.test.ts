@@ -212,7 +212,7 @@ describe('a fold', () => {
     const ended = once(child, 'exit');
     while (!fs.existsSync(asleep)) await pause(10);
     // Its lease ends, as it does after a time.
-    const base = new Base(path.join(folder, 'base'));
+    const base = new Base(path.join(folder, 'base'), 'write');
     base.release();
     foldNow(folder);
     expect(base.link('1\u0001login')).toBe(device(3));
@@ -233,11 +233,11 @@ describe('a fold', () => {
     const before = temporaryFolder();
     fs.cpSync(folder, before, { recursive: true });
     foldNow(before);
-    const whole = new Base(path.join(before, 'base'));
-    const part = new Base(path.join(folder, 'base'));
+    const whole = new Base(path.join(before, 'base'), 'write');
+    const part = new Base(path.join(folder, 'base'), 'write');
     for (let n = 1; n <= 60; n += 2) {
       const folded = whole.profile(device(n));
-      if (folded) part.putProfile(part.profiles, device(n), folded);
+      if (folded) part.putProfile(device(n), folded);
     }
     await whole.root.close();
     await part.root.close();
@@ -253,9 +253,9 @@ describe('a fold', () => {
   async function isNewcomer(n: number): Promise<boolean> {
     await closeAll();
     foldNow(folder);
-    const base = new Base(path.join(folder, 'base'));
+    const base = new Base(path.join(folder, 'base'), 'write');
     expect(base.profile(device(n))).toBeDefined();
-    const newcomer = base.isNewcomer(device(n));
+    const newcomer = base.profile(device(n))?.newcomer ?? false;
     await base.root.close();
     return newcomer;
   }
@@ -294,7 +294,7 @@ describe('a fold', () => {
 
 describe('a stored profile that cannot be read', () => {
   it('stops neither other visitors nor the visits of the same instant', async () => {
-    const base = new Base(path.join(folder, 'base'));
+    const base = new Base(path.join(folder, 'base'), 'write');
     // A newer version of the program has written it.
     const key = Uint8Array.from(Buffer.from(device(1), 'hex'));
     base.profiles.putSync(key, Uint8Array.of(99, 0, 0, 0, 0, 0, 0));

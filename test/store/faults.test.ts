@@ -331,7 +331,7 @@ describe.skipIf(process.platform !== 'linux').concurrent('the program that folds
     const outcomes = await Promise.all(
       Array.from({ length: 6 }, async (_, i) => {
         const base = JSON.stringify(path.join(temporaryFolder(), 'base'));
-        const begin = `import { Base } from '${root}src/store/base.ts'; const base = new Base(${base});`;
+        const begin = `import { Base } from '${root}src/store/base.ts'; const base = new Base(${base}, 'write');`;
         const server = inline(`${begin} console.log('open');
           process.stdin.once('data', async () => { await base.root.close(); process.exit(7); });`);
         await once(server.stdout, 'data');
@@ -358,7 +358,7 @@ describe.skipIf(process.platform !== 'linux').concurrent('the program that folds
     const base = JSON.stringify(path.join(first.folder, 'base'));
     const holder = inline(
       `import { Base } from '${root}src/store/base.ts';
-       new Base(${base}).root.transactionSync(() => {
+       new Base(${base}, 'write').root.transactionSync(() => {
          console.log('held');
          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000);
        });`,

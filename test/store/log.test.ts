@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { fileOf, framesOf, Log, type LogReader, segmentsIn } from '../../src/store/log.ts';
+import { fileOf, Log, type LogReader, readSegment, segmentsIn } from '../../src/store/log.ts';
 import { Writer } from '../../src/store/record.ts';
 import { temporaryFolder } from '../server.ts';
 
@@ -76,7 +76,7 @@ async function seal(): Promise<Buffer> {
   return fs.readFileSync(fileOf(folder, 1)).subarray(HEADER + 1);
 }
 
-const wordsOf = (bytes: Uint8Array) => [...framesOf(bytes)].map((frame) => text.decode(frame));
+const wordsOf = (bytes: Uint8Array) => readSegment(bytes).frames.map((frame) => text.decode(frame));
 
 /** What a process sees that opens a log with these bytes. */
 function reread(bytes: Uint8Array): string[] {
@@ -189,9 +189,9 @@ it('a payload that contains the bytes of frames and seals is one frame', async (
   });
   other.log.catchUp();
   expect(reader.seen).toEqual([text.decode(payload)]);
-  expect([...framesOf(fs.readFileSync(fileOf(folder, 1)))].map((f) => Buffer.from(f))).toEqual([
-    payload,
-  ]);
+  expect(readSegment(fs.readFileSync(fileOf(folder, 1))).frames.map((f) => Buffer.from(f))).toEqual(
+    [payload],
+  );
 });
 
 describe('a full segment is sealed', () => {
