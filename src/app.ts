@@ -56,6 +56,7 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
     app.all(path, (c) => {
       const { url, method } = c.req.raw;
       if (method !== 'GET') return wrongMethod('GET');
+      if (clients.exceeds(clientOf(c), Date.now())) return tooMany();
       return optOut(rawCall(c.req.raw, queryOf(url), Date.now()), door);
     });
   }
@@ -84,7 +85,16 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
   app.post('/v1/trace', async (c) => {
     const body = parseJson(await readBody(c.req.raw, MAX_TRACE));
     const result = traceRequest.safeParse(body, { reportInput: true });
-    if (!result.success) return c.json({ errors: problemsOf(result.error) }, 400);
+    if (body === undefined) return c.json({ errors: [NOT_JSON] }, 400);
+    if (!result.success) {
+      const errors = problemsOf(result.error).map((problem) =>
+        // A call may hold private values: it is not shown again.
+        problem.path === 'url'
+          ? { ...problem, wrong: 'no call of the collection endpoint' }
+          : problem,
+      );
+      return c.json({ errors }, 400);
+    }
     const { url, headers, uuid, at } = result.data;
     const base = c.req.header('host') ?? 'localhost';
     // A trace is of this server unless it says otherwise.
@@ -123,7 +133,16 @@ const traceRequest = z.strictObject({
     error:
       'no call of the collection endpoint|write it with its query, such as "/event?c_page=home"',
   }),
-  headers: z.record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/)).default({}),
+  headers: z
+    .record(z.string(), z.string())
+    .refine(
+      (headers) =>
+        Object.entries(headers).every(
+          ([name, value]) => /^[\w-]+$/.test(name) && /^[\t\x20-\x7e]*$/.test(value),
+        ),
+      { error: 'no set of headers|write names and values as HTTP has them' },
+    )
+    .default({}),
   uuid: z
     .string()
     .refine(isDeviceId, { error: 'no device id|write its 38 digits, or leave it out' })
@@ -138,6 +157,8 @@ const traceRequest = z.strictObject({
     })
     .optional(),
 });
+
+const NOT_JSON = { path: '(document)', wrong: 'not JSON', instead: 'write { "url": "/event?…" }' };
 
 function parseJson(text: string): unknown {
   try {
@@ -169,7 +190,8 @@ const tooMany = () =>
 
 /** Compares hashes, so that the time it takes tells nothing about the token. */
 async function isToken(header: string, token: string): Promise<boolean> {
-  const given = header.replace(/^Bearer\s+/i, '');
+  const given = /^Bearer +(\S+)$/i.exec(header)?.[1];
+  if (!given) return false;
   const [a, b] = await Promise.all(
     [given, token].map((text) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))),
   );

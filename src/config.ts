@@ -59,7 +59,12 @@ export const SETTINGS = {
     ['everysec', 'always', 'no'],
     'When visits reach the disk. They survive a killed process in any case, a power cut with always.',
   ),
-  COOKIE_NAME: text('demdex', 'Name of the cookie that carries the device id.'),
+  COOKIE_NAME: {
+    meaning: 'Name of the cookie that carries the device id.',
+    preset: 'demdex',
+    form: 'letters, digits, - and _',
+    read: (value: string) => (/^[\w-]{1,100}$/.test(value) ? value : undefined),
+  },
   REGION: integer(7, 1, 255, 'Region id in answers (dcs_region) and in the macro %REGION%.'),
   PROFILE_TTL_DAYS: integer(
     120,
@@ -86,9 +91,9 @@ export const SETTINGS = {
     10_000_000,
     'Visits that may wait for a disk that does not write.',
   ),
-  DEMO_PORT: text('', "Port of the demo partner's inbox. Empty: the port after PORT."),
+  DEMO_PORT: integer(0, 0, 65_535, "Port of the demo partner's inbox. 0: the port after PORT."),
   LOG_LEVEL: choice(
-    ['info', 'debug', 'warn', 'error', 'silent'],
+    ['warn', 'info', 'error', 'silent'],
     'What is logged, as JSON lines on stderr.',
   ),
 } satisfies Record<string, Setting<unknown>>;

@@ -116,7 +116,7 @@ export const mappingSchema = z.strictObject({
   traitValue: z.unknown().optional(),
   elementName: z.unknown().optional(),
   elementDescription: z.unknown().optional(),
-  elementStatus: z.unknown().optional(),
+  elementStatus: status,
   tagCode: z.unknown().optional(),
   secureTagCode: z.unknown().optional(),
   sid: id,
@@ -146,8 +146,9 @@ const destination = {
   frequencyCap: z.strictObject({ count: integer(1, 1_000), hours: integer(1, 24 * 366) }).nullish(),
   mappings: z.array(mappingSchema).nullish(),
   dataSourceId: z.unknown().optional(),
-  startDate: z.unknown().optional(),
-  endDate: z.unknown().optional(),
+  // Answers have them, always empty: dates belong to mappings.
+  startDate: z.null().optional(),
+  endDate: z.null().optional(),
 };
 
 const pushSchema = z.strictObject({

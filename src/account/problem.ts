@@ -101,6 +101,7 @@ const NOUNS: Record<string, string> = {
   boolean: 'true or false',
   array: 'a list in [ ]',
   object: 'an object in { }',
+  null: 'null here',
 };
 
 const UNITS: Record<string, string> = { string: ' characters', array: ' entries' };

@@ -36,6 +36,8 @@ export interface Trait extends TraitTerms {
   readonly name: string;
   readonly type: TraitDocument['traitType'];
   readonly dataSource: number;
+  readonly active: boolean;
+  /** Undefined where no signal realizes it. */
   readonly rule: TraitRule | undefined;
 }
 
@@ -44,8 +46,6 @@ export interface Segment {
   readonly name: string;
   readonly active: boolean;
   readonly rule: SegmentRule;
-  /** Whether a destination that a request can be answered with has it mapped. */
-  readonly mapped: boolean;
 }
 
 /** Parts are named by their place in these lists wherever speed counts, by their id outside. */
@@ -123,7 +123,6 @@ function compile(document: AccountDocument, problems: Problem[]): Snapshot {
       name,
       active: status === 'active',
       rule: rules[at] as SegmentRule,
-      mapped: bySegment[at].length > 0,
     }),
   );
   return {
@@ -240,6 +239,7 @@ function compileTraits(
       name,
       type: traitType,
       dataSource: dataSourceId,
+      active: document.status === 'active',
       ttl: document.ttl,
       onboarded: traitType === 'ON_BOARDED_TRAIT',
       rule: compileTraitRule(document, path, problems),

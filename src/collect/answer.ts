@@ -123,12 +123,13 @@ function setCookies(
 ): string[] {
   const cookies: string[] = [];
   const { secure, host, pageHost } = call.place;
-  // Under child protection, only cookies of the page's own domain are set.
-  const allowed = (domain: string | undefined) =>
-    !call.coppa || (domain !== undefined && pageHost !== undefined && covers(domain, pageHost));
-  if (deviceId !== undefined && allowed(host)) cookies.push(deviceCookie.write(deviceId, secure));
+  // Under child protection, a third party sets none of its own.
+  const isOwn = host !== undefined && pageHost !== undefined && covers(host, pageHost);
+  if (deviceId !== undefined && (!call.coppa || isOwn)) {
+    cookies.push(deviceCookie.write(deviceId, secure));
+  }
   for (const line of decision?.cookies ?? []) {
-    if (line.byHeader && allowed(line.domain || host)) cookies.push(cookieHeader(line, secure));
+    if (line.byHeader) cookies.push(cookieHeader(line, secure));
   }
   return cookies;
 }

@@ -9,36 +9,40 @@ import type { Change, Profile } from '../audience/profile.ts';
 import { PATTERN_BUDGET } from '../audience/trait-rule.ts';
 import { type Delivery, due, type Recorder } from '../destinations/due.ts';
 import type { Call } from './call.ts';
-import { complain } from './complaint.ts';
+import { type Complaint, complain } from './complaint.ts';
 
 /** What a call realizes, known before anything is read. */
 export interface Realization {
   /** Places of the traits whose rules hold, or that the call names. */
   readonly traits: readonly number[];
   readonly sids: readonly number[];
+  /** What could not be evaluated. */
+  readonly complaints: readonly Complaint[];
 }
 
-export const NO_REALIZATION: Realization = { traits: [], sids: [] };
+export const NO_REALIZATION: Realization = { traits: [], sids: [], complaints: [] };
 
-/** Which traits a call realizes; adds to its complaints what could not be evaluated. */
+/** Which traits a call realizes. */
 export function realize(snapshot: Snapshot, call: Call): Realization {
   if (call.disregarded) return NO_REALIZATION;
   const evaluation = { signals: call.signals, patternBudget: PATTERN_BUDGET };
   const { dataSources } = call;
+  const complaints: Complaint[] = [];
   const all = snapshot.traitIndex.realized(evaluation);
   if (evaluation.patternBudget < 0) {
-    call.complaints.push(complain(10, 'the values are too long for the regular expressions'));
+    complaints.push(complain(10, 'the values are too long for the regular expressions'));
   }
   for (const sid of call.sids) {
     const place = snapshot.traitPlaces.get(sid);
-    if (place === undefined || snapshot.traits[place].type === 'FOLDER_TRAIT') {
-      call.complaints.push(complain(10, `d_sid names no rule-based or onboarded trait: ${sid}`));
+    const trait = place === undefined ? undefined : snapshot.traits[place];
+    if (place === undefined || !trait?.active || trait.type === 'FOLDER_TRAIT') {
+      complaints.push(complain(10, `d_sid names no active rule-based or onboarded trait: ${sid}`));
     } else if (!all.includes(place)) all.push(place);
   }
   const traits = dataSources
     ? all.filter((place) => dataSources.has(snapshot.traits[place].dataSource))
     : all;
-  return { traits, sids: traits.map((place) => snapshot.traits[place].sid) };
+  return { traits, sids: traits.map((place) => snapshot.traits[place].sid), complaints };
 }
 
 /** What the visitor's profile gains by a call. */

@@ -32,6 +32,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
   const snapshot = door.snapshot();
   const call = readCall(raw, snapshot, door.settings);
   const realization = realize(snapshot, call);
+  call.complaints.push(...realization.complaints);
   const { region } = door.settings;
   const reply = (
     decision: Decision | undefined,
@@ -45,6 +46,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
 
   const { visit, transient } = visitOf(call, realization);
   return new Promise<Response>((resolve) => {
+    let remember: Decision['remember'];
     const late = () => {
       const isAlias = call.deviceId === undefined && visit.aliases.length > 0;
       call.complaints.push(complain(isAlias ? 201 : 200));
@@ -58,7 +60,13 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
       // Whom an alias leads to is not known now; a new id would be a second visitor.
       const deviceId = call.deviceId ?? (isAlias ? undefined : call.freshId);
       const alone = { ...call, cookies: {} };
-      resolve(reply(decide(snapshot, alone, deviceId ?? '', profile, region), deviceId));
+      const decision = decide(snapshot, alone, deviceId ?? '', profile, region);
+      if (deviceId === call.freshId) {
+        remember = decision.remember;
+        return resolve(reply(decision, deviceId));
+      }
+      // Whoever is known by something may have opted out, or have reached a cap: nothing leaves.
+      resolve(reply({ ...decision, urls: [], cookies: [] }, deviceId));
     };
     const fail = (error: unknown) => {
       door.report('a call failed', { tid: call.transaction.id, error });
@@ -74,7 +82,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
     });
     const decideVisit = ({ deviceId, profile }: Visitor) => {
       // The page has its answer already; what was realized is kept all the same.
-      if (watch.expired) return undefined;
+      if (watch.expired) return remember;
       if (call.optedOut || profile.optedOut) {
         call.complaints.push(complain(171));
         // Nothing is due; cookies that are still there are removed.

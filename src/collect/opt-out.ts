@@ -10,6 +10,7 @@ import { optOutCookie, type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
 import { optOutHeader } from './device-cookie.ts';
 import type { FrontDoor } from './event.ts';
+import { isDeviceId } from './identity.ts';
 
 export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
   const call = readCall(raw, door.snapshot(), door.settings);
@@ -22,7 +23,10 @@ export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
   const keep = (visit: Pick<Visit, 'deviceId' | 'aliases'>) =>
     door.store.visit({ ...visit, freshId, change }, () => undefined);
   const kept = declared.map((id) => keep({ deviceId: undefined, aliases: [id] }));
-  if (deviceId || declared.length === 0) kept.push(keep({ deviceId, aliases: [] }));
+  // Of an id that is none, nothing can be kept; without any, the browser gets one.
+  const isNew = deviceId === undefined && declared.length === 0;
+  const isInvalid = complaints.some(({ code }) => code === 102 || code === 104);
+  if (deviceId || (isNew && !isInvalid)) kept.push(keep({ deviceId, aliases: [] }));
   await new Promise<void>((resolve) => {
     // What could not be kept in time is kept as soon as it can be.
     const late = () => {
@@ -47,12 +51,13 @@ export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
   };
   if (complaints.length > 0) headers['X-Error'] = complaints.map(({ code }) => code).join(',');
   // A server may opt out any id; a browser that names none opts out itself.
-  const own = call.parameter('d_uuid') === undefined && declared.length === 0;
-  const cookies = own
-    ? [
-        settings.deviceCookie.write(deviceId ?? freshId, place.secure),
-        optOutHeader(optOutCookie(settings), place.secure),
-      ]
-    : [];
+  const named = isDeviceId(call.parameter('d_uuid') ?? '') || declared.length > 0;
+  const cookies =
+    !named && kept.length > 0
+      ? [
+          settings.deviceCookie.write(deviceId ?? freshId, place.secure),
+          optOutHeader(optOutCookie(settings), place.secure),
+        ]
+      : [];
   return pixel(headers, cookies);
 }

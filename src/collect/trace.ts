@@ -22,7 +22,8 @@ export const TRAIT_REASONS = {
   'no-signal': 'the request carries none of the keys that its rule looks at',
   'rule-not-met': 'the request carries keys of its rule, but the rule does not hold',
   'other-data-source': 'the request restricts evaluation to other data sources (d_tdpid)',
-  'no-rule': 'it is onboarded or switched off: only an import or d_sid realizes it',
+  inactive: 'it is switched off',
+  'no-rule': 'it is onboarded: only an import or d_sid realizes it',
   folder: 'it sums up the traits of a folder and is never realized itself',
   'opted-out': 'the visitor has opted out: nothing is kept',
   disregarded: 'the whole request is disregarded, see errors',
@@ -84,6 +85,7 @@ export async function trace(
   const read = readCall(raw, snapshot, door.settings);
   const call: Call = uuid === undefined ? read : { ...read, deviceId: uuid };
   const realization = realize(snapshot, call);
+  call.complaints.push(...realization.complaints);
   const { visit } = visitOf(call, realization);
   const visitor = await door.store.look(visit);
   const { profile } = visitor;
@@ -139,6 +141,7 @@ function traitReason(
   if (optedOut) return 'opted-out';
   if (realized) return call.sids.includes(trait.sid) ? 'declared' : 'realized';
   if (call.dataSources && !call.dataSources.has(trait.dataSource)) return 'other-data-source';
+  if (!trait.active) return 'inactive';
   if (!trait.rule) return 'no-rule';
   for (const { key } of leavesOf(trait.rule)) if (call.signals.has(key)) return 'rule-not-met';
   return 'no-signal';

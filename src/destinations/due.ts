@@ -124,15 +124,18 @@ export function due(
   const cookiesSet: number[] = [];
   const cookiesRemoved: number[] = [];
   const lines: CookieLine[] = [];
+  const written = new Set<CookieDestination>();
   for (const [destination, due] of cookies) {
     const line = dueCookie(destination, due, visit, record);
+    // Where not even one value fits, an older cookie is wrong.
     if (!line) continue;
+    written.add(destination);
     lines.push(line);
     if (!profile.cookies.has(destination.id)) cookiesSet.push(destination.id);
     if (destination.cap) firings.push(firing(destination, 0, visit));
   }
   for (const destination of present) {
-    if (cookies.has(destination) || untouched.has(destination)) continue;
+    if (written.has(destination) || untouched.has(destination)) continue;
     const reach = reachOf(destination, visit);
     if (!reach) continue;
     const { cookieName: name, domain } = destination;
@@ -169,7 +172,7 @@ function presentCookies(
 const NO_COOKIES: ReadonlySet<CookieDestination> = new Set();
 
 /** Obstacles that say nothing about whether the visitor still qualifies for a cookie. */
-const KEEPS_COOKIE = new Set<Reason>(['capped', 'platform', 'cookie-domain', 'domain']);
+const KEEPS_COOKIE = new Set<Reason>(['capped', 'platform', 'cookie-domain', 'domain', 'coppa']);
 
 /** Why a mapping whose segment holds is not due; undefined if it is. */
 function obstacle(mapping: Mapping, profile: Profile, visit: Visit): Reason | undefined {
@@ -195,7 +198,7 @@ function obstacle(mapping: Mapping, profile: Profile, visit: Visit): Reason | un
     if (visit.urls === 'one' && destination.tag === 'iframe') return 'needs-iframe';
     return undefined;
   }
-  if (!reachOf(destination, visit)) return 'cookie-domain';
+  if (!reachOf(destination, visit)) return visit.coppa ? 'coppa' : 'cookie-domain';
   if (destination.cap && firedWithin(destination, profile, visit) >= destination.cap.count) {
     return 'capped';
   }
@@ -348,10 +351,13 @@ function dueCookie(
 /** How a destination's cookie can be set for this visit, if at all. */
 function reachOf(
   { domain }: CookieDestination,
-  { pageHost, host, tagWritesCookies }: Visit,
+  { pageHost, host, tagWritesCookies, coppa }: Visit,
 ): Pick<CookieLine, 'byHeader' | 'byTag'> | undefined {
   // A blank domain means the page's own, and only the page's own host can set that.
-  const byHeader = domain === '' ? host === pageHost : covers(domain, host);
+  const ownHost = domain === '' ? host === pageHost : covers(domain, host);
+  // Under child protection, only cookies of the page's own domain are set.
+  const byHeader =
+    ownHost && (!coppa || (pageHost !== undefined && covers(domain || host, pageHost)));
   // Where the page is unknown, the tag tries: a browser refuses a domain that is not its own.
   const byTag =
     tagWritesCookies && (domain === '' || pageHost === undefined || covers(domain, pageHost));

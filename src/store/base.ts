@@ -11,6 +11,7 @@ import fs from 'node:fs';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Profile } from '../audience/profile.ts';
 import {
+  OPTED_OUT,
   packDeviceId,
   readDeviceId,
   readProfile,
@@ -150,6 +151,9 @@ export class Base {
 
 /** The day a stored profile was last seen, without reading all of it. */
 export const seenOf = (value: Uint8Array) => readU16(value, 5);
+
+/** Likewise whether the visitor has opted out: then that is the first record. */
+export const isOptedOut = (value: Uint8Array) => value[HEADER] === OPTED_OUT;
 
 function linkKey(alias: string): Uint8Array {
   const key = Buffer.from(alias);

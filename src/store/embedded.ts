@@ -348,11 +348,15 @@ export class EmbeddedStore implements Store {
   }
 
   #identify({ deviceId, aliases, freshId }: Visit): string {
-    if (deviceId !== undefined) return deviceId;
+    let found = deviceId;
     for (const { dataSource, id } of aliases) {
       const linked = this.#linked(aliasKey(dataSource, id));
-      if (linked !== undefined) return linked;
+      if (linked === undefined) continue;
+      // Who has opted out by one id has, whatever other ids come with it.
+      if (linked !== deviceId && this.#known(linked)?.profile.optedOut) return linked;
+      found ??= linked;
     }
+    if (found !== undefined) return found;
     return aliases.length > 0 ? derivedId(aliases[0]) : freshId;
   }
 

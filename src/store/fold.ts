@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import { dayOf, Profile } from '../audience/profile.ts';
-import { Base, type Folded, seenOf } from './base.ts';
+import { Base, type Folded, isOptedOut, seenOf } from './base.ts';
 import { type Entry, entriesOf, LINK, linkKeyOf, NEWCOMER } from './entry.ts';
 import { fileOf, readSegment, segmentsIn } from './log.ts';
 import { readRecords } from './record.ts';
@@ -82,20 +82,23 @@ function foldVisitor(base: Base, id: string, { known, records }: Additions, segm
 }
 
 /** Removes what was not seen for so many days. */
-function forget(from: Base['profiles'], days: number, betweenChunks: () => void): void {
+function forget(base: Base, from: Base['profiles'], days: number, betweenChunks: () => void): void {
   const before = dayOf(Date.now()) - days;
+  // An opt-out holds for ever, of whoever came back since.
+  const isOld = (value: Uint8Array) =>
+    seenOf(value) < before && (from === base.newcomers || !isOptedOut(value));
   const old: Uint8Array[] = [];
   const remove = () => {
     betweenChunks();
     from.transactionSync(() => {
       for (const key of old.splice(0)) {
         const value = from.get(key);
-        if (value && seenOf(value) < before) from.removeSync(key);
+        if (value && isOld(value)) from.removeSync(key);
       }
     });
   };
   for (const { key, value } of from.getRange({})) {
-    if (seenOf(value) >= before) continue;
+    if (!isOld(value)) continue;
     old.push(Uint8Array.from(key));
     if (old.length === CHUNK) remove();
   }
@@ -119,8 +122,8 @@ function fold({ logFolder, basePath, profileDays, newcomerDays }: FoldOptions): 
     fs.rmSync(file, { force: true });
   }
   if (Date.now() - base.housekeptAt > HOUSEKEEPING_MS) {
-    forget(base.newcomers, newcomerDays, keepLease);
-    forget(base.profiles, profileDays, keepLease);
+    forget(base, base.newcomers, newcomerDays, keepLease);
+    forget(base, base.profiles, profileDays, keepLease);
     base.housekeptAt = Date.now();
   }
   base.release();

@@ -23,7 +23,7 @@ const DECLARED = 4;
 const FIRING = 5;
 const COOKIE_SET = 6;
 const COOKIE_REMOVED = 7;
-const OPTED_OUT = 8;
+export const OPTED_OUT = 8;
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder('utf-8', { ignoreBOM: true });
