@@ -89,9 +89,7 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
     if (!result.success) {
       const errors = problemsOf(result.error).map((problem) =>
         // A call may hold private values: it is not shown again.
-        problem.path === 'url'
-          ? { ...problem, wrong: 'no call of the collection endpoint' }
-          : problem,
+        problem.wrong.endsWith(NO_CALL) ? { ...problem, wrong: NO_CALL } : problem,
       );
       return c.json({ errors }, 400);
     }
@@ -124,6 +122,8 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
 
   return app;
 }
+
+const NO_CALL = 'no call of the collection endpoint';
 
 /** Profiles count days in 16 bits. */
 const LAST_TIME = 65_535 * 86_400_000;

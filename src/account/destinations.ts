@@ -134,7 +134,7 @@ export function compileMapping(
   destinationDocument: DestinationDocument,
   destination: Destination,
   document: MappingDocument,
-  segmentDocument: SegmentDocument,
+  segmentDocument: SegmentDocument | undefined,
   given: { segment: number; restrictions: number; path: string; problems: Problem[] },
 ): Mapping | undefined {
   const { path, problems } = given;
@@ -240,10 +240,12 @@ function secureTemplate(text: string, path: string, problems: Problem[]): Templa
 
 function autoFilled(
   { autoFill }: DestinationDocument,
-  { sid, integrationCode }: SegmentDocument,
+  segment: SegmentDocument | undefined,
 ): string {
-  if (autoFill === 'SEGMENT_ID') return String(sid);
-  return autoFill === 'INTEGRATION_CODE' ? (integrationCode ?? '') : '';
+  // What an unknown segment would fill in is not known; that it is unknown has been said.
+  if (!segment) return autoFill === 'NONE' ? '' : '?';
+  if (autoFill === 'SEGMENT_ID') return String(segment.sid);
+  return autoFill === 'INTEGRATION_CODE' ? (segment.integrationCode ?? '') : '';
 }
 
 const dayOfDate = (date: string) => Date.parse(`${date}T00:00:00Z`) / 86_400_000;

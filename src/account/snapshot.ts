@@ -22,6 +22,7 @@ import {
 } from './document.ts';
 import { FolderTree } from './folders.ts';
 import { AccountError, type Problem } from './problem.ts';
+import { salvage } from './salvage.ts';
 import { Sites } from './sites.ts';
 
 /** What one account may hold. Source: user guide, usage limits. */
@@ -67,8 +68,12 @@ export interface Snapshot {
 /** @throws AccountError with every problem of the document */
 export function compileAccount(input: unknown): Snapshot {
   const read = readDocument(input);
-  if ('problems' in read) throw new AccountError(read.problems);
   const problems: Problem[] = [];
+  if ('problems' in read) {
+    const { document, inWhole } = salvage(input);
+    compile(document, problems);
+    throw new AccountError([...read.problems, ...inWhole(problems)]);
+  }
   const snapshot = compile(read.document, problems);
   if (problems.length > 0) throw new AccountError(problems);
   return snapshot;
@@ -95,14 +100,13 @@ function compile(document: AccountDocument, problems: Problem[]): Snapshot {
     const destination = compileDestination(d, path, siteIds, problems);
     d.mappings?.forEach((m, j) => {
       const mappingPath = `${path}.mappings[${j}]`;
-      const at = segmentPlaces.get(m.sid);
-      if (at === undefined) {
+      const at = segmentPlaces.get(m.sid) ?? -1;
+      if (at === -1) {
         problems.push({
           path: `${mappingPath}.sid`,
           wrong: `there is no segment ${m.sid}`,
           instead: 'write the sid of a segment of this document',
         });
-        return;
       }
       const rule = rules[at];
       const mapping = compileMapping(d, destination, m, document.segments[at], {
@@ -111,7 +115,7 @@ function compile(document: AccountDocument, problems: Problem[]): Snapshot {
         path: mappingPath,
         problems,
       });
-      if (mapping) bySegment[at].push(mapping);
+      if (mapping && at !== -1 && m.elementStatus === 'active') bySegment[at].push(mapping);
     });
     return destination;
   });

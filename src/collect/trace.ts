@@ -3,10 +3,15 @@
  * decision itself with a recorder; nothing is stored or sent.
  */
 import type { Segment, Snapshot, Trait } from '../account/snapshot.ts';
-import { leavesOf } from '../audience/expression.ts';
+import { compileExpression, leavesOf } from '../audience/expression.ts';
 import type { HeldTraits } from '../audience/holdings.ts';
 import type { Profile } from '../audience/profile.ts';
-import { traitsOf } from '../audience/segment-rule.ts';
+import {
+  type Condition,
+  compileSegmentRule,
+  mentions,
+  type SegmentRule,
+} from '../audience/segment-rule.ts';
 import { isPrivate } from '../audience/signal.ts';
 import type { Destination, Mapping } from '../destinations/destination.ts';
 import { REASONS, type Reason } from '../destinations/reason.ts';
@@ -32,8 +37,10 @@ export const TRAIT_REASONS = {
 /** Why a segment holds or does not. */
 export const SEGMENT_REASONS = {
   holds: 'its rule holds for what the visitor has now',
-  'rule-not-met': 'its rule does not hold for what the visitor has now',
   inactive: 'it is switched off',
+  'lacks-trait': 'the visitor lacks a trait that its rule asks for',
+  'count-not-met': 'a trait was not realized as often, or as recently, as its rule asks for',
+  excluded: 'the visitor has what its rule excludes',
 } as const;
 
 export interface Trace {
@@ -54,8 +61,8 @@ export interface Trace {
     sid: number;
     name: string;
     reason: keyof typeof SEGMENT_REASONS;
-    /** The traits of its rule that the visitor lacks. */
-    lacks: readonly number[];
+    /** The traits that the reason is about. */
+    because: readonly number[];
   }[];
   readonly destinations: readonly {
     destinationId: number;
@@ -116,8 +123,7 @@ export async function trace(
     segments: snapshot.segments.map((segment, place) => ({
       sid: segment.sid,
       name: segment.name,
-      reason: segmentReason(segment, holding.has(place)),
-      lacks: lacks(segment, snapshot, held),
+      ...segmentReason(segment, holding.has(place), snapshot, held),
     })),
     destinations: snapshot.destinations.map((destination) =>
       explain(destination, mappings.get(destination) ?? [], recorded, profile),
@@ -147,15 +153,34 @@ function traitReason(
   return 'no-signal';
 }
 
-function segmentReason(segment: Segment, holds: boolean): keyof typeof SEGMENT_REASONS {
-  if (!segment.active) return 'inactive';
-  return holds ? 'holds' : 'rule-not-met';
+function segmentReason(
+  segment: Segment,
+  holds: boolean,
+  { traitPlaces }: Snapshot,
+  held: HeldTraits,
+): { reason: keyof typeof SEGMENT_REASONS; because: readonly number[] } {
+  if (!segment.active) return { reason: 'inactive', because: [] };
+  if (holds) return { reason: 'holds', because: [] };
+  const place = (sid: number) => traitPlaces.get(sid) as number;
+  const { condition, wanted } = blame(segment.rule, true, (c) =>
+    compileSegmentRule({ op: 'leaf', leaf: c }, place)(held),
+  );
+  const because = mentions(condition);
+  if (!wanted) return { reason: 'excluded', because };
+  return { reason: condition.kind === 'trait' ? 'lacks-trait' : 'count-not-met', because };
 }
 
-function lacks(segment: Segment, snapshot: Snapshot, held: HeldTraits): number[] {
-  return [...traitsOf(segment.rule)].filter(
-    (sid) => !held.holds(snapshot.traitPlaces.get(sid) as number),
-  );
+/** The first condition that keeps a rule from being what is wanted of it. */
+function blame(
+  rule: SegmentRule,
+  wanted: boolean,
+  holds: (condition: Condition) => boolean,
+): { condition: Condition; wanted: boolean } {
+  if (rule.op === 'leaf') return { condition: rule.leaf, wanted };
+  if (rule.op === 'not') return blame(rule.term, !wanted, holds);
+  const evaluate = (term: SegmentRule) => compileExpression(term, (c) => () => holds(c))(undefined);
+  const failing = rule.terms.find((term) => evaluate(term) !== wanted) as SegmentRule;
+  return blame(failing, wanted, holds);
 }
 
 /** The reasons of one decision, by destination. */

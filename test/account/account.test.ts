@@ -782,3 +782,54 @@ describe('what is compiled', () => {
     expect(mapping.alias).toBe(alias);
   });
 });
+
+describe('every error at once, though the shape is wrong somewhere', () => {
+  const places = (change: Record<string, unknown>) =>
+    problemsOf(changed(change)).map(({ path }) => path);
+
+  it.each<[string, change: Record<string, unknown>, paths: string[]]>([
+    [
+      'a type, a rule and a date',
+      {
+        'traits[0].traitType': 'RULE',
+        'segments[1].segmentRule': '12T AND',
+        'destinations[0].mappings[0].startDate': 'soon',
+      },
+      ['traits[0].traitType', 'destinations[0].mappings[0].startDate', 'segments[1].segmentRule'],
+    ],
+    [
+      'the places are those of the whole document',
+      { 'traits[0].ttl': -1, 'traits[2].traitRule': 'p_income >', 'segments[0].name': 5 },
+      ['traits[0].ttl', 'segments[0].name', 'traits[2].traitRule'],
+    ],
+    [
+      'a list that is missing',
+      { sites: ABSENT, 'segments[0].segmentRule': 'x' },
+      ['sites', 'segments[0].segmentRule'],
+    ],
+    [
+      'nothing is said of what an unread entry would have been',
+      { 'traits[0].name': '' },
+      ['traits[0].name'],
+    ],
+  ])('%s', (_name, change, paths) => {
+    expect(places(change)).toEqual(expect.arrayContaining(paths));
+    const invented = problemsOf(changed(change)).filter(
+      ({ path, wrong }) => wrong.startsWith('there is no') && !path.includes('siteIDs'),
+    );
+    expect(invented).toEqual([]);
+  });
+
+  it('an unknown segment hides no error of its mapping', () => {
+    const change = {
+      'destinations[0].mappings[0].sid': 999,
+      'destinations[0].mappings[0].url': 'ftp://p.example/%FOO%',
+    };
+    expect(places(change)).toEqual(
+      expect.arrayContaining([
+        'destinations[0].mappings[0].sid',
+        'destinations[0].mappings[0].url',
+      ]),
+    );
+  });
+});

@@ -19,7 +19,7 @@ const account = changed({
 let server: RunningServer;
 let port: number;
 beforeAll(async () => {
-  server = await startServer({ account, environment: { LOG_LEVEL: 'debug' } });
+  server = await startServer({ account, environment: { LOG_LEVEL: 'info' } });
   port = Number(new URL(server.origin).port);
 });
 afterAll(() => server.stop());

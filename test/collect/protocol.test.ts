@@ -790,6 +790,13 @@ describe('a store that fails or never answers costs the page its deadline at mos
       expect(performance.now() - started).toBeLessThan(250);
       expect(codes(answer)).toEqual([200]);
       expect(answer).toMatchObject({ uuid, traits: [11], segments: [51] });
+      // Whoever is known by an id may have opted out: nothing leaves unread.
+      expect([answer.dests, answer.stuff]).toEqual([[], []]);
+    });
+
+    it('200: who is known by nothing cannot have opted out, and gets what is due', async () => {
+      const answer = await make().ask(`${ALL}&${HOME}`, shopPage);
+      expect(codes(answer)).toEqual([200]);
       expect(answer.dests).toHaveLength(2);
       expect(answer.stuff).toMatchObject([{ cv: 'k=home' }]);
     });

@@ -29,8 +29,6 @@ async function traced(
 
 const traitReasons = ({ traits }: Trace) =>
   Object.fromEntries(traits.map(({ sid, reason }) => [sid, reason]));
-const segmentReasons = ({ segments }: Trace) =>
-  Object.fromEntries(segments.map(({ sid, reason }) => [sid, reason]));
 const destinationReasons = ({ destinations }: Trace) =>
   Object.fromEntries(destinations.map((d) => [d.destinationId, d.reason]));
 
@@ -67,8 +65,8 @@ describe('who may trace', () => {
 
 describe('wrong input is 400, with the place, what is wrong and what to write', () => {
   it.each<[body: unknown, path: string, wrong: string, instead: string]>([
-    ['', '(document)', 'missing', 'an object in { }'],
-    ['{', '(document)', 'missing', 'an object in { }'],
+    ['', '(document)', 'not JSON', '"url"'],
+    ['{', '(document)', 'not JSON', '"url"'],
     ['[]', '(document)', '[] is not an object', 'an object in { }'],
     ['null', '(document)', 'null is not an object', 'an object in { }'],
     [{}, 'url', 'missing', 'a text in quotes'],
@@ -84,8 +82,18 @@ describe('wrong input is 400, with the place, what is wrong and what to write', 
     [{ url: '/event', at: 1 }, 'at', '', ''],
     [{ url: '/event', headers: [] }, 'headers', '', ''],
     [{ url: '/event', headers: { referer: 5 } }, 'headers.referer', '5 is not a text', 'a text'],
-    [{ url: '/event', headers: { a: 'x\r\ny: z' } }, 'headers.a', '', ''],
-    [{ url: '/event', headers: { 'a b': 'x' } }, 'headers.a b', '', ''],
+    [
+      { url: '/event', headers: { a: 'x\r\ny: z' } },
+      'headers',
+      'no set of headers',
+      'as HTTP has them',
+    ],
+    [
+      { url: '/event', headers: { 'a b': 'x' } },
+      'headers',
+      'no set of headers',
+      'as HTTP has them',
+    ],
     [{ url: '/event', color: 'red' }, 'color', 'no such field', 'leave it out'],
   ])('%j', async (body, path, wrong, instead) => {
     const response = await post(body);
@@ -131,7 +139,7 @@ describe('why each trait was realized, or not', () => {
       '',
       {
         11: 'no-signal',
-        12: 'no-rule',
+        12: 'inactive',
         13: 'no-signal',
         14: 'no-rule',
         15: 'folder',
@@ -141,8 +149,8 @@ describe('why each trait was realized, or not', () => {
     ['a rule that holds', 'c_page=home', { 11: 'realized', 16: 'no-signal' }],
     ['a rule that does not hold', 'c_page=other', { 11: 'rule-not-met' }],
     ['a private key', 'p_income=5', { 13: 'rule-not-met' }],
-    ['a switched-off rule', 'c_product=shoes', { 12: 'no-rule' }],
-    ['named by the request', 'd_sid=14,12', { 14: 'declared', 12: 'declared', 15: 'folder' }],
+    ['a switched-off rule', 'c_product=shoes', { 12: 'inactive' }],
+    ['named by the request', 'd_sid=14,12,16', { 14: 'declared', 12: 'inactive', 16: 'declared' }],
     [
       'other data sources',
       `c_page=home&c_partner=1&d_tdpid=${PARTNER}`,
@@ -169,6 +177,7 @@ describe('why each trait was realized, or not', () => {
       'rule-not-met',
       'other-data-source',
       'no-rule',
+      'inactive',
       'folder',
       'disregarded',
     ];
@@ -192,22 +201,32 @@ describe('why each trait was realized, or not', () => {
 });
 
 describe('why each segment holds, or does not', () => {
-  it('holds, rule-not-met with the traits that lack, inactive', async () => {
+  it('each with the traits that the reason is about', async () => {
     const account = changed({ 'segments[1].status': 'inactive' });
     const trace = await traced('c_page=home&c_product=shoes', {}, new Collector({ account }));
-    expect(segmentReasons(trace)).toEqual({
-      51: 'holds',
-      52: 'inactive',
-      53: 'rule-not-met',
-      54: 'holds',
-      55: 'rule-not-met',
-      56: 'rule-not-met',
-    });
-    const lacks = Object.fromEntries(trace.segments.map((s) => [s.sid, s.lacks]));
-    expect(lacks).toEqual({ 51: [], 52: [], 53: [13], 54: [], 55: [14], 56: [16] });
-    expect(new Set(Object.values(segmentReasons(trace)))).toEqual(
-      new Set(Object.keys(SEGMENT_REASONS)),
-    );
+    const reasons = trace.segments.map(({ sid, reason, because }) => [sid, reason, because]);
+    expect(reasons).toEqual([
+      [51, 'holds', []],
+      [52, 'inactive', []],
+      [53, 'lacks-trait', [13]],
+      [54, 'holds', []],
+      [55, 'lacks-trait', [14]],
+      [56, 'lacks-trait', [16]],
+    ]);
+  });
+
+  it.each<[rule: string, reason: string, because: number[]]>([
+    ['FREQUENCY([11T, 12T] <= 3D) >= 3', 'count-not-met', [11, 12]],
+    ['11T AND FREQUENCY([11T]) == 2', 'count-not-met', [11]],
+    ['11T AND NOT 12T', 'excluded', [12]],
+    ['11T AND NOT FREQUENCY([12T]) >= 1', 'excluded', [12]],
+    ['11T AND NOT (13T OR 12T)', 'excluded', [12]],
+    ['13T OR 16T', 'lacks-trait', [13]],
+    ['11T AND FREQUENCY([12T]) >= 1', 'holds', []],
+  ])('%s: %s %j', async (segmentRule, reason, because) => {
+    const account = changed({ 'segments[0].segmentRule': segmentRule });
+    const trace = await traced('c_page=home&c_product=shoes', {}, new Collector({ account }));
+    expect(trace.segments[0]).toMatchObject({ reason, because });
   });
 });
 

@@ -232,6 +232,18 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
   });
 
   describe('opting out', () => {
+    it('by one id holds for every device that comes with it', async () => {
+      const me = [aliased(1, 'me')];
+      await store.visit({ ...anonymous(1, ['me']), change: { day: TODAY, optOut: true } }, nothing);
+      const later = await visited(store, { ...visitOf(device(2), 1), aliases: me });
+      expect(later.profile.optedOut).toBe(true);
+      // Nor does it lead anywhere else from then on.
+      expect((await visited(store, anonymous(3, ['me'], 1))).profile.optedOut).toBe(true);
+      await reopen();
+      expect((await visited(store, anonymous(4, ['me'], 1))).profile.optedOut).toBe(true);
+      expect(await countOfOne(device(2))).toBe(0);
+    });
+
     const optOut = (n: number): Visit => ({
       ...visitOf(device(n)),
       change: { day: TODAY, optOut: true },

@@ -285,10 +285,15 @@ describe('a fold', () => {
     ]) {
       await visited(store, { ...visitOf(device(n)), change: { day: TODAY - age, realized: [1] } });
     }
+    await visited(store, { ...visitOf(device(5)), change: { day: TODAY - 130, optOut: true } });
     await visits(store, 1, 4);
     await store.close();
     await fold({ profileDays: 120, newcomerDays: 7 });
     expect([await stored(1), await stored(2), await stored(3)]).toEqual([0, 1, 1]);
+    // An opt-out is for ever.
+    const base = new Base(path.join(folder, 'base'), 'read');
+    expect(base.profile(device(5))?.profile.optedOut).toBe(true);
+    await base.root.close();
   });
 });
 

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, help, readConfig, SETTINGS } from '../src/config.ts';
+
+describe('settings', () => {
+  it('have defaults', () => {
+    expect(readConfig({})).toMatchObject({
+      PORT: 8080,
+      HOST: '127.0.0.1',
+      DATA_DIR: './data',
+      DEADLINE_MS: 50,
+      FSYNC: 'everysec',
+      COOKIE_NAME: 'demdex',
+    });
+  });
+
+  it('that are empty are as if not given', () => {
+    expect(readConfig({ PORT: '', FSYNC: '' })).toEqual(readConfig({}));
+  });
+
+  it.each([
+    ['PORT', '0'],
+    ['PORT', '65536'],
+    ['PORT', '80a'],
+    ['DEADLINE_MS', '-1'],
+    ['DEADLINE_MS', '1e3'],
+    ['FSYNC', 'sometimes'],
+    ['COOKIE_NAME', 'a;b c'],
+    ['DEMO_PORT', 'abc'],
+    ['LOG_LEVEL', 'loud'],
+    ['REGION', '256'],
+  ])('%s=%s is refused, with what to write', (name, value) => {
+    const read = () => readConfig({ [name]: value });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(new RegExp(`${name}: "${value}" is not possible\\n {4}write `));
+  });
+
+  it('that are wrong are named all at once', () => {
+    expect(() => readConfig({ PORT: 'x', FSYNC: 'y' })).toThrow(/PORT.*FSYNC/s);
+  });
+
+  it('are all in the help, with default and meaning', () => {
+    for (const [name, { meaning }] of Object.entries(SETTINGS)) {
+      expect(help()).toMatch(new RegExp(`^ {2}${name} +\\S+ +`, 'm'));
+      expect(help()).toContain(meaning);
+    }
+  });
+});
