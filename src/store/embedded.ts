@@ -214,12 +214,14 @@ export class EmbeddedStore implements Store {
     frame.length = Log.header;
     this.#newLinks.clear();
     try {
-      this.#log.catchUp();
+      // Whom an alias leads to is asked before the frame is written; everything else is read after.
+      if (batch.some(({ visit }) => visit.aliases.length > 0)) this.#log.catchUp();
       for (const { kind, deviceId, change } of afterwards) {
         writeChangeEntry(frame, kind, deviceId, change);
       }
       batch = batch.filter((waiting) => this.#write(waiting));
       if (frame.length === Log.header) {
+        this.#log.catchUp();
         this.#settle(batch);
         this.#again();
         return;
