@@ -12,7 +12,7 @@ const BASE = 0x01000193;
 export class SubstringIndex {
   readonly #texts: { text: string; item: number }[] = [];
   /** Items by window length and hash. */
-  readonly #tables: { window: number; items: Map<number, number[]> }[] = [];
+  readonly #tables: Table[] = [];
 
   file(text: string, item: number): void {
     this.#texts.push({ text, item });
@@ -25,7 +25,6 @@ export class SubstringIndex {
       if (texts.length === 0) continue;
       // A sketch is enough for counting: a collision only makes a window look more common.
       const counts = new Uint32Array(1 << 16);
-      const slot = (hash: number) => (hash ^ (hash >>> 16)) & 0xffff;
       for (const { text } of texts) roll(text, window, (hash) => counts[slot(hash)]++);
       const items = new Map<number, number[]>();
       for (const { text, item } of texts) {
@@ -40,17 +39,30 @@ export class SubstringIndex {
         if (drawer) drawer.push(item);
         else items.set(rarest, [item]);
       }
-      this.#tables.push({ window, items });
+      const present = new Uint8Array(1 << 16);
+      for (const hash of items.keys()) present[slot(hash)] = 1;
+      this.#tables.push({ window, present, items });
     }
     this.#texts.length = 0;
   }
 
   consider(value: string, consider: (item: number) => void): void {
-    for (const { window, items } of this.#tables) {
-      roll(value, window, (hash) => items.get(hash)?.forEach(consider));
+    for (const { window, present, items } of this.#tables) {
+      roll(value, window, (hash) => {
+        if (present[slot(hash)] === 1) items.get(hash)?.forEach(consider);
+      });
     }
   }
 }
+
+interface Table {
+  readonly window: number;
+  /** By slot, whether any text has it: most windows of a value stop here. */
+  readonly present: Uint8Array;
+  readonly items: Map<number, number[]>;
+}
+
+const slot = (hash: number) => (hash ^ (hash >>> 16)) & 0xffff;
 
 const windowFor = (text: string) => WINDOWS.find((window) => window <= text.length) ?? 1;
 
