@@ -50,6 +50,11 @@ export const MAX_IDS_PER_DATA_SOURCE = 10;
 /** A trait counts at most so often a day. */
 export const MAX_DAILY_COUNT = 65_535;
 
+// Most profiles have no ids and no cookies, and there are many profiles: they share these.
+const NO_IDS: ReadonlyMap<number, readonly string[]> = new Map();
+const NO_COOKIES: ReadonlySet<number> = new Set();
+const NO_FIRINGS: readonly Firing[] = Object.freeze([]);
+
 export class Profile {
   /**
    * Pairs of a trait id and `day * 65536 + count`, sorted; only the first `length` numbers are in
@@ -59,9 +64,10 @@ export class Profile {
   length = 0;
   ecid: string | undefined;
   /** By data source, oldest first. */
-  readonly declared = new Map<number, string[]>();
-  firings: Firing[] = [];
-  readonly cookies = new Set<number>();
+  declared: ReadonlyMap<number, readonly string[]> = NO_IDS;
+  firings: readonly Firing[] = NO_FIRINGS;
+  /** Cookie destinations whose cookie the browser has. */
+  cookies: ReadonlySet<number> = NO_COOKIES;
   optedOut = false;
   /** The last day on which the visitor was seen. */
   seen: Day = 0;
@@ -70,8 +76,12 @@ export class Profile {
     if (change.day > this.seen) this.seen = change.day;
     if (change.optOut) this.#forget();
     // Which cookies are still to be removed is known of everybody.
-    for (const destination of change.cookiesSet ?? []) this.cookies.add(destination);
-    for (const destination of change.cookiesRemoved ?? []) this.cookies.delete(destination);
+    if (change.cookiesSet?.length || change.cookiesRemoved?.length) {
+      const kept = new Set(this.cookies);
+      for (const destination of change.cookiesSet ?? []) kept.add(destination);
+      for (const destination of change.cookiesRemoved ?? []) kept.delete(destination);
+      this.cookies = kept;
+    }
     if (this.optedOut) return;
     for (const trait of change.realized ?? []) this.realize(trait, change.day, 1);
     if (change.ecid !== undefined) this.ecid = change.ecid;
@@ -105,10 +115,8 @@ export class Profile {
 
   declare(dataSource: number, id: string): void {
     const ids = this.declared.get(dataSource) ?? [];
-    this.declared.set(
-      dataSource,
-      [...ids.filter((known) => known !== id), id].slice(-MAX_IDS_PER_DATA_SOURCE),
-    );
+    const newest = [...ids.filter((known) => known !== id), id].slice(-MAX_IDS_PER_DATA_SOURCE);
+    this.declared = new Map(this.declared).set(dataSource, newest);
   }
 
   /** Remembers a firing; older ones of the same mapping go once no cap needs them. */
@@ -127,9 +135,9 @@ export class Profile {
     copy.realizations = this.realizations.slice();
     copy.length = this.length;
     copy.ecid = this.ecid;
-    for (const [dataSource, ids] of this.declared) copy.declared.set(dataSource, ids);
+    copy.declared = this.declared;
     copy.firings = this.firings;
-    for (const destination of this.cookies) copy.cookies.add(destination);
+    copy.cookies = this.cookies;
     copy.optedOut = this.optedOut;
     copy.seen = this.seen;
     return copy;
@@ -140,8 +148,8 @@ export class Profile {
     this.length = 0;
     this.realizations = new Uint32Array(8);
     this.ecid = undefined;
-    this.declared.clear();
-    this.firings = [];
+    this.declared = NO_IDS;
+    this.firings = NO_FIRINGS;
   }
 }
 

@@ -32,7 +32,10 @@ const optedOut = () => {
 const fired = (destination: number, times: readonly number[], hours = 24) => {
   const profile = new Profile();
   for (const ago of times) {
-    profile.firings.push({ destination, mapping: 51, at: (NOON - ago) / 1000, hours });
+    profile.firings = [
+      ...profile.firings,
+      { destination, mapping: 51, at: (NOON - ago) / 1000, hours },
+    ];
   }
   return profile;
 };
