@@ -52,13 +52,13 @@ const added = {
   updateTime: z.unknown().optional(),
 };
 
+/** What data sources, traits and segments have alike. */
+const described = { name, description, status, integrationCode };
+
 export const dataSourceSchema = z.strictObject({
   ...added,
   dataSourceId: id,
-  name,
-  description,
-  status,
-  integrationCode,
+  ...described,
   dataExportRestrictions: labels,
 });
 
@@ -73,10 +73,7 @@ export const folderSchema = z.strictObject({
 export const traitSchema = z.strictObject({
   ...added,
   sid: id,
-  name,
-  description,
-  status,
-  integrationCode,
+  ...described,
   traitType: z.enum(['RULE_BASED_TRAIT', 'ON_BOARDED_TRAIT', 'FOLDER_TRAIT']),
   traitRule: z.string().nullish(),
   ttl: integer(0, 36_500).default(120),
@@ -87,10 +84,7 @@ export const traitSchema = z.strictObject({
 export const segmentSchema = z.strictObject({
   ...added,
   sid: id,
-  name,
-  description,
-  status,
-  integrationCode,
+  ...described,
   segmentRule: z.string(),
   dataSourceId: id.nullish(),
   folderId: integer(0, MAX_ID).nullish(),

@@ -32,10 +32,7 @@ type Headers_ = Record<string, string>;
 /** Writes the answer that the call asked for. */
 export function answer(outcome: Outcome, snapshot: Snapshot, settings: AnswerSettings): Response {
   const { call, decision } = outcome;
-  const headers: Headers_ = {
-    'Cache-Control': 'no-cache, no-store, private',
-    'X-TID': call.transaction.id,
-  };
+  const headers = headersOf(call);
   const { complaints, place } = call;
   if (complaints.length > 0) {
     headers['X-Error'] = [...new Set(complaints.map(({ code }) => code))].join(',');
@@ -61,6 +58,12 @@ export function answer(outcome: Outcome, snapshot: Snapshot, settings: AnswerSet
   if (first.destination.hideReferrer) headers['Referrer-Policy'] = 'no-referrer';
   return respond('', 302, headers, cookies);
 }
+
+/** What every answer to a call says: it is not to be kept, and which call it is of. */
+export const headersOf = ({ transaction }: Call): Headers_ => ({
+  'Cache-Control': 'no-cache, no-store, private',
+  'X-TID': transaction.id,
+});
 
 /** A transparent pixel outside of a decision. */
 export function pixel(headers: Headers_, cookies: readonly string[]): Response {

@@ -3,9 +3,8 @@
  *
  * `/demoptout.jpg?d_uuid=… | d_cid=… | d_cid_ic=…`, or with the cookie alone.
  */
-
 import type { Visit } from '../store/store.ts';
-import { pixel } from './answer.ts';
+import { headersOf, pixel } from './answer.ts';
 import { optOutCookie, type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
 import { optOutHeader } from './device-cookie.ts';
@@ -45,10 +44,7 @@ export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
       },
     );
   });
-  const headers: Record<string, string> = {
-    'Cache-Control': 'no-cache, no-store, private',
-    'X-TID': transaction.id,
-  };
+  const headers = headersOf(call);
   if (complaints.length > 0) headers['X-Error'] = complaints.map(({ code }) => code).join(',');
   // A server may opt out any id; a browser that names none opts out itself.
   const named = isDeviceId(call.parameter('d_uuid') ?? '') || declared.length > 0;

@@ -3,7 +3,7 @@
  *
  * `/ibs:dpid=DPID&dpuuid=ID&redir=URL`; `${DD_UUID}` in the address becomes the device id.
  */
-import { pixel, redirect } from './answer.ts';
+import { headersOf, pixel, redirect } from './answer.ts';
 import { type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
 import { NO_REALIZATION } from './decision.ts';
@@ -25,10 +25,7 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
     deviceId = await keep();
   } else if (call.optedOut) complaints.push(complain(171));
 
-  const headers: Record<string, string> = {
-    'Cache-Control': 'no-cache, no-store, private',
-    'X-TID': transaction.id,
-  };
+  const headers = headersOf(call);
   const target = redirectTarget();
   if (complaints.length > 0) headers['X-Error'] = complaints.map(({ code }) => code).join(',');
   const { deviceCookie } = door.settings;
