@@ -11,6 +11,7 @@ import { placeOf } from './collect/place.ts';
 import { queryOf, Refusal, rawCall, rawCallWithBody, readBody } from './collect/request.ts';
 import { sync } from './collect/sync.ts';
 import { trace } from './collect/trace.ts';
+import { StoreError } from './store/store.ts';
 
 export interface AppOptions {
   readonly door: FrontDoor;
@@ -21,12 +22,15 @@ export interface AppOptions {
   /** Counts calls by client; the client's address comes from the runtime. */
   readonly clients: Guard;
   readonly clientOf: (context: Context) => string;
+  /** What is wrong with this server now; undefined if nothing is. */
+  readonly problem: () => string | undefined;
 }
 
 const MAX_TRACE = 128 * 1024;
 const ALLOW = 'GET, POST, OPTIONS';
 
-export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): Hono {
+export function app(options: AppOptions): Hono {
+  const { door, adminToken, tag, clients, clientOf } = options;
   const app = new Hono();
 
   app.all('/event', (c): Response | Promise<Response> => {
@@ -71,7 +75,7 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => {
-    const { problem } = door.store;
+    const problem = options.problem();
     return problem ? c.json({ status: 'not ready', problem }, 503) : c.json({ status: 'ready' });
   });
 
@@ -110,6 +114,10 @@ export function app({ door, adminToken, tag, clients, clientOf }: AppOptions): H
     }
     // Nobody waits for the answer of a call that was broken off.
     if (c.req.raw.signal.aborted) return pixel({}, []);
+    if (error instanceof StoreError) {
+      const instead = 'try again; /readyz says what is wrong';
+      return c.json({ errors: [{ path: '', wrong: error.message, instead }] }, 503);
+    }
     door.report('a call failed', { tid: '', error });
     if (c.req.path.startsWith('/v1/')) {
       return c.json(

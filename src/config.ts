@@ -1,5 +1,8 @@
 /** Every setting, read once from the environment, with its default and meaning. */
 
+import { availableParallelism } from 'node:os';
+import { readRedisAddress } from './store/redis-address.ts';
+
 interface Setting<Value> {
   readonly meaning: string;
   /** What stands in `--help` as the default. */
@@ -44,6 +47,44 @@ export const SETTINGS = {
   PORT: integer(8080, 1, 65_535, 'Port of the collection endpoint.'),
   HOST: text('127.0.0.1', 'Address to listen on; 0.0.0.0 for every interface.'),
   DATA_DIR: text('./data', 'Folder of the embedded store. Processes of one machine may share it.'),
+  REDIS_URL: {
+    meaning:
+      'Keeps visitors and account in Redis (7.0 or later) instead. redis://[USER:PASSWORD@]HOST:PORT[/DB], redis+sentinel://[…@]HOST:PORT,HOST:PORT/PRIMARY[/DB], redis+cluster://[…@]HOST:PORT,HOST:PORT; rediss… for TLS.',
+    preset: '',
+    form: 'redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/PRIMARY or redis+cluster://HOST:PORT,HOST:PORT, with USER:PASSWORD@ (percent-encoded) before the first host where needed',
+    read: (value: string) =>
+      value === '' || readRedisAddress(value) !== undefined ? value : undefined,
+  },
+  REDIS_PREFIX: {
+    meaning: 'What all keys in Redis start with; accounts with different ones may share a Redis.',
+    preset: 'sy:',
+    form: 'at most 40 letters, digits, and . _ : -',
+    read: (value: string) => (/^[\w.:-]{1,40}$/.test(value) ? value : undefined),
+  },
+  REDIS_CA_FILE: text('', 'Certificates (PEM) that a rediss:// server may be signed by.'),
+  REDIS_WAIT_REPLICAS: integer(
+    0,
+    0,
+    10,
+    'Replicas that must have a visit before it is answered for.',
+  ),
+  WORKERS: {
+    meaning: 'Processes that share the port; auto: one for each processor.',
+    preset: '1',
+    form: 'a whole number from 1 to 256, or auto',
+    read: (value: string) =>
+      value === 'auto'
+        ? availableParallelism()
+        : /^\d{1,3}$/.test(value) && Number(value) >= 1 && Number(value) <= 256
+          ? Number(value)
+          : undefined,
+  },
+  SHUTDOWN_MS: integer(
+    10_000,
+    100,
+    600_000,
+    'How long a stop may take: open calls are answered, and what waits is written.',
+  ),
   ACCOUNT_FILE: text('', 'Account document (JSON). Empty: the account saved last, else the demo.'),
   ADMIN_TOKEN: text(
     '',
@@ -89,7 +130,7 @@ export const SETTINGS = {
     100_000,
     1,
     10_000_000,
-    'Visits that may wait for a disk that does not write.',
+    'Visits that may wait for a disk or a Redis that does not take them; more are lost.',
   ),
   DEMO_PORT: integer(0, 0, 65_535, "Port of the demo partner's inbox. 0: the port after PORT."),
   LOG_LEVEL: choice(
@@ -111,7 +152,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const given = environment[name];
     const value = setting.read(given === undefined || given === '' ? setting.preset : given);
     if (value === undefined) {
-      wrong.push(`  ${name}: ${JSON.stringify(given)} is not possible\n    write ${setting.form}`);
+      const shown = name === 'REDIS_URL' ? given?.replace(/\/\/[^@]*@/, '//…@') : given;
+      wrong.push(`  ${name}: ${JSON.stringify(shown)} is not possible\n    write ${setting.form}`);
     }
     return [name, value];
   });

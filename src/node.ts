@@ -1,4 +1,5 @@
 /** Switchyard on Node: reads the configuration, opens the store, serves. */
+import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -14,10 +15,13 @@ import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import { Guard } from './collect/guard.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
-import { EmbeddedStore } from './store/embedded.ts';
-import type { Store } from './store/store.ts';
+import { openAccounts, openStore } from './engine.ts';
+import { inWords, readRedisAddress } from './store/redis-address.ts';
+import type { AccountStore, Store } from './store/store.ts';
+import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
 
-async function start(config: Config): Promise<void> {
+/** What every process of one start has, whether it serves or watches over those that do. */
+async function prepare(config: Config): Promise<void> {
   try {
     fs.mkdirSync(config.DATA_DIR, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -25,20 +29,32 @@ async function start(config: Config): Promise<void> {
       `DATA_DIR: ${(error as Error).message}\n  write a folder that can be made or written`,
     );
   }
+  if (!config.ACCOUNT_FILE) return;
+  const document = readJson(config.ACCOUNT_FILE);
+  compileAccount(document);
+  const accounts = openAccounts(config);
+  try {
+    const saved = await reach(config, accounts.load());
+    // Nothing is published that is in force already.
+    if (JSON.stringify(saved?.document) !== JSON.stringify(document)) await accounts.save(document);
+  } finally {
+    await accounts.close();
+  }
+}
+
+async function serveCalls(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
-  const store = new EmbeddedStore({
-    folder: config.DATA_DIR,
-    fsync: config.FSYNC,
-    profileDays: config.PROFILE_TTL_DAYS,
-    newcomerDays: config.NEWCOMER_TTL_DAYS,
-    maxWaiting: config.MAX_WAITING,
-  });
+  const store = openStore(config);
+  const accounts = openAccounts(config);
   const origin = `http://${urlHost(config.HOST)}:${config.PORT}`;
   const demo = {
     inbox: `http://${urlHost(config.HOST)}:${config.DEMO_PORT || nextPort(config.PORT)}`,
     collector: origin,
   };
-  const { snapshot, isDemo } = await openAccount(config, store, demo.inbox);
+  const opened = await reach(config, openAccount(accounts, demo.inbox));
+  const { isDemo } = opened;
+  let { snapshot } = opened;
+  let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
   const routes = app({
@@ -58,8 +74,21 @@ async function start(config: Config): Promise<void> {
     tag: fs.readFileSync(new URL('./tag/tag.js', import.meta.url), 'utf8'),
     clients: new Guard(config.MAX_CALLS_PER_CLIENT),
     clientOf: (c) => (c.env.incoming as IncomingMessage).socket.remoteAddress ?? '',
+    problem: () => store.problem ?? accountProblem,
+  });
+  accounts.watch(async ({ revision, document }) => {
+    try {
+      // Calls that are under way keep the snapshot that they have.
+      snapshot = compileAccount(document);
+      accountProblem = undefined;
+      log.info({ revision }, 'account taken over');
+    } catch (error) {
+      accountProblem = `revision ${revision} of the account is not in force here: ${(error as Error).message}`;
+      log.error({ revision, err: error }, 'account not taken over');
+    }
   });
   const servers: ServerType[] = [];
+  // Of several workers, one is the partner.
   if (isDemo) {
     const [{ shop }, { inbox }] = await Promise.all([
       import('./demo/shop.ts'),
@@ -68,14 +97,17 @@ async function start(config: Config): Promise<void> {
     routes.route('/demo', shop({ inbox: demo.inbox }));
     routes.get('/', (c) => c.redirect('/demo/'));
     const port = Number(new URL(demo.inbox).port);
-    servers.push(
-      await listen(inbox({ collector: demo.collector }).fetch, config.HOST, port, 'DEMO_PORT'),
-    );
+    if (isFirstWorker()) {
+      servers.push(
+        await listen(inbox({ collector: demo.collector }).fetch, config.HOST, port, 'DEMO_PORT'),
+      );
+    }
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
-  stopOnSignal(servers, store, log);
+  stopOnSignal(servers, store, accounts, config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
+  if (!isFirstWorker() || process.env[REPLACEMENT]) return;
 
   console.log(`Switchyard listens on ${origin}`);
   if (isDemo) {
@@ -85,22 +117,28 @@ async function start(config: Config): Promise<void> {
   if (isNew) console.log(`  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})\n`);
 }
 
-/** The account of the file, else the one saved last, else the demo's. */
+/** The account saved last, else the demo's. */
 async function openAccount(
-  config: Config,
-  store: Store,
+  accounts: AccountStore,
   inbox: string,
 ): Promise<{ snapshot: Snapshot; isDemo: boolean }> {
-  if (config.ACCOUNT_FILE) {
-    const document = readJson(config.ACCOUNT_FILE);
-    const snapshot = compileAccount(document);
-    await store.saveAccount(document);
-    return { snapshot, isDemo: false };
-  }
-  const saved = store.loadAccount();
-  if (saved !== undefined) return { snapshot: compileAccount(saved), isDemo: false };
+  const saved = await accounts.load();
+  if (saved !== undefined) return { snapshot: compileAccount(saved.document), isDemo: false };
   const { demoAccount } = await import('./demo/account.ts');
   return { snapshot: compileAccount(demoAccount({ inbox })), isDemo: true };
+}
+
+/** Says in words for the person who starts the server that Redis is not there. */
+async function reach<Value>(config: Config, answer: Promise<Value>): Promise<Value> {
+  try {
+    return await answer;
+  } catch (error) {
+    const address = readRedisAddress(config.REDIS_URL);
+    if (!address || error instanceof AccountError) throw error;
+    throw new ConfigError(
+      `REDIS_URL: ${inWords(address)}: ${(error as Error).message}\n  start it, or write where it is`,
+    );
+  }
 }
 
 /**
@@ -187,26 +225,46 @@ function listen(
 }
 
 /** Lets open calls finish, keeps what was promised, and ends. */
-function stopOnSignal(servers: readonly ServerType[], store: Store, log: pino.Logger): void {
+function stopOnSignal(
+  servers: readonly ServerType[],
+  store: Store,
+  accounts: AccountStore,
+  milliseconds: number,
+  log: pino.Logger,
+): void {
+  let stopping = false;
   const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    const end = performance.now() + milliseconds;
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     for (const server of servers) {
       if ('closeIdleConnections' in server) server.closeIdleConnections();
     }
-    await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, 2_000))]);
-    await store.close();
+    // Browsers keep connections open that nothing comes on any more.
+    const open = Math.min(2_000, milliseconds / 2);
+    await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, open))]);
+    const { lost } = store;
+    await Promise.all([store.close(Math.max(0, end - performance.now())), accounts.close()]);
+    if (store.lost > lost) log.error({ visits: store.lost - lost }, 'visits were not written');
     log.info('stopped');
     process.exit(0);
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  // Without the process that watches over it, a worker would serve for ever.
+  process.on('disconnect', stop);
 }
 
 /** Says when the store gets into trouble, and out of it. */
 function watchStore(store: Store, log: pino.Logger): void {
   let last: string | undefined;
+  let lostBefore = 0;
   setInterval(() => {
-    const { problem } = store;
+    const { problem, lost } = store;
+    if (lost > lostBefore)
+      log.error({ visits: lost - lostBefore, problem }, 'visits were not kept');
+    lostBefore = lost;
     if (problem !== last) log.warn(problem ? { problem } : {}, problem ? 'store' : 'store is well');
     last = problem;
   }, 1_000).unref();
@@ -221,7 +279,10 @@ const urlHost = (host: string) =>
 if (process.argv.includes('--help')) console.log(help());
 else {
   try {
-    await start(readConfig(process.env));
+    const config = readConfig(process.env);
+    if (cluster.isPrimary) await prepare(config);
+    if (cluster.isPrimary && config.WORKERS > 1) watchWorkers(config.WORKERS, config.SHUTDOWN_MS);
+    else await serveCalls(config);
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof AccountError)) throw error;
     console.error(error.message);

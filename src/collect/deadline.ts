@@ -1,51 +1,95 @@
 /** The moment at which a page gets its answer whatever the store does. */
+import {
+  type Remember,
+  type Store,
+  StoreError,
+  type Visit,
+  type Visitor,
+  type Waiter,
+} from '../store/store.ts';
+
+/** How a call is answered; exactly one of these is called, except that `unkept` may precede. */
+export interface Asker {
+  /** With the visitor. */
+  decide(visitor: Visitor): Remember | undefined;
+  /** Without, since time is up. What comes back is remembered when the visit is kept. */
+  late(): Remember | undefined;
+  /** The visit was not kept. */
+  unkept(error: StoreError): void;
+  /** Something of the above threw. */
+  fail(error: unknown): void;
+}
 
 /** One call that waits. */
-export class Watch {
-  /** Whether the deadline has passed. */
-  expired = false;
+class Wait implements Waiter {
   readonly at: number;
-  #expire: (() => void) | undefined;
+  /** Undefined once the call is answered: it would otherwise be kept as long as the visit is. */
+  #asker: Asker | undefined;
+  #remember: Remember | undefined;
 
-  constructor(at: number, expire: () => void) {
+  constructor(at: number, asker: Asker) {
     this.at = at;
-    this.#expire = expire;
+    this.#asker = asker;
   }
 
-  /** Whether the deadline still means anything. */
   get open(): boolean {
-    return this.#expire !== undefined;
+    return this.#asker !== undefined;
   }
 
-  /** The answer is decided. Lets go of the call, which would otherwise be kept until its time. */
-  settle(): void {
-    this.#expire = undefined;
+  decide(visitor: Visitor): Remember | undefined {
+    const asker = this.#asker;
+    // The page has its answer already; what was realized is kept all the same.
+    if (!asker) return this.#remember;
+    this.#asker = undefined;
+    try {
+      return asker.decide(visitor);
+    } catch (error) {
+      asker.fail(error);
+      return undefined;
+    }
   }
 
-  expire(): void {
-    const expire = this.#expire;
-    if (!expire) return;
-    this.#expire = undefined;
-    this.expired = true;
-    expire();
+  late(): void {
+    const asker = this.#asker;
+    if (!asker) return;
+    this.#asker = undefined;
+    try {
+      this.#remember = asker.late();
+    } catch (error) {
+      asker.fail(error);
+    }
+  }
+
+  refuse(error: unknown): void {
+    const asker = this.#asker;
+    if (!asker) return;
+    if (!(error instanceof StoreError)) {
+      this.#asker = undefined;
+      asker.fail(error);
+      return;
+    }
+    asker.unkept(error);
+    this.late();
   }
 }
 
 /** All calls have the same time, so they expire in order: one timer serves them all. */
 export class Deadline {
   readonly #milliseconds: number;
-  #waiting: Watch[] = [];
+  #waiting: Wait[] = [];
   #armed = false;
 
   constructor(milliseconds: number) {
     this.#milliseconds = milliseconds;
   }
 
-  watch(expire: () => void): Watch {
-    const watch = new Watch(performance.now() + this.#milliseconds, expire);
-    this.#waiting.push(watch);
+  /** Asks the store for a visit, and has the call answered in time. */
+  ask(store: Store, visit: Visit, asker: Asker): void {
+    const wait = new Wait(performance.now() + this.#milliseconds, asker);
+    store.visit(visit, wait);
+    if (!wait.open) return;
+    this.#waiting.push(wait);
     if (!this.#armed) this.#arm(this.#milliseconds);
-    return watch;
   }
 
   #arm(milliseconds: number): void {
@@ -55,9 +99,9 @@ export class Deadline {
 
   #check(): void {
     const now = performance.now();
-    this.#waiting = this.#waiting.filter((watch) => {
-      if (watch.at <= now) watch.expire();
-      return watch.open;
+    this.#waiting = this.#waiting.filter((wait) => {
+      if (wait.at <= now) wait.late();
+      return wait.open;
     });
     this.#armed = false;
     if (this.#waiting.length > 0) this.#arm(Math.max(1, this.#waiting[0].at - now));

@@ -1,7 +1,7 @@
 /** The way of a page request, from the call to its answer. */
 import type { Snapshot } from '../account/snapshot.ts';
 import { Profile } from '../audience/profile.ts';
-import { ECID_SOURCE, type Store, StoreError, type Visit, type Visitor } from '../store/store.ts';
+import { ECID_SOURCE, type Store, type Visit } from '../store/store.ts';
 import { type AnswerSettings, answer } from './answer.ts';
 import { type Call, type CallSettings, type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
@@ -46,63 +46,51 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
 
   const { visit, transient } = visitOf(call, realization);
   return new Promise<Response>((resolve) => {
-    let remember: Decision['remember'];
-    const late = () => {
-      const isAlias = call.deviceId === undefined && visit.aliases.length > 0;
-      call.complaints.push(complain(isAlias ? 201 : 200));
-      if (call.optedOut) {
-        call.complaints.push(complain(171));
-        return resolve(reply(undefined, undefined, NO_REALIZATION));
-      }
-      // Without the profile, the request alone decides, and it does not tell what ends.
-      const profile = new Profile();
-      profile.apply(changeOf(call, realization));
-      // Whom an alias leads to is not known now; a new id would be a second visitor.
-      const deviceId = call.deviceId ?? (isAlias ? undefined : call.freshId);
-      const alone = { ...call, cookies: {} };
-      const decision = decide(snapshot, alone, deviceId ?? '', profile, region);
-      if (deviceId === call.freshId) {
-        remember = decision.remember;
-        return resolve(reply(decision, deviceId));
-      }
-      // Whoever is known by something may have opted out, or have reached a cap: nothing leaves.
-      resolve(reply({ ...decision, urls: [], cookies: [] }, deviceId));
-    };
-    const fail = (error: unknown) => {
-      door.report('a call failed', { tid: call.transaction.id, error });
-      call.complaints.push(complain(0));
-      resolve(reply(undefined, known));
-    };
-    const watch = door.deadline.watch(() => {
-      try {
-        late();
-      } catch (error) {
-        fail(error);
-      }
-    });
-    const decideVisit = ({ deviceId, profile }: Visitor) => {
-      // The page has its answer already; what was realized is kept all the same.
-      if (watch.expired) return remember;
-      if (call.optedOut || profile.optedOut) {
-        call.complaints.push(complain(171));
-        // Nothing is due; cookies that are still there are removed.
-        const forgotten = profile.clone();
-        forgotten.apply({ day: call.day, optOut: true });
-        const decision = decide(snapshot, call, deviceId, forgotten, region);
-        resolve(reply(decision, undefined, NO_REALIZATION));
-        watch.settle();
-        return decision.remember;
-      }
-      if (transient) profile.apply(changeOf(call, realization));
-      const decision = decide(snapshot, call, deviceId, profile, region);
-      resolve(reply(decision, deviceId));
-      watch.settle();
-      return transient ? undefined : decision.remember;
-    };
-    door.store.visit(visit, decideVisit).catch((error: unknown) => {
-      if (!(error instanceof StoreError)) return fail(error);
-      door.report('a visit was not kept', { tid: call.transaction.id, error });
-      if (watch.open) watch.expire();
+    door.deadline.ask(door.store, visit, {
+      decide({ deviceId, profile }) {
+        if (call.optedOut || profile.optedOut) {
+          call.complaints.push(complain(171));
+          // Nothing is due; cookies that are still there are removed.
+          const forgotten = profile.clone();
+          forgotten.apply({ day: call.day, optOut: true });
+          const decision = decide(snapshot, call, deviceId, forgotten, region);
+          resolve(reply(decision, undefined, NO_REALIZATION));
+          return decision.remember;
+        }
+        if (transient) profile.apply(changeOf(call, realization));
+        const decision = decide(snapshot, call, deviceId, profile, region);
+        resolve(reply(decision, deviceId));
+        return transient ? undefined : decision.remember;
+      },
+      late() {
+        const isAlias = call.deviceId === undefined && visit.aliases.length > 0;
+        call.complaints.push(complain(isAlias ? 201 : 200));
+        if (call.optedOut) {
+          call.complaints.push(complain(171));
+          resolve(reply(undefined, undefined, NO_REALIZATION));
+          return undefined;
+        }
+        // Without the profile, the request alone decides, and it does not tell what ends.
+        const profile = new Profile();
+        profile.apply(changeOf(call, realization));
+        // Whom an alias leads to is not known now; a new id would be a second visitor.
+        const deviceId = call.deviceId ?? (isAlias ? undefined : call.freshId);
+        const alone = { ...call, cookies: {} };
+        const decision = decide(snapshot, alone, deviceId ?? '', profile, region);
+        if (deviceId === call.freshId) {
+          resolve(reply(decision, deviceId));
+          return transient ? undefined : decision.remember;
+        }
+        // Whoever is known by something may have opted out, or have reached a cap: nothing leaves.
+        resolve(reply({ ...decision, urls: [], cookies: [] }, deviceId));
+        return undefined;
+      },
+      unkept: (error) => door.report('a visit was not kept', { tid: call.transaction.id, error }),
+      fail(error) {
+        door.report('a call failed', { tid: call.transaction.id, error });
+        call.complaints.push(complain(0));
+        resolve(reply(undefined, known));
+      },
     });
   });
 }

@@ -20,30 +20,36 @@ export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
   const { freshId, deviceId, declared } = call;
   const change = { day: call.day, optOut: true };
   const keep = (visit: Pick<Visit, 'deviceId' | 'aliases'>) =>
-    door.store.visit({ ...visit, freshId, change }, () => undefined);
+    new Promise<void>((resolve) => {
+      const settle = () => {
+        resolve();
+        return undefined;
+      };
+      door.deadline.ask(
+        door.store,
+        { ...visit, freshId, change },
+        {
+          decide: settle,
+          // What could not be kept in time is kept as soon as it can be.
+          late() {
+            if (!complaints.some(({ code }) => code === 200)) complaints.push(complain(200));
+            return settle();
+          },
+          unkept: (error) => door.report('an opt-out was not kept', { tid: transaction.id, error }),
+          fail(error) {
+            door.report('a call failed', { tid: transaction.id, error });
+            complaints.push(complain(0));
+            settle();
+          },
+        },
+      );
+    });
   const kept = declared.map((id) => keep({ deviceId: undefined, aliases: [id] }));
   // Of an id that is none, nothing can be kept; without any, the browser gets one.
   const isNew = deviceId === undefined && declared.length === 0;
   const isInvalid = complaints.some(({ code }) => code === 102 || code === 104);
   if (deviceId || (isNew && !isInvalid)) kept.push(keep({ deviceId, aliases: [] }));
-  await new Promise<void>((resolve) => {
-    // What could not be kept in time is kept as soon as it can be.
-    const late = () => {
-      complaints.push(complain(200));
-      resolve();
-    };
-    const watch = door.deadline.watch(late);
-    Promise.all(kept).then(
-      () => {
-        watch.settle();
-        resolve();
-      },
-      (error: unknown) => {
-        door.report('an opt-out was not kept', { tid: transaction.id, error });
-        watch.expire();
-      },
-    );
-  });
+  await Promise.all(kept);
   const headers = headersOf(call);
   if (complaints.length > 0) headers['X-Error'] = complaints.map(({ code }) => code).join(',');
   // A server may opt out any id; a browser that names none opts out itself.

@@ -34,23 +34,24 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
 
   function keep(): Promise<string | undefined> {
     return new Promise((resolve) => {
-      const late = () => {
-        complaints.push(complain(200));
-        resolve(undefined);
-      };
-      const watch = door.deadline.watch(late);
-      door.store
-        .visit(visit, (visitor) => {
-          if (watch.expired) return undefined;
-          watch.settle();
-          if (visitor.profile.optedOut) complaints.push(complain(171));
-          resolve(visitor.profile.optedOut ? undefined : visitor.deviceId);
+      door.deadline.ask(door.store, visit, {
+        decide({ deviceId, profile }) {
+          if (profile.optedOut) complaints.push(complain(171));
+          resolve(profile.optedOut ? undefined : deviceId);
           return undefined;
-        })
-        .catch((error: unknown) => {
-          door.report('an id sync was not kept', { tid: transaction.id, error });
-          watch.expire();
-        });
+        },
+        late() {
+          complaints.push(complain(200));
+          resolve(undefined);
+          return undefined;
+        },
+        unkept: (error) => door.report('an id sync was not kept', { tid: transaction.id, error }),
+        fail(error) {
+          door.report('a call failed', { tid: transaction.id, error });
+          complaints.push(complain(0));
+          resolve(undefined);
+        },
+      });
     });
   }
 

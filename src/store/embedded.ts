@@ -9,14 +9,13 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Change, type DeclaredId, Profile } from '../audience/profile.ts';
+import { type Change, Profile } from '../audience/profile.ts';
 import { Base } from './base.ts';
 import {
   aliasKey,
+  derivedId,
   entriesOf,
   KNOWN,
   LINK,
@@ -28,7 +27,7 @@ import {
 import type { FoldOptions } from './fold.ts';
 import { type Fsync, Log } from './log.ts';
 import { addsAnything, readRecords, Writer } from './record.ts';
-import { type Decide, type Store, StoreError, type Visit, type Visitor } from './store.ts';
+import { type Store, StoreError, type Visit, type Visitor, type Waiter } from './store.ts';
 
 export interface EmbeddedOptions {
   readonly folder: string;
@@ -76,9 +75,7 @@ interface Generation {
 
 interface Waiting {
   readonly visit: Visit;
-  readonly decide: Decide;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+  readonly waiter: Waiter;
   deviceId: string;
   /** Whether the log gets its change. */
   written: boolean;
@@ -99,11 +96,11 @@ export class EmbeddedStore implements Store {
   readonly #base: Base;
   readonly #log: Log;
   readonly #foldOptions: FoldOptions;
-  readonly #accountFile: string;
   #folding: ChildProcess | undefined;
   readonly #maxWaiting: number;
   /** Newest first. */
   readonly #generations: Generation[] = [];
+  #lost = 0;
   #waiting: Waiting[] = [];
   #afterwards: Afterwards[] = [];
   #frame = new Writer(64 * 1024);
@@ -117,7 +114,6 @@ export class EmbeddedStore implements Store {
   constructor(options: EmbeddedOptions) {
     const basePath = path.join(options.folder, 'base');
     const logFolder = path.join(options.folder, 'log');
-    this.#accountFile = path.join(options.folder, 'account.json');
     this.#maxWaiting = options.maxWaiting;
     this.#base = new Base(basePath, 'read');
     this.#log = new Log(
@@ -145,15 +141,19 @@ export class EmbeddedStore implements Store {
     return this.#writeProblem ?? this.#foldProblem;
   }
 
-  visit(visit: Visit, decide: Decide): Promise<void> {
-    if (this.#closing) return Promise.reject(new StoreError('the store is closing'));
-    if (this.#waiting.length >= this.#maxWaiting) {
-      return Promise.reject(new StoreError('too many visits wait for the disk'));
+  get lost(): number {
+    return this.#lost;
+  }
+
+  visit(visit: Visit, waiter: Waiter): void {
+    const isFull = this.#waiting.length >= this.#maxWaiting;
+    if (this.#closing || isFull) {
+      this.#refuse(waiter, isFull ? 'too many visits wait for the disk' : 'the store is closing');
+      return;
     }
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ visit, decide, resolve, reject, deviceId: '', written: false });
-      this.#schedule();
-    });
+    this.#waiting.push({ visit, waiter, deviceId: '', written: false });
+    this.#schedule();
+    if (this.#writeProblem) waiter.late();
   }
 
   async look(visit: Visit): Promise<Visitor> {
@@ -163,31 +163,22 @@ export class EmbeddedStore implements Store {
     return { deviceId, profile: this.#known(deviceId)?.profile.clone() ?? new Profile() };
   }
 
-  loadAccount(): unknown {
-    if (!fs.existsSync(this.#accountFile)) return undefined;
-    return JSON.parse(fs.readFileSync(this.#accountFile, 'utf8'));
-  }
-
-  async saveAccount(document: unknown): Promise<void> {
-    // Renaming is atomic: a reader, or a restart, finds the old one or the new one.
-    const temporary = `${this.#accountFile}.${crypto.randomUUID()}`;
-    const file = await fs.promises.open(temporary, 'w', 0o600);
-    await file.writeFile(JSON.stringify(document));
-    await file.sync();
-    await file.close();
-    await fs.promises.rename(temporary, this.#accountFile);
-  }
-
-  async close(): Promise<void> {
+  async close(milliseconds = 60_000): Promise<void> {
     if (this.#closing) return;
     await new Promise<void>((resolve) => {
       this.#closing = resolve;
       this.#schedule();
+      setTimeout(resolve, milliseconds).unref();
     });
     clearInterval(this.#poll);
     this.#folding?.kill();
     await this.#log.close();
     await this.#base.root.close();
+  }
+
+  #refuse(waiter: Waiter, why: string): void {
+    this.#lost++;
+    waiter.refuse(new StoreError(why));
   }
 
   #schedule(): void {
@@ -253,7 +244,7 @@ export class EmbeddedStore implements Store {
   #retry(batch: Waiting[], afterwards: Afterwards[], error: Error): void {
     this.#writeProblem = `the log cannot be written: ${error.message}`;
     if (this.#closing) {
-      for (const { reject } of batch) reject(new StoreError(this.#writeProblem));
+      for (const { waiter } of batch) this.#refuse(waiter, this.#writeProblem);
       this.#closing();
       return;
     }
@@ -274,7 +265,7 @@ export class EmbeddedStore implements Store {
       return true;
     } catch (error) {
       this.#frame.length = start;
-      waiting.reject(new StoreError(`the visitor cannot be read: ${(error as Error).message}`));
+      this.#refuse(waiting.waiter, `the visitor cannot be read: ${(error as Error).message}`);
       return false;
     }
   }
@@ -308,15 +299,14 @@ export class EmbeddedStore implements Store {
     for (const waiting of batch) {
       try {
         this.#decide(waiting);
-        waiting.resolve();
       } catch (error) {
-        waiting.reject(error);
+        waiting.waiter.refuse(error);
       }
     }
   }
 
   #decide(waiting: Waiting): void {
-    const { visit, decide, deviceId, written } = waiting;
+    const { visit, waiter, deviceId, written } = waiting;
     const { change } = visit;
     const kind = kindOf(waiting);
     const found = this.#known(deviceId);
@@ -324,7 +314,7 @@ export class EmbeddedStore implements Store {
     const { profile } = known;
     const seen = profile.seen;
     if (written) this.#add(deviceId, known, change);
-    const decided = decide({ deviceId, profile });
+    const decided = waiter.decide({ deviceId, profile });
     // Who comes back with nothing to add has come back, and was seen, all the same.
     const isBack = found?.newcomer === true && kind === KNOWN;
     const isDue = found !== undefined && !written && (isBack || seen < change.day);
@@ -486,14 +476,6 @@ export class EmbeddedStore implements Store {
     child.on('exit', (code) => ended(code === 0 ? undefined : complaint.trim() || `exit ${code}`));
     child.unref();
   }
-}
-
-/** The device id of a visitor who is known by an alias alone: the same in every process. */
-function derivedId({ dataSource, id }: DeclaredId): string {
-  const digest = createHash('sha256').update(aliasKey(dataSource, id)).digest();
-  return [0, 8]
-    .map((at) => (digest.readBigUInt64BE(at) % 10n ** 19n).toString().padStart(19, '0'))
-    .join('');
 }
 
 const kindOf = ({ visit, deviceId }: Waiting) => (deviceId === visit.freshId ? NEWCOMER : KNOWN);

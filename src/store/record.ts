@@ -13,6 +13,11 @@
  * | 5 | firing | destination u32, mapping u32, Unix seconds u32, hours u16 |
  * | 6, 7 | cookie set, cookie removed | destination u32 |
  * | 8 | opted out | day u16 |
+ * | 9 | mark | Unix minutes u16, writer u32, number u32 |
+ *
+ * A mark stands before what one write added: whoever does not know whether a write arrived can repeat
+ * it, and it is recognised. Engines that have to guess use them. Records never change their meaning: a
+ * program may append to what a newer one has written.
  */
 import { type Change, Profile } from '../audience/profile.ts';
 
@@ -24,6 +29,8 @@ const FIRING = 5;
 const COOKIE_SET = 6;
 const COOKIE_REMOVED = 7;
 export const OPTED_OUT = 8;
+export const MARK = 9;
+export const MARK_BYTES = 11;
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -147,12 +154,17 @@ export function writeProfile(writer: Writer, profile: Profile): void {
   });
 }
 
-/** Adds a sequence of records to a profile. */
+/**
+ * Adds a sequence of records to a profile.
+ *
+ * @param marks gets the place of each mark
+ */
 export function readRecords(
   bytes: Uint8Array,
   profile: Profile,
   from = 0,
   to = bytes.length,
+  marks?: number[],
 ): void {
   for (let at = from; at < to; ) {
     const tag = bytes[at++];
@@ -200,6 +212,10 @@ export function readRecords(
       case OPTED_OUT:
         profile.apply({ day: readU16(bytes, at), optOut: true });
         at += 2;
+        break;
+      case MARK:
+        marks?.push(at - 1);
+        at += MARK_BYTES - 1;
         break;
       default:
         throw new Error(`a profile has a record of unknown kind ${tag} at byte ${at - 1}`);

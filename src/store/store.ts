@@ -31,38 +31,76 @@ export interface Visitor {
   readonly profile: Profile;
 }
 
-/**
- * Decides a request. Called once, with everything added that the visit adds; what it returns is
- * remembered for the visitor (firings, cookies) before the next visit of the same visitor is decided,
- * where both are served by one process.
- */
-export type Decide = (visitor: Visitor) => Omit<Change, 'day'> | undefined;
+/** Something to remember of a visitor: what was decided for them. */
+export type Remember = Omit<Change, 'day'>;
 
-/** The store cannot keep or read a visit now; in words for the operator. */
+/**
+ * Who waits for a visit. Either `decide` or `refuse` is called, once; before that, `late` may be.
+ */
+export interface Waiter {
+  /**
+   * Decides the request. What the visit adds is in the profile, and is as safe as the engine was told
+   * to make it. What comes back is remembered for the visitor (firings, cookies) before the next visit
+   * of the same visitor is decided, where both are served by one process.
+   */
+  decide(visitor: Visitor): Remember | undefined;
+  /** Nothing will be decided soon: who can answer without the store should. The visit is kept. */
+  late(): void;
+  /** The visit was not kept, or cannot be decided: `StoreError`, or what `decide` threw. */
+  refuse(error: unknown): void;
+}
+
+/** The store cannot keep or read a visit; in words for the operator. */
 export class StoreError extends Error {}
 
 export interface Store {
   /**
-   * Adds and reads in one atomic, commutative step, and decides. When the promise is fulfilled, what
-   * the visit added survives the death of the process.
+   * Adds and reads in one atomic, commutative step, and has it decided.
    *
    * Visits for whom nothing is known but `freshId` are kept apart, for a short time, until the id
    * comes back: a browser that refuses cookies does not become a profile with every request.
-   *
-   * @throws StoreError where the visit was not kept and will not be
    */
-  visit(visit: Visit, decide: Decide): Promise<void>;
+  visit(visit: Visit, waiter: Waiter): void;
 
-  /** Sees the visitor without adding or keeping anything. */
+  /**
+   * Sees the visitor without adding or keeping anything.
+   *
+   * @throws StoreError where the store cannot be read now
+   */
   look(visit: Visit): Promise<Visitor>;
-
-  /** The account document that was saved last; undefined if none ever was. */
-  loadAccount(): unknown;
-  saveAccount(document: unknown): Promise<void>;
 
   /** What is wrong with the store now; undefined if nothing is. */
   readonly problem: string | undefined;
 
-  /** Keeps what was promised, then lets go of every resource. */
+  /** How many visits were not kept, since the start. */
+  readonly lost: number;
+
+  /** Keeps what was promised, for at most so many milliseconds, then lets go of every resource. */
+  close(milliseconds?: number): Promise<void>;
+}
+
+/** An account document as it was saved. */
+export interface SavedAccount {
+  /** Grows with each time the account is saved. */
+  readonly revision: number;
+  readonly document: unknown;
+}
+
+/** Where the account is kept, for all processes that serve it. */
+export interface AccountStore {
+  /** The document that was saved last; undefined if none ever was. */
+  load(): Promise<SavedAccount | undefined>;
+
+  /** Saves a document; every process hears of it. Returns its revision. */
+  save(document: unknown): Promise<number>;
+
+  /**
+   * Tells of every document that is saved from now on, though not of each of several that come in
+   * quick succession. A message that went missing is made up for within a second.
+   *
+   * @param changed takes the account over; not called again before it is done
+   */
+  watch(changed: (account: SavedAccount) => Promise<void>): void;
+
   close(): Promise<void>;
 }

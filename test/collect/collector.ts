@@ -81,6 +81,7 @@ export class Collector {
       adminToken: TOKEN,
       tag: '/* the tag */',
       clients: new Guard(options.maxCallsPerClient ?? 0),
+      problem: () => this.store.problem,
       clientOf: () => '127.0.0.1',
     });
   }

@@ -755,24 +755,22 @@ describe('a store that fails or never answers costs the page its deadline at mos
   const storeThat = (visit: Store['visit']): Store => ({
     visit,
     look: (v) => real.look(v),
-    loadAccount: () => undefined,
-    saveAccount: () => Promise.resolve(),
     problem: undefined,
+    lost: 0,
     close: () => Promise.resolve(),
   });
   const throwing = () =>
     new Collector({
-      store: storeThat(() => Promise.reject(new StoreError('no disk'))),
+      store: storeThat((_visit, waiter) => waiter.refuse(new StoreError('no disk'))),
       deadline: 50,
     });
-  const silent = () =>
-    new Collector({ store: storeThat(() => new Promise(() => {})), deadline: 50 });
+  const silent = () => new Collector({ store: storeThat(() => {}), deadline: 50 });
   /** Answers long after the deadline. */
   const late = () =>
     new Collector({
-      store: storeThat(async (visit, decide) => {
+      store: storeThat(async (visit, waiter) => {
         await sleep(300);
-        return real.visit(visit, decide);
+        real.visit(visit, waiter);
       }),
       deadline: 50,
     });
@@ -845,12 +843,10 @@ describe('a store that fails or never answers costs the page its deadline at mos
 
   it('an error while deciding does not leave the page without an answer', async () => {
     const broken = new Collector({
-      store: storeThat((_visit, decide) =>
-        Promise.resolve().then(() => {
-          const profile = undefined as never;
-          decide({ deviceId: newDeviceId(), profile });
-        }),
-      ),
+      store: storeThat((_visit, waiter) => {
+        const profile = undefined as never;
+        waiter.decide({ deviceId: newDeviceId(), profile });
+      }),
       deadline: 50,
     });
     const answered = await Promise.race([broken.event(`${HOME}`, shopPage), sleep(2_000)]);

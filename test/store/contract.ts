@@ -4,7 +4,16 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Profile } from '../../src/audience/profile.ts';
 import { addsAnything } from '../../src/store/record.ts';
 import { ECID_SOURCE, type Store, StoreError, type Visit } from '../../src/store/store.ts';
-import { anyChange, countOf, device, inWords, TODAY, visited, visitOf } from './workbench.ts';
+import {
+  anyChange,
+  countOf,
+  device,
+  inWords,
+  TODAY,
+  visit,
+  visited,
+  visitOf,
+} from './workbench.ts';
 
 export interface Engine {
   /** Opens a store; the same place leads to the same visitors. */
@@ -54,7 +63,7 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
     it('is decided once, before its promise is fulfilled', async () => {
       let calls = 0;
       const visits = Array.from({ length: 50 }, (_, i) =>
-        store.visit(visitOf(device(i % 5), 1), () => {
+        visit(store, visitOf(device(i % 5), 1), () => {
           calls++;
           return { firings: [{ destination: i, mapping: 0, at: i, hours: 1 }] };
         }),
@@ -69,7 +78,7 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       const counts: number[] = [];
       await Promise.all(
         Array.from({ length: 200 }, () =>
-          store.visit(visitOf(device(1), 1), ({ profile }) => {
+          visit(store, visitOf(device(1), 1), ({ profile }) => {
             counts.push(countOf(profile, 1));
             return undefined;
           }),
@@ -95,11 +104,11 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
 
     it('whose decision throws is refused, and the others are not', async () => {
       const results = await Promise.allSettled([
-        store.visit(visitOf(device(1), 1), nothing),
-        store.visit(visitOf(device(1), 1), () => {
+        visit(store, visitOf(device(1), 1), nothing),
+        visit(store, visitOf(device(1), 1), () => {
           throw new Error('a rule went wrong');
         }),
-        store.visit(visitOf(device(1), 1), nothing),
+        visit(store, visitOf(device(1), 1), nothing),
       ]);
       expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
       expect(store.problem).toBeUndefined();
@@ -113,7 +122,7 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       const before: number[] = [];
       await Promise.all(
         Array.from({ length: 20 }, (_, i) =>
-          store.visit(visitOf(device(1), 1), ({ profile }) => {
+          visit(store, visitOf(device(1), 1), ({ profile }) => {
             before.push(profile.firings.length);
             return { firings: [firing(1_000 + i)] };
           }),
@@ -234,7 +243,11 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
   describe('opting out', () => {
     it('by one id holds for every device that comes with it', async () => {
       const me = [aliased(1, 'me')];
-      await store.visit({ ...anonymous(1, ['me']), change: { day: TODAY, optOut: true } }, nothing);
+      await visit(
+        store,
+        { ...anonymous(1, ['me']), change: { day: TODAY, optOut: true } },
+        nothing,
+      );
       const later = await visited(store, { ...visitOf(device(2), 1), aliases: me });
       expect(later.profile.optedOut).toBe(true);
       // Nor does it lead anywhere else from then on.
@@ -338,32 +351,6 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
     });
   });
 
-  describe('the account', () => {
-    it('is what was saved last, also after a restart', async () => {
-      expect(store.loadAccount()).toBeUndefined();
-      await store.saveAccount({ name: 'Ж', traits: [1] });
-      await store.saveAccount({ name: '漢', traits: [] });
-      expect(store.loadAccount()).toEqual({ name: '漢', traits: [] });
-      await reopen();
-      expect(store.loadAccount()).toEqual({ name: '漢', traits: [] });
-    });
-
-    it('is whole, also where several are saved at the same instant', async () => {
-      const documents = Array.from({ length: 8 }, (_, i) => ({ i, text: `${i}`.repeat(50_000) }));
-      await store.saveAccount(documents[0]);
-      const saved = Promise.all(documents.map((document) => store.saveAccount(document)));
-      const end = saved.then(
-        () => true,
-        () => true,
-      );
-      while (!(await Promise.race([end, new Promise((resolve) => setImmediate(resolve, false))]))) {
-        const { i, text } = store.loadAccount() as (typeof documents)[0];
-        expect(text).toBe(`${i}`.repeat(50_000));
-      }
-      await saved;
-    });
-  });
-
   describe('closing', () => {
     it('keeps what waits, and what is decided then', async () => {
       const waiting = Array.from({ length: 100 }, (_, i) =>
@@ -381,7 +368,7 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
 
     it('refuses visits that come later', async () => {
       await store.close();
-      await expect(store.visit(visitOf(device(1), 1), nothing)).rejects.toThrow(StoreError);
+      await expect(visit(store, visitOf(device(1), 1), nothing)).rejects.toThrow(StoreError);
     });
   });
 

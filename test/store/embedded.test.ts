@@ -14,6 +14,7 @@ import {
   openEmbedded,
   startFold,
   TODAY,
+  visit,
   visited,
   visitOf,
 } from './workbench.ts';
@@ -381,7 +382,7 @@ describe('a disk that does not write', () => {
       });
     });
     let calls = 0;
-    const waiting = store.visit(visitOf(device(1), 1), () => {
+    const waiting = visit(store, visitOf(device(1), 1), () => {
       calls++;
       return undefined;
     });

@@ -6,7 +6,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
-import { countOf, device, TODAY } from './workbench.ts';
+import { countOf, device, TODAY, visit } from './workbench.ts';
 
 const { folder, segmentSize, milliseconds, visitors, idle } = JSON.parse(process.argv[2]);
 const store = new EmbeddedStore({
@@ -28,7 +28,8 @@ async function visitor(): Promise<void> {
     const other = random(3);
     const change = { day: TODAY, realized: [1, 10 + other] };
     const aliases = random(10) === 0 ? [{ dataSource: 1, id: `login ${n}` }] : [];
-    await store.visit(
+    await visit(
+      store,
       { deviceId: device(n), aliases, freshId: device(99), change },
       ({ profile }) => {
         counts[n].push(countOf(profile, 1));

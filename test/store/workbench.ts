@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { type Change, dayOf, type Profile } from '../../src/audience/profile.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
-import type { Decide, Store, Visit, Visitor } from '../../src/store/store.ts';
+import type { Remember, Store, Visit, Visitor } from '../../src/store/store.ts';
 
 export const TODAY = dayOf(Date.now());
 
@@ -40,14 +40,28 @@ export const inWords = (profile: Profile) => ({
   seen: profile.seen,
 });
 
-/** Visits, and gives back a copy of the visitor as of the decision. */
-export async function visited(
+/** Visits, and waits for the decision. */
+export const visit = (
   store: Store,
   visit: Visit,
-  remember?: ReturnType<Decide>,
-): Promise<Visitor> {
+  decide: (visitor: Visitor) => Remember | undefined,
+): Promise<void> =>
+  new Promise((resolve, reject) => {
+    store.visit(visit, {
+      decide(visitor) {
+        const remember = decide(visitor);
+        resolve();
+        return remember;
+      },
+      late: () => undefined,
+      refuse: reject,
+    });
+  });
+
+/** Visits, and gives back a copy of the visitor as of the decision. */
+export async function visited(store: Store, whom: Visit, remember?: Remember): Promise<Visitor> {
   let seen: Visitor | undefined;
-  await store.visit(visit, ({ deviceId, profile }) => {
+  await visit(store, whom, ({ deviceId, profile }) => {
     seen = { deviceId, profile: profile.clone() };
     return remember;
   });

@@ -1,0 +1,95 @@
+/** Connections to Redis: one server, a primary that Sentinels know, or a Cluster. */
+import slotOf from 'cluster-key-slot';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { RedisAddress } from './redis-address.ts';
+import { COMPACT_SCRIPT, type ScriptOptions, visitScript } from './redis-script.ts';
+
+export type RedisClient = (Redis | Cluster) & {
+  visitBuffer(numberOfKeys: number, ...keysAndBlob: (string | Buffer)[]): Promise<Buffer>;
+  compact(key: string, ...fields: (string | number | Buffer)[]): Promise<number>;
+};
+
+/** How long a connection may be silent while it owes an answer. */
+const SILENCE_MS = 2_000;
+
+export function openRedis(address: RedisAddress, scripts: ScriptOptions, ca?: Buffer): RedisClient {
+  const { hosts, username, password, db } = address;
+  const tls = address.tls ? { ca } : undefined;
+  const common: RedisOptions = {
+    username,
+    password,
+    tls,
+    connectionName: 'switchyard',
+    socketTimeout: SILENCE_MS,
+    connectTimeout: SILENCE_MS,
+    // What was not answered is repeated by the store, which knows what may be repeated.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    scripts: {
+      visit: { lua: visitScript(scripts) },
+      compact: { lua: COMPACT_SCRIPT, numberOfKeys: 1 },
+    },
+  };
+  const soon = (times: number) => Math.min(50 * times, 500);
+  if (address.kind === 'cluster') {
+    return new Cluster([...hosts], {
+      redisOptions: common,
+      scripts: common.scripts,
+      clusterRetryStrategy: soon,
+      enableOfflineQueue: false,
+      slotsRefreshInterval: 2_000,
+      slotsRefreshTimeout: 1_000,
+      retryDelayOnFailover: 100,
+      maxRedirections: 4,
+    }) as RedisClient;
+  }
+  if (address.kind === 'sentinel') {
+    return new Redis({
+      ...common,
+      db,
+      sentinels: [...hosts],
+      name: address.primary,
+      enableTLSForSentinelMode: address.tls,
+      sentinelTLS: tls,
+      sentinelRetryStrategy: soon,
+      retryStrategy: soon,
+      failoverDetector: true,
+      enableOfflineQueue: false,
+      // A primary that has become a replica: ask the Sentinels again.
+      reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
+    }) as RedisClient;
+  }
+  return new Redis({
+    ...common,
+    ...hosts[0],
+    db,
+    retryStrategy: soon,
+    enableOfflineQueue: false,
+  }) as RedisClient;
+}
+
+/** The primary that has a key now; the same for all keys where there is only one. */
+export function nodeOf(client: RedisClient, key: string): string {
+  return client instanceof Cluster ? (client.slots[slotOf(key)]?.[0] ?? '') : '';
+}
+
+/** Waits until a client can be used. */
+export function ready(client: RedisClient, milliseconds: number): Promise<void> {
+  if (client.status === 'ready') return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    let last = 'no answer';
+    const listen = (error: Error) => {
+      last = error.message;
+    };
+    const settle = (done: () => void) => {
+      clearTimeout(timer);
+      client.off('ready', isReady);
+      client.off('error', listen);
+      done();
+    };
+    const isReady = () => settle(resolve);
+    const timer = setTimeout(() => settle(() => reject(new Error(last))), milliseconds);
+    client.on('ready', isReady);
+    client.on('error', listen);
+  });
+}

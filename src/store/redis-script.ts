@@ -1,0 +1,241 @@
+/**
+ * What Redis does for a visit, in one call for many visits, and the bytes on the way.
+ *
+ * The value of a visitor, under `PREFIX{DEVICE ID}`: version u8, state u8 (1: newcomer, 2: opted out),
+ * day last seen u16, generation u32, length when last compacted u32, then records (`record.ts`).
+ * Within one generation a value only grows, so whoever has read it may later replace what was read by
+ * something shorter, and what others have appended meanwhile stays.
+ *
+ * Entry of a call: flags u8, day u16, device id (38 digits), mark, then, each with its length u32: what
+ * the visits add (not kept of who has opted out) and what is remembered of earlier decisions; then the
+ * number of aliases u8 and each with its length u32.
+ *
+ * Reply, for each entry: status u8, device id (38 digits), length u32, the value as it was before.
+ */
+import { MARK_BYTES, readU16, readU32, type Writer } from './record.ts';
+
+export const VERSION = 1;
+export const HEADER = 12;
+
+/** Flags of an entry. */
+export const NEWCOMER = 1;
+export const OPT_OUT = 2;
+/** The device id is only for who is not found by an alias. */
+export const FALLBACK = 4;
+
+/** Statuses of a reply. */
+export const ABSENT = 0;
+export const FOUND = 1;
+/** The entry was there already: an earlier try had arrived. */
+export const REPEATED = 2;
+export const UNREADABLE = 3;
+
+const ID_DIGITS = 38;
+const DAY = 86_400;
+
+export interface ScriptOptions {
+  readonly prefix: string;
+  readonly profileDays: number;
+  readonly newcomerDays: number;
+}
+
+/** The key of a visitor. What else is kept of one shares its hash tag. */
+export const visitorKey = (prefix: string, deviceId: string) => `${prefix}{${deviceId}}`;
+
+/** The key of an alias; its value is a device id. */
+export const aliasKeyOf = (prefix: string, alias: string) => `${prefix}id:${alias}`;
+
+/** How long an alias and a profile are kept; a day more, since days are counted in whole ones. */
+export const secondsOf = (days: number) => (days + 1) * DAY;
+
+/** Numbers and names that the scripts share with this program, as Lua. */
+const preamble = ({ prefix, profileDays, newcomerDays }: ScriptOptions) => `
+local prefix, profileTtl, newcomerTtl = '${prefix}', ${secondsOf(profileDays)}, ${secondsOf(newcomerDays)}
+local byte, sub, find, char = string.byte, string.sub, string.find, string.char
+local pack, unpack_, call = struct.pack, struct.unpack, redis.call
+`;
+
+/**
+ * Takes a visit's entries, in one blob. Aliases are followed only where the call may touch any key,
+ * that is, not in a Cluster.
+ */
+export const visitScript = (options: ScriptOptions) => `${preamble(options)}
+local blob, at, replies = ARGV[1], 1, {}
+
+-- Of who opts out only the cookies that are still to be removed, and the marks, stay.
+local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11 }
+local function forget(value)
+  local kept, i = {}, ${HEADER + 1}
+  while i <= #value do
+    local tag = byte(value, i)
+    local size = sizes[tag]
+    if tag == 3 then size = 3 + unpack_('<H', value, i + 1)
+    elseif tag == 4 then size = 7 + unpack_('<H', value, i + 5)
+    elseif not size then return value end
+    if tag == 6 or tag == 7 or tag == 9 then kept[#kept + 1] = sub(value, i, i + size - 1) end
+    i = i + size
+  end
+  return sub(value, 1, ${HEADER}) .. table.concat(kept)
+end
+
+local function optedOut(id)
+  local state = call('GETRANGE', prefix .. '{' .. id .. '}', 1, 1)
+  return #state == 1 and byte(state) >= 2
+end
+
+local function follow(id, fallback, aliases)
+  local found, linked = not fallback and id or nil, {}
+  for i, alias in ipairs(aliases) do
+    local other = call('GET', prefix .. 'id:' .. alias)
+    linked[i] = other
+    if other then
+      -- Who has opted out by one id has, whatever other ids come with it.
+      if other ~= found and optedOut(other) then
+        call('PERSIST', prefix .. 'id:' .. alias)
+        return other
+      end
+      found = found or other
+    end
+  end
+  found = found or id
+  if optedOut(found) then return found end
+  for i, alias in ipairs(aliases) do
+    if linked[i] ~= found then call('SET', prefix .. 'id:' .. alias, found, 'EX', profileTtl) end
+  end
+  return found
+end
+
+while at <= #blob do
+  local flags, day, id, mark, added, remembered, count
+  flags, day, id, mark, added, remembered, count, at =
+    unpack_('<BHc${ID_DIGITS}c${MARK_BYTES}I4c0I4c0B', blob, at)
+  local aliases = {}
+  for i = 1, count do aliases[i], at = unpack_('<I4c0', blob, at) end
+  local newcomer, optOut = flags % 2 == 1, math.floor(flags / 2) % 2 == 1
+  if count > 0 then
+    id = follow(id, flags >= 4, aliases)
+    if optOut then
+      for _, alias in ipairs(aliases) do call('SET', prefix .. 'id:' .. alias, id) end
+    end
+  end
+  local key = prefix .. '{' .. id .. '}'
+  local value = redis.pcall('GET', key)
+  local status = ${FOUND}
+  if type(value) == 'table' then
+    status, value = ${UNREADABLE}, value.err
+  elseif not value then
+    status, value = ${ABSENT}, ''
+    local records = remembered .. added
+    if #records > 0 then
+      local state = (newcomer and 1 or 0) + (optOut and 2 or 0)
+      local header = pack('<BBHc4I4', ${VERSION}, state, day, sub(mark, 8, 11), ${HEADER})
+      if state == 2 then call('SET', key, header .. mark .. records)
+      else call('SET', key, header .. mark .. records, 'EX', newcomer and newcomerTtl or profileTtl) end
+    end
+  else
+    local state, seen = unpack_('<BH', value, 2)
+    local was, out = state, state >= 2
+    if not newcomer and state % 2 == 1 then state = state - 1 end
+    local records = out and remembered or (remembered .. added)
+    if #records > 0 then
+      if find(value, mark, ${HEADER + 1}, true) then status = ${REPEATED}
+      elseif optOut and not out then
+        state = state + 2
+        call('SET', key, forget(value) .. mark .. records, 'KEEPTTL')
+        -- The length is another one now: nobody may replace what was read before.
+        call('SETRANGE', key, 4, sub(mark, 8, 11))
+      else call('APPEND', key, mark .. records) end
+    end
+    if state ~= was or day > seen then
+      call('SETRANGE', key, 1, pack('<BH', state, math.max(day, seen)))
+      for _, alias in ipairs(aliases) do
+        if state < 2 then call('EXPIRE', prefix .. 'id:' .. alias, profileTtl) end
+      end
+      if state == 2 then call('PERSIST', key)
+      else call('EXPIRE', key, state % 2 == 1 and newcomerTtl or profileTtl) end
+    end
+  end
+  replies[#replies + 1] = char(status) .. id .. pack('<I4', #value)
+  replies[#replies + 1] = value
+end
+return table.concat(replies)
+`;
+
+/** Replaces what was read of a value by something shorter, if nobody else has. */
+export const COMPACT_SCRIPT = `
+local value = redis.call('GET', KEYS[1])
+local generation, length, new, records = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+if not value or #value < length then return 0 end
+if string.byte(value) ~= ${VERSION} or string.sub(value, 5, 8) ~= generation then return 0 end
+local compact = string.sub(value, 1, 4) .. new .. struct.pack('<I4', ${HEADER} + #records) .. records
+redis.call('SET', KEYS[1], compact .. string.sub(value, length + 1), 'KEEPTTL')
+return 1
+`;
+
+export interface EntryFields {
+  readonly flags: number;
+  readonly day: number;
+  readonly deviceId: string;
+  readonly mark: Uint8Array;
+  /** Writes what the visits add. */
+  readonly added: (writer: Writer) => void;
+  readonly remembered: (writer: Writer) => void;
+  readonly aliases: readonly string[];
+}
+
+const utf8 = new TextEncoder();
+
+/** Writes an entry. Returns how many bytes it appends to the value, its mark included. */
+export function writeEntry(writer: Writer, entry: EntryFields): number {
+  writer.u8(entry.flags);
+  writer.u16(entry.day);
+  writeBytes(writer, utf8.encode(entry.deviceId));
+  writeBytes(writer, entry.mark);
+  const added = sized(writer, entry.added);
+  const remembered = sized(writer, entry.remembered);
+  writer.u8(entry.aliases.length);
+  for (const alias of entry.aliases) sized(writer, (w) => writeBytes(w, utf8.encode(alias)));
+  return added + remembered > 0 ? MARK_BYTES + added + remembered : 0;
+}
+
+function sized(writer: Writer, write: (writer: Writer) => void): number {
+  writer.u32(0);
+  const start = writer.length;
+  write(writer);
+  const size = writer.length - start;
+  const end = writer.length;
+  writer.length = start - 4;
+  writer.u32(size);
+  writer.length = end;
+  return size;
+}
+
+export function writeBytes(writer: Writer, bytes: Uint8Array): void {
+  writer.reserve(bytes.length);
+  writer.bytes.set(bytes, writer.length);
+  writer.length += bytes.length;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly deviceId: string;
+  /** The value as it was before; what was wrong, in words, where the status says so. */
+  readonly value: Uint8Array;
+}
+
+export function* repliesOf(bytes: Buffer): Generator<Reply> {
+  for (let at = 0; at < bytes.length; ) {
+    const length = readU32(bytes, at + 1 + ID_DIGITS);
+    const start = at + 5 + ID_DIGITS;
+    yield {
+      status: bytes[at],
+      deviceId: bytes.toString('latin1', at + 1, at + 1 + ID_DIGITS),
+      value: bytes.subarray(start, start + length),
+    };
+    at = start + length;
+  }
+}
+
+export const seenOf = (value: Uint8Array) => readU16(value, 2);
+export const generationOf = (value: Uint8Array) => value.subarray(4, 8);
+export const compactedOf = (value: Uint8Array) => readU32(value, 8);
