@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: a full visit on the embedded store against a fixed answer through the same Hono and
+ * `npm run bench`: a full visit, on the embedded store or Redis, against a fixed answer through the same Hono and
  * adapter. Both run at once, are loaded in turn (A B B A, several rounds), and only their ratio is
  * reported: it carries over to other machines, requests a second do not.
  */
@@ -17,6 +17,7 @@ const HELP = `npm run bench -- [options]
   --duration N      seconds of each measurement (default 4)
   --connections N   connections (default 64)
   --visitors N      returning visitors (default 20000)
+  --store NAME      embedded (default) or redis: a redis-server of its own, without persistence
   --limits          instead: an account at the field's limits against one with 10 of each
   --help            this text
 `;
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     duration: { type: 'string', default: '4' },
     connections: { type: 'string', default: '64' },
     visitors: { type: 'string', default: '20000' },
+    store: { type: 'string', default: 'embedded' },
     limits: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -49,6 +51,7 @@ const micro = (seconds: number) => `${(seconds * 1e6).toFixed(0)} µs`;
 const k = (rate: number) => `${(rate / 1000).toFixed(1)}k`;
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'switchyard-bench-'));
 const contenders: Contender[] = [];
+const REDIS_PORT = 9303;
 
 if (values.help) console.log(HELP);
 else {
@@ -61,6 +64,7 @@ else {
 }
 
 async function run(): Promise<void> {
+  if (values.store === 'redis') startRedis();
   const ours = await startSwitchyard('Switchyard', values.limits ? LIMITS : SMALL, 9301);
   const [size, other] = values.limits
     ? (['at the limits / 10 of each', await startSwitchyard('10 of each', SMALL, 9302)] as const)
@@ -139,8 +143,24 @@ async function startSwitchyard(name: string, size: Size, port: number): Promise<
     DATA_DIR: data,
     ACCOUNT_FILE: account,
     MAX_CALLS_PER_ID: '0',
+    ...(values.store === 'redis'
+      ? { REDIS_URL: `redis://127.0.0.1:${REDIS_PORT}`, REDIS_PREFIX: `${port}:` }
+      : {}),
   };
   return startProcess(name, 'src/node.ts', port, environment);
+}
+
+function startRedis(): void {
+  const settings = ['--port', String(REDIS_PORT), '--bind', '127.0.0.1', '--dir', folder];
+  const child = spawn('redis-server', [...settings, '--save', '', '--appendonly', 'no'], {
+    stdio: 'ignore',
+  });
+  contenders.push({
+    name: 'Redis',
+    origin: '',
+    pid: child.pid as number,
+    stop: () => child.kill('SIGKILL'),
+  });
 }
 
 async function startBaseline(ours: Contender, port: number): Promise<Contender> {

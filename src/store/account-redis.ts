@@ -16,7 +16,8 @@ export class AccountRedis implements AccountStore {
   readonly #client: RedisClient;
   readonly #subscriber: RedisClient;
   readonly #key: string;
-  #known = 0;
+  /** The revision that was loaded before anybody watched. */
+  #loaded = 0;
   #looking: Promise<void> | undefined;
   #again = false;
   #poll: NodeJS.Timeout | undefined;
@@ -34,8 +35,8 @@ export class AccountRedis implements AccountStore {
     await ready(this.#client, READY_MS);
     const [revision, document] = await this.#client.hmget(this.#key, 'revision', 'document');
     if (!revision || !document) return undefined;
-    this.#known = Number(revision);
-    return { revision: this.#known, document: JSON.parse(document) };
+    this.#loaded = Number(revision);
+    return { revision: this.#loaded, document: JSON.parse(document) };
   }
 
   async save(document: unknown): Promise<number> {
@@ -44,11 +45,13 @@ export class AccountRedis implements AccountStore {
   }
 
   watch(changed: (account: SavedAccount) => Promise<void>): void {
+    let known = this.#loaded;
     const look = async () => {
       const revision = Number(await this.#client.hget(this.#key, 'revision'));
-      if (revision === this.#known) return;
+      if (revision === known) return;
       const saved = await this.load();
       if (saved) await changed(saved);
+      known = saved?.revision ?? 0;
     };
     const check = () => {
       if (this.#looking) {

@@ -119,6 +119,8 @@ export class RedisStore implements Store {
   readonly #shards = new Map<string, Shard>();
   /** Visits whose aliases are being followed (in a Cluster). */
   readonly #following = new Set<Waiting>();
+  /** The last visit that follows an alias: the next one with the same alias comes after it. */
+  readonly #followed = new Map<string, Promise<void>>();
   /** Visits that are neither decided nor refused. */
   #held = 0;
   #lost = 0;
@@ -167,7 +169,7 @@ export class RedisStore implements Store {
     }
     this.#held++;
     if (visit.aliases.length > 0 && this.#isCluster) {
-      this.#follow(waiting);
+      this.#followInTurn(waiting);
       return;
     }
     if (visit.aliases.length > 0) {
@@ -222,6 +224,7 @@ export class RedisStore implements Store {
       await pause(5);
     }
     for (const waiting of this.#following) this.#refuse(waiting, 'the store has closed');
+    this.#following.clear();
     const lanes = new Set([...this.#shards.values()].flatMap(({ queue }) => queue));
     for (const lane of [...this.#lanes.values(), ...lanes]) {
       const all = [...(lane.sent?.waiting ?? []), ...lane.waiting.splice(0)];
@@ -495,11 +498,23 @@ export class RedisStore implements Store {
       .catch(() => undefined);
   }
 
+  #followInTurn(waiting: Waiting): void {
+    const aliases = waiting.visit.aliases.map(({ dataSource, id }) => aliasKey(dataSource, id));
+    const before = aliases.map((alias) => this.#followed.get(alias));
+    this.#following.add(waiting);
+    const turn = Promise.all(before).then(() => this.#follow(waiting));
+    for (const alias of aliases) this.#followed.set(alias, turn);
+    turn.then(() => {
+      for (const alias of aliases) {
+        if (this.#followed.get(alias) === turn) this.#followed.delete(alias);
+      }
+    });
+  }
+
   /** Finds whom the aliases of a visit lead to, where they and the visitor are on different servers. */
   async #follow(waiting: Waiting): Promise<void> {
-    this.#following.add(waiting);
     const { visit, waiter } = waiting;
-    for (;;) {
+    while (this.#following.has(waiting)) {
       try {
         const deviceId = await this.#identify(visit);
         if (!this.#following.delete(waiting)) return;
@@ -512,7 +527,6 @@ export class RedisStore implements Store {
         this.#connectionError = (error as Error).message;
         waiter.late();
         await pause(RETRY_MS);
-        if (!this.#following.has(waiting)) return;
       }
     }
   }

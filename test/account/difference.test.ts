@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import { type AccountDocument, differences } from '../../src/account/difference.ts';
+
+const document = (...traits: Record<string, unknown>[]): AccountDocument => ({ traits });
+const trait = { sid: 1, name: 'Home', traitRule: 'c_page == "home"' };
+
+it.each<[string, AccountDocument, AccountDocument, string[]]>([
+  ['the same', document(trait), document({ ...trait }), []],
+  ['a new one', document(), document(trait), ['+ traits 1 "Home"']],
+  ['one that is gone', document(trait), {}, ['- traits 1 "Home"']],
+  [
+    'a changed field',
+    document(trait),
+    document({ ...trait, name: 'House' }),
+    ['~ traits 1 "House"', '    name: "Home" → "House"'],
+  ],
+  [
+    'a field that comes and one that goes',
+    document({ sid: 1, name: 'Home', ttl: 3 }),
+    document({ sid: 1, name: 'Home', folderId: 2 }),
+    ['~ traits 1 "Home"', '    ttl: 3 → (none)', '    folderId: (none) → 2'],
+  ],
+  ['another order', document(trait, { sid: 2 }), document({ sid: 2 }, trait), []],
+])('shows %s', (_, before, after, lines) => {
+  expect(differences(before, after)).toEqual(lines);
+});

@@ -1,0 +1,396 @@
+/** Real Redis servers for tests: one, a Cluster, or a primary with Sentinels; killed for real. */
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { freePort, temporaryFolder } from './server.ts';
+import { service } from './services.ts';
+
+/** Undefined where Redis is not installed: its tests are skipped then, and say so. */
+export const redisServer = service('redis-server', 'apt-get install redis-server');
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits until something is so. */
+export async function until(
+  what: string,
+  condition: () => unknown,
+  milliseconds = 15_000,
+): Promise<void> {
+  for (const end = Date.now() + milliseconds; !(await condition()); await pause(25)) {
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+  }
+}
+
+export class RunningRedis {
+  readonly port: number;
+  readonly folder = temporaryFolder();
+  readonly #args: readonly string[];
+  readonly #cliArgs: readonly string[];
+  #process: ChildProcess | undefined;
+
+  constructor(port: number, args: readonly string[], cliArgs: readonly string[] = []) {
+    this.port = port;
+    this.#args = args;
+    this.#cliArgs = cliArgs;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const ownPort = this.#args.includes('--tls-port') ? '0' : String(this.port);
+    const child = spawn(
+      redisServer as string,
+      [...this.#args, '--port', ownPort, '--bind', '127.0.0.1', '--dir', this.folder],
+      { stdio: 'ignore' },
+    );
+    this.#process = child;
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
+    await until(`Redis on ${this.port}`, async () =>
+      (await this.cli('ping').catch(() => '')).includes('PONG'),
+    );
+  }
+
+  /** A command through `redis-cli`. */
+  async cli(...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(
+      'redis-cli',
+      ['-p', String(this.port), ...this.#cliArgs, ...args],
+      { timeout: 5_000 },
+    );
+    return stdout.trim();
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+}
+
+const QUICK = ['--save', '', '--repl-diskless-sync-delay', '0'];
+
+export async function startRedis(...args: string[]): Promise<RunningRedis> {
+  const redis = new RunningRedis(await freePort(), [...QUICK, ...args]);
+  await redis.start();
+  return redis;
+}
+
+/** Redis that speaks TLS only, with a certificate of its own authority. */
+export async function startTlsRedis(
+  ...args: string[]
+): Promise<{ redis: RunningRedis; caFile: string }> {
+  const folder = temporaryFolder();
+  const file = (name: string) => path.join(folder, name);
+  const openssl = (...line: string[]) => execFileSync('openssl', line, { stdio: 'ignore' });
+  const days = ['-days', '2'];
+  openssl(
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=Test authority', ...days],
+    ...['-keyout', file('ca.key'), '-out', file('ca.crt')],
+  );
+  openssl(
+    ...['req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=127.0.0.1'],
+    ...['-keyout', file('redis.key'), '-out', file('redis.csr')],
+  );
+  fs.writeFileSync(file('names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost');
+  openssl(
+    ...['x509', '-req', '-in', file('redis.csr'), '-CA', file('ca.crt'), '-CAkey', file('ca.key')],
+    ...['-CAcreateserial', ...days, '-extfile', file('names'), '-out', file('redis.crt')],
+  );
+  const port = await freePort();
+  const tls = ['--tls-port', String(port), '--tls-auth-clients', 'no'];
+  const files = ['cert-file:redis.crt', 'key-file:redis.key', 'ca-cert-file:ca.crt'].flatMap(
+    (item) => [`--tls-${item.split(':')[0]}`, file(item.split(':')[1])],
+  );
+  const redis = new RunningRedis(
+    port,
+    [...QUICK, ...tls, ...files, ...args],
+    ['--tls', '--cacert', file('ca.crt')],
+  );
+  await redis.start();
+  return { redis, caFile: file('ca.crt') };
+}
+
+export class RunningCluster {
+  readonly nodes: readonly RunningRedis[];
+
+  constructor(nodes: readonly RunningRedis[]) {
+    this.nodes = nodes;
+  }
+
+  get url(): string {
+    return `redis+cluster://${this.nodes
+      .slice(0, 3)
+      .map(({ port }) => `127.0.0.1:${port}`)
+      .join(',')}`;
+  }
+
+  /** Whether this node thinks that all slots are served, and what it thinks of the others. */
+  async #healthy(node: RunningRedis): Promise<boolean> {
+    return (await node.cli('cluster', 'info').catch(() => '')).includes('cluster_state:ok');
+  }
+
+  async primaryOf(key: string): Promise<RunningRedis> {
+    const [asked] = this.nodes;
+    const slot = Number(await asked.cli('cluster', 'keyslot', key));
+    for (const line of (await asked.cli('cluster', 'nodes')).split('\n')) {
+      const [, address, flags, , , , , , ...ranges] = line.split(' ');
+      const has = ranges.some((range) => {
+        const [from, to = from] = range.split('-').map(Number);
+        return from <= slot && slot <= to;
+      });
+      const port = Number(/:(\d+)@/.exec(address)?.[1]);
+      if (has && !flags.includes('fail')) {
+        return this.nodes.find((node) => node.port === port) as RunningRedis;
+      }
+    }
+    throw new Error(`nobody serves slot ${slot}`);
+  }
+
+  /** Waits until the others do without a node that was killed. */
+  async failedOver(dead: RunningRedis): Promise<void> {
+    await until('failover', async () => {
+      for (const node of this.nodes) {
+        if (node === dead) continue;
+        const nodes = await node.cli('cluster', 'nodes').catch(() => '');
+        const line = nodes.split('\n').find((text) => text.includes(`:${dead.port}@`)) ?? '';
+        if (!line.includes('fail') || !(await this.#healthy(node))) return false;
+      }
+      return true;
+    });
+  }
+
+  /** Gives a slot and its keys to another primary, as an operator would. */
+  async moveSlot(slot: number, from: RunningRedis, to: RunningRedis): Promise<void> {
+    const idOf = (node: RunningRedis) => node.cli('cluster', 'myid');
+    const [fromId, toId] = [await idOf(from), await idOf(to)];
+    await to.cli('cluster', 'setslot', String(slot), 'importing', fromId);
+    await from.cli('cluster', 'setslot', String(slot), 'migrating', toId);
+    for (;;) {
+      const keys = await from.cli('cluster', 'getkeysinslot', String(slot), '100');
+      if (!keys) break;
+      const list = keys.split('\n');
+      await from.cli(
+        ...['migrate', '127.0.0.1', String(to.port), '', '0', '5000', 'keys', ...list],
+      );
+    }
+    for (const node of [to, from]) await node.cli('cluster', 'setslot', String(slot), 'node', toId);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()));
+  }
+}
+
+/** Three primaries with a replica each. */
+export async function startCluster(): Promise<RunningCluster> {
+  const nodes = await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      const [port, bus] = [await freePort(), await freePort()];
+      const node = new RunningRedis(port, [
+        ...QUICK,
+        ...['--cluster-enabled', 'yes', '--cluster-port', String(bus)],
+        ...['--cluster-node-timeout', '1000', '--cluster-replica-validity-factor', '0'],
+      ]);
+      await node.start();
+      return node;
+    }),
+  );
+  await promisify(execFile)(
+    'redis-cli',
+    [
+      ...['--cluster', 'create', ...nodes.map(({ port }) => `127.0.0.1:${port}`)],
+      ...['--cluster-replicas', '1', '--cluster-yes'],
+    ],
+    { timeout: 20_000 },
+  );
+  await until('Cluster', async () => {
+    for (const node of nodes) {
+      const info = `${await node.cli('cluster', 'info')}\n${await node.cli('info', 'replication')}`;
+      const isReplica = info.includes('role:slave');
+      if (!info.includes('cluster_state:ok')) return false;
+      if (isReplica && !info.includes('master_link_status:up')) return false;
+      if (!isReplica && !info.includes('connected_slaves:1')) return false;
+    }
+    return true;
+  });
+  return new RunningCluster(nodes);
+}
+
+export class RunningSentinels {
+  readonly nodes: readonly RunningRedis[];
+  readonly sentinels: readonly RunningRedis[];
+
+  constructor(nodes: readonly RunningRedis[], sentinels: readonly RunningRedis[]) {
+    this.nodes = nodes;
+    this.sentinels = sentinels;
+  }
+
+  get url(): string {
+    return `redis+sentinel://${this.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/main`;
+  }
+
+  /** The primary, as the Sentinels see it. */
+  async primary(): Promise<RunningRedis> {
+    const answer = await this.sentinels[0].cli('sentinel', 'get-master-addr-by-name', 'main');
+    const port = Number(answer.split('\n')[1]);
+    return this.nodes.find((node) => node.port === port) as RunningRedis;
+  }
+
+  async failedOver(dead: RunningRedis): Promise<void> {
+    await until('failover', async () => {
+      const primary = await this.primary();
+      if (primary === dead) return false;
+      return (await primary.cli('role').catch(() => '')).startsWith('master');
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.sentinels, ...this.nodes].map((node) => node.stop()));
+  }
+}
+
+/** A primary, two replicas and three Sentinels that agree by two. */
+export async function startSentinels(): Promise<RunningSentinels> {
+  const primary = await startRedis();
+  const replicas = await Promise.all(
+    [1, 2].map(() => startRedis('--replicaof', '127.0.0.1', String(primary.port))),
+  );
+  const sentinels = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const port = await freePort();
+      const file = path.join(temporaryFolder(), 'sentinel.conf');
+      fs.writeFileSync(
+        file,
+        [
+          `sentinel monitor main 127.0.0.1 ${primary.port} 2`,
+          'sentinel down-after-milliseconds main 1000',
+          'sentinel failover-timeout main 3000',
+        ].join('\n'),
+      );
+      const sentinel = new RunningRedis(port, [file, '--sentinel']);
+      await sentinel.start();
+      return sentinel;
+    }),
+  );
+  await until('Sentinels', async () => {
+    for (const sentinel of sentinels) {
+      const info = await sentinel.cli('info', 'sentinel');
+      if (!/slaves=2,sentinels=3/.test(info)) return false;
+    }
+    return true;
+  });
+  return new RunningSentinels([primary, ...replicas], sentinels);
+}
+
+export interface RedisProxy {
+  readonly port: number;
+  /** Names of the commands that went to Redis since the last `reset`. */
+  commands(): readonly string[];
+  reset(): void;
+  /** Replies come so many milliseconds later. */
+  delay(milliseconds: number): void;
+  /** Whether requests reach Redis, and replies come back. */
+  pass(requests: boolean, replies: boolean): void;
+  /** Ends all connections now. */
+  cut(): void;
+  stop(): void;
+}
+
+/** Stands before a Redis, sees what goes there, and can break. */
+export async function startProxy(port: number): Promise<RedisProxy> {
+  let [requests, replies, late] = [true, true, 0];
+  let names: string[] = [];
+  const open = new Set<net.Socket>();
+  const server = net.createServer((browser) => {
+    const redis = net.connect(port, '127.0.0.1');
+    for (const socket of [browser, redis]) {
+      open.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        open.delete(socket);
+        browser.destroy();
+        redis.destroy();
+      });
+    }
+    const read = commandReader((name) => names.push(name));
+    browser.on('data', (data) => {
+      read(data as Buffer);
+      if (requests) redis.write(data);
+    });
+    redis.on('data', (data) => {
+      if (!replies) return;
+      if (late === 0) browser.write(data);
+      else setTimeout(() => browser.writable && browser.write(data), late);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = () => {
+    for (const socket of open) socket.destroy();
+  };
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    commands: () => names,
+    reset: () => {
+      names = [];
+    },
+    delay: (milliseconds) => {
+      late = milliseconds;
+    },
+    pass: (toRedis, back) => {
+      [requests, replies] = [toRedis, back];
+    },
+    cut,
+    stop: () => {
+      server.close();
+      cut();
+    },
+  };
+}
+
+/** Reads the names of commands from a stream of RESP arrays. */
+function commandReader(tell: (name: string) => void): (data: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0);
+  return (data) => {
+    rest = Buffer.concat([rest, data]);
+    for (;;) {
+      const command = readCommand(rest);
+      if (!command) return;
+      tell(command.name);
+      rest = rest.subarray(command.end);
+    }
+  };
+}
+
+function readCommand(bytes: Buffer): { name: string; end: number } | undefined {
+  const line = (from: number) => {
+    const end = bytes.indexOf('\r\n', from);
+    return end < 0
+      ? undefined
+      : { number: Number(bytes.toString('latin1', from + 1, end)), end: end + 2 };
+  };
+  const head = line(0);
+  if (!head) return undefined;
+  let at = head.end;
+  let name = '';
+  for (let i = 0; i < head.number; i++) {
+    const size = line(at);
+    if (!size || bytes.length < size.end + size.number + 2) return undefined;
+    if (i === 0) name = bytes.toString('latin1', size.end, size.end + size.number).toLowerCase();
+    at = size.end + size.number + 2;
+  }
+  return { name, end: at };
+}

@@ -1,0 +1,434 @@
+/** The store on Redis: the contract on every kind of Redis, and what only Redis has to show. */
+import fs from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { AccountRedis } from '../../src/store/account-redis.ts';
+import { RedisStore } from '../../src/store/redis.ts';
+import { type RedisAddress, readRedisAddress } from '../../src/store/redis-address.ts';
+import { openRedis, ready } from '../../src/store/redis-client.ts';
+import { StoreError } from '../../src/store/store.ts';
+import {
+  type RedisProxy,
+  type RunningCluster,
+  type RunningRedis,
+  type RunningSentinels,
+  redisServer,
+  startCluster,
+  startProxy,
+  startRedis,
+  startSentinels,
+  startTlsRedis,
+  until,
+} from '../redis.ts';
+import { accountContract } from './account.ts';
+import { storeContract } from './contract.ts';
+import { countOf, device, TODAY, visit, visited, visitOf } from './workbench.ts';
+
+let places = 0;
+const newPlace = () => `t${++places}:`;
+const addressOf = (url: string) => readRedisAddress(url) as RedisAddress;
+
+async function openStore(
+  url: string,
+  prefix = newPlace(),
+  more: Partial<ConstructorParameters<typeof RedisStore>[0]> = {},
+): Promise<RedisStore> {
+  const store = new RedisStore({
+    address: addressOf(url),
+    prefix,
+    profileDays: 120,
+    newcomerDays: 7,
+    waitReplicas: 0,
+    maxWaiting: 10_000,
+    patience: 1_000,
+    ...more,
+  });
+  await ready(store.client, 5_000);
+  return store;
+}
+
+const countAt = async (store: RedisStore, n: number) =>
+  countOf((await store.look(visitOf(device(n)))).profile, 1);
+
+describe.skipIf(!redisServer)('Redis', () => {
+  describe('one server', () => {
+    let redis: RunningRedis;
+    beforeAll(async () => {
+      redis = await startRedis();
+    });
+    afterAll(() => redis.stop());
+
+    storeContract({ place: newPlace, open: (prefix) => openStore(redis.url, prefix) });
+
+    describe('the account', () => {
+      let prefix: string;
+      beforeEach(() => {
+        prefix = newPlace();
+      });
+      const scripts = () => ({ prefix, profileDays: 1, newcomerDays: 1 });
+      accountContract(
+        () => new AccountRedis(() => openRedis(addressOf(redis.url), scripts()), prefix),
+      );
+
+      it('is heard of by who missed the message', async () => {
+        const account = new AccountRedis(() => openRedis(addressOf(redis.url), scripts()), prefix);
+        const heard: number[] = [];
+        account.watch(async ({ revision }) => {
+          heard.push(revision);
+        });
+        await redis.cli('hset', `${prefix}account`, 'revision', '7', 'document', '{}');
+        await expect.poll(() => heard, { timeout: 1_000 }).toEqual([7]);
+        await account.close();
+      });
+    });
+
+    describe('a visit', () => {
+      let proxy: RedisProxy;
+      let store: RedisStore;
+      beforeEach(async () => {
+        proxy = await startProxy(redis.port);
+        store = await openStore(`redis://127.0.0.1:${proxy.port}`);
+        await visited(store, visitOf(device(1), 1));
+        await until('quiet', () => proxy.commands().at(-1) === 'eval');
+        proxy.reset();
+      });
+      afterEach(async () => {
+        await store.close();
+        proxy.stop();
+      });
+      const aliases = [
+        { dataSource: 3, id: 'one' },
+        { dataSource: 4, id: 'other' },
+      ];
+
+      it.each([
+        ['that adds nothing', visitOf(device(1))],
+        ['that realizes 50 traits', visitOf(device(1), ...Array(50).keys())],
+        ['of a new device', visitOf(device(2), 1)],
+        ['of a device with aliases', { ...visitOf(device(1), 1), aliases }],
+        ['of aliases alone', { ...visitOf(device(1), 1), deviceId: undefined, aliases }],
+        ['that opts out', { ...visitOf(device(1)), change: { day: TODAY, optOut: true } }],
+      ])('%s is one command, whatever it reads and adds', async (_, one) => {
+        await visited(store, one);
+        expect(proxy.commands()).toEqual(['evalsha']);
+      });
+
+      it('shares its command with all of the same tick', async () => {
+        await Promise.all(
+          Array.from({ length: 100 }, (_, i) => visited(store, visitOf(device(i % 40), 1))),
+        );
+        expect(proxy.commands()).toEqual(['evalsha']);
+      });
+
+      it('who is known by nothing and adds nothing needs none', async () => {
+        await visited(store, { ...visitOf(device(9)), deviceId: undefined });
+        expect(proxy.commands()).toEqual([]);
+      });
+
+      it('counts once, though its answer was lost and it was repeated', async () => {
+        proxy.pass(true, false);
+        const answers = [1, 1, 2, 3].map((n) => visited(store, visitOf(device(n), 1)));
+        await until(
+          'it has arrived',
+          async () => (await redis.cli('keys', `t${places}:*`)).split('\n').length >= 3,
+        );
+        proxy.pass(true, true);
+        proxy.cut();
+        await Promise.all(answers);
+        expect(await Promise.all([1, 2, 3].map((n) => countAt(store, n)))).toEqual([3, 1, 1]);
+      });
+
+      it('counts once, though Redis compacted the visitor before it was repeated', async () => {
+        proxy.pass(true, false);
+        const answer = visited(store, visitOf(device(1), 1));
+        const other = await openStore(redis.url, `t${places}:`);
+        await until('it has arrived', async () => (await countAt(other, 1)) === 2);
+        for (let i = 0; i < 80; i++) await visited(other, visitOf(device(1), 1));
+        proxy.pass(true, true);
+        proxy.cut();
+        await answer;
+        expect(await countAt(store, 1)).toBe(82);
+        await other.close();
+      });
+
+      it('waits for a Redis that takes nothing, and its page does not', async () => {
+        proxy.pass(false, true);
+        proxy.cut();
+        const quick = await openQuick();
+        let late = 0;
+        let decided = 0;
+        for (let i = 0; i < 300; i++) {
+          quick.visit(visitOf(device(i), 1), {
+            decide: () => {
+              decided++;
+              return undefined;
+            },
+            late: () => late++,
+            refuse: () => {},
+          });
+          if (i === 99) await new Promise((resolve) => setTimeout(resolve, 120));
+        }
+        // The first ones had to find out.
+        expect(late).toBe(200);
+        expect(quick.problem).toMatch(/Redis at 127\.0\.0\.1:\d+: .*; 300 visits wait/);
+        proxy.pass(true, true);
+        proxy.cut();
+        await until('all are decided', () => decided === 300);
+        expect(await Promise.all([0, 150, 299].map((n) => countAt(quick, n)))).toEqual([1, 1, 1]);
+        await until('no problem', () => quick.problem === undefined);
+        expect(quick.lost).toBe(0);
+        await quick.close();
+      });
+      const openQuick = async () => {
+        proxy.pass(true, true);
+        const quick = await openStore(`redis://127.0.0.1:${proxy.port}`, newPlace(), {
+          patience: 50,
+        });
+        proxy.pass(false, true);
+        return quick;
+      };
+
+      it('beyond the bound is refused and counted', async () => {
+        const small = await openStore(`redis://127.0.0.1:${proxy.port}`, newPlace(), {
+          maxWaiting: 10,
+        });
+        proxy.pass(false, true);
+        const results = Promise.allSettled(
+          Array.from({ length: 15 }, (_, i) => visited(small, visitOf(device(i), 1))),
+        );
+        expect(small.lost).toBe(5);
+        proxy.pass(true, true);
+        proxy.cut();
+        const refused = (await results).filter(({ status }) => status === 'rejected');
+        expect(refused).toHaveLength(5);
+        await small.close();
+      });
+    });
+
+    describe('the value of a visitor', () => {
+      let store: RedisStore;
+      let key: string;
+      beforeEach(async () => {
+        const prefix = newPlace();
+        store = await openStore(redis.url, prefix);
+        key = `${prefix}{${device(1)}}`;
+      });
+      afterEach(() => store.close());
+
+      it('stays short, and nothing that comes meanwhile is lost', async () => {
+        const other = await openStore(redis.url, `t${places}:`);
+        await Promise.all(
+          [store, other].map(async (one) => {
+            for (let i = 0; i < 500; i++) await visited(one, visitOf(device(1), 1, 2));
+          }),
+        );
+        expect(await countAt(store, 1)).toBe(1_000);
+        expect(Number(await redis.cli('strlen', key))).toBeLessThan(2_000);
+        await other.close();
+      });
+
+      it('lives as long as it was told to, from the last day on which the visitor was seen', async () => {
+        const days = async () => Number(await redis.cli('ttl', key)) / 86_400;
+        await visited(store, { ...visitOf(device(1), 1), freshId: device(1) });
+        expect(await days()).toBeCloseTo(8, 2);
+        await visited(store, visitOf(device(1)));
+        expect(await days()).toBeCloseTo(121, 2);
+        await redis.cli('expire', key, '1000');
+        await visited(store, visitOf(device(1), 1));
+        expect(await days()).toBeLessThan(1);
+        await visited(store, { ...visitOf(device(1)), change: { day: TODAY + 1 } });
+        expect(await days()).toBeCloseTo(121, 2);
+        await visited(store, { ...visitOf(device(1)), change: { day: TODAY, optOut: true } });
+        expect(await redis.cli('ttl', key)).toBe('-1');
+      });
+
+      it('holds nothing any more of who has opted out', async () => {
+        const declared = [{ dataSource: 1, id: 'somebody' }];
+        await visited(
+          store,
+          { ...visitOf(device(1)), change: { day: TODAY, realized: [1, 2], declared } },
+          { cookiesSet: [5] },
+        );
+        await visited(store, visitOf(device(1)));
+        await visited(store, { ...visitOf(device(1)), change: { day: TODAY, optOut: true } });
+        expect(await redis.cli('get', key)).not.toContain('somebody');
+        expect([...(await store.look(visitOf(device(1)))).profile.cookies]).toEqual([5]);
+        const length = await redis.cli('strlen', key);
+        await visited(store, visitOf(device(1), 1, 2, 3));
+        expect(await redis.cli('strlen', key)).toBe(length);
+      });
+
+      it('of a newer version gets what a visit adds, and says so instead of guessing', async () => {
+        await visited(store, visitOf(device(1), 1));
+        await redis.cli('setrange', key, '0', '\u0002');
+        await expect(visited(store, visitOf(device(1), 1))).rejects.toThrow(/version 2.*reads 1/);
+        await redis.cli('setrange', key, '0', '\u0001');
+        expect(await countAt(store, 1)).toBe(2);
+      });
+
+      it('of another kind is refused alone', async () => {
+        await redis.cli('rpush', key, 'x');
+        const [first, second] = await Promise.allSettled([
+          visited(store, visitOf(device(1), 1)),
+          visited(store, visitOf(device(2), 1)),
+        ]);
+        expect([first.status, second.status]).toEqual(['rejected', 'fulfilled']);
+      });
+    });
+
+    it('that is full takes nothing, loses nothing, and goes on when it has room', async () => {
+      const full = await startRedis('--maxmemory-policy', 'noeviction');
+      const store = await openStore(full.url, newPlace(), { patience: 50 });
+      await visited(store, visitOf(device(1), 1));
+      await full.cli('config', 'set', 'maxmemory', '1');
+      const answers = Promise.all(
+        Array.from({ length: 20 }, (_, i) => visited(store, visitOf(device(i % 4), 1))),
+      );
+      await until('it says so', () => store.problem?.includes('maxmemory'));
+      await full.cli('config', 'set', 'maxmemory', '0');
+      await answers;
+      expect(await Promise.all([0, 1, 2, 3].map((n) => countAt(store, n)))).toEqual([5, 6, 5, 5]);
+      await store.close();
+      await full.stop();
+    });
+
+    it('that was restarted empty is used again', async () => {
+      const empty = await startRedis();
+      const store = await openStore(empty.url);
+      await visited(store, visitOf(device(1), 1));
+      await empty.stop();
+      const answer = visited(store, visitOf(device(1), 1));
+      await empty.start();
+      await answer;
+      expect(await countAt(store, 1)).toBe(1);
+      await store.close();
+      await empty.stop();
+    });
+
+    it('waits for replicas where it is told to, and says where they are missing', async () => {
+      const replica = await startRedis('--replicaof', '127.0.0.1', String(redis.port));
+      await until('the replica', async () =>
+        (await replica.cli('info', 'replication')).includes('link_status:up'),
+      );
+      const store = await openStore(redis.url, newPlace(), { waitReplicas: 1 });
+      await visited(store, visitOf(device(1), 1));
+      expect(await replica.cli('exists', `t${places}:{${device(1)}}`)).toBe('1');
+      await replica.stop();
+      const refused = visit(store, visitOf(device(1), 1), () => undefined);
+      await expect(refused).rejects.toThrow(StoreError);
+      await store.close();
+    });
+  });
+
+  it('is reached over TLS with a user and a password, and nobody else is let in', async () => {
+    const { redis, caFile } = await startTlsRedis(
+      ...'--user default on nopass -@all +ping --user sw on >p:w/d ~* &* +@all'.split(' '),
+    );
+    const ca = fs.readFileSync(caFile);
+    const url = `rediss://sw:${encodeURIComponent('p:w/d')}@127.0.0.1:${redis.port}`;
+    const store = await openStore(url, newPlace(), { ca });
+    await visited(store, visitOf(device(1), 1));
+    expect(await countAt(store, 1)).toBe(1);
+    await store.close();
+    await expect(openStore(url.replace('p%3Aw', 'x'), newPlace(), { ca })).rejects.toThrow();
+    await expect(openStore(url, newPlace())).rejects.toThrow(/certificate/);
+    await redis.stop();
+  });
+
+  describe('a Cluster', () => {
+    let cluster: RunningCluster;
+    beforeAll(async () => {
+      cluster = await startCluster();
+    });
+    afterAll(() => cluster.stop());
+
+    storeContract({ place: newPlace, open: (prefix) => openStore(cluster.url, prefix) });
+
+    it('counts every visit while slots move', async () => {
+      const prefix = newPlace();
+      const store = await openStore(cluster.url, prefix);
+      let answered = 0;
+      let stop = false;
+      const load = Promise.all(
+        Array.from({ length: 8 }, async () => {
+          for (; !stop; answered++) await visited(store, visitOf(device(answered % 10), 1));
+        }),
+      );
+      const key = `${prefix}{${device(1)}}`;
+      const from = await cluster.primaryOf(key);
+      const slot = Number(await from.cli('cluster', 'keyslot', key));
+      const others = await Promise.all(
+        [2, 3, 4, 5].map((n) => cluster.primaryOf(`${prefix}{${device(n)}}`)),
+      );
+      const to = others.find((node) => node !== from) as RunningRedis;
+      await cluster.moveSlot(slot, from, to);
+      stop = true;
+      await load;
+      const counts = await Promise.all([...Array(10).keys()].map((n) => countAt(store, n)));
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBe(answered);
+      await store.close();
+    });
+
+    it('goes on after a primary was killed, and no answered visit that its replica has is lost', async () => {
+      const prefix = newPlace();
+      const store = await openStore(cluster.url, prefix, { waitReplicas: 1 });
+      const answered = Array<number>(10).fill(0);
+      const sent = Array<number>(10).fill(0);
+      let stop = false;
+      const load = Promise.all(
+        Array.from({ length: 8 }, async (_, k) => {
+          for (let n = k; !stop; n = (n + 3) % 10) {
+            sent[n]++;
+            await visited(store, visitOf(device(n), 1)).then(
+              () => answered[n]++,
+              () => undefined,
+            );
+          }
+        }),
+      );
+      const dead = await cluster.primaryOf(`${prefix}{${device(1)}}`);
+      await until('some are answered', () => answered[1] > 5);
+      await dead.stop();
+      await cluster.failedOver(dead);
+      // The one that has taken over has no replica until somebody comes back.
+      await dead.start();
+      const before = answered[1];
+      await until('it goes on', () => answered[1] > before + 5);
+      stop = true;
+      await load;
+      for (let n = 0; n < 10; n++) {
+        const count = await countAt(store, n);
+        expect(count).toBeGreaterThanOrEqual(answered[n]);
+        expect(count).toBeLessThanOrEqual(sent[n]);
+      }
+      await store.close();
+    });
+  });
+
+  describe('a primary that Sentinels know', () => {
+    let sentinels: RunningSentinels;
+    beforeAll(async () => {
+      sentinels = await startSentinels();
+    });
+    afterAll(() => sentinels.stop());
+
+    storeContract({ place: newPlace, open: (prefix) => openStore(sentinels.url, prefix) });
+
+    it('is found again when another one has taken its place', async () => {
+      const store = await openStore(sentinels.url, newPlace(), { waitReplicas: 1 });
+      await visited(store, visitOf(device(1), 1));
+      const dead = await sentinels.primary();
+      await dead.stop();
+      const later = visited(store, visitOf(device(1), 1)).catch(() => undefined);
+      await sentinels.failedOver(dead);
+      await later;
+      await until('visits are answered', () =>
+        visited(store, visitOf(device(1), 1)).then(
+          () => true,
+          () => false,
+        ),
+      );
+      expect(await countAt(store, 1)).toBeGreaterThanOrEqual(2);
+      await store.close();
+    });
+  });
+});
