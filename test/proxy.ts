@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export interface Proxy {
+export interface RedisProxy {
   readonly port: number;
   /** Number of clients' connections that are open now. */
   readonly connections: number;
@@ -73,7 +73,7 @@ function commandReader(told: (name: string) => void): (bytes: Buffer) => void {
 }
 
 /** A proxy on a free port, to a port of 127.0.0.1. */
-export async function startProxy(port: number): Promise<Proxy> {
+export async function startProxy(port: number): Promise<RedisProxy> {
   let mode: 'normal' | 'blackHole' | 'deaf' | 'refuse' = 'normal';
   let latency = 0;
   let names: string[] = [];

@@ -2,7 +2,6 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { freePort, temporaryFolder } from './server.ts';
@@ -23,6 +22,11 @@ export async function until(
     if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
   }
 }
+
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
 
 export class RunningRedis {
   readonly port: number;
@@ -49,9 +53,8 @@ export class RunningRedis {
       { stdio: 'ignore' },
     );
     this.#process = child;
-    const kill = () => child.kill('SIGKILL');
-    process.once('exit', kill);
-    child.once('exit', () => process.off('exit', kill));
+    children.add(child);
+    child.once('exit', () => children.delete(child));
     await until(`Redis on ${this.port}`, async () =>
       (await this.cli('ping').catch(() => '')).includes('PONG'),
     );
@@ -61,10 +64,15 @@ export class RunningRedis {
   async cli(...args: string[]): Promise<string> {
     const { stdout } = await promisify(execFile)(
       'redis-cli',
-      ['-p', String(this.port), ...this.#cliArgs, ...args],
+      ['-e', '-p', String(this.port), ...this.#cliArgs, ...args],
       { timeout: 5_000 },
     );
     return stdout.trim();
+  }
+
+  get isRunning(): boolean {
+    const child = this.#process;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -73,7 +81,7 @@ export class RunningRedis {
 
   async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const child = this.#process;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child || !this.isRunning) return;
     const ended = once(child, 'exit');
     child.kill(signal);
     await ended;
@@ -123,6 +131,34 @@ export async function startTlsRedis(
   return { redis, caFile: file('ca.crt') };
 }
 
+interface Member {
+  readonly port: number;
+  readonly failed: boolean;
+  /** Slots that it serves, ends included. */
+  readonly ranges: readonly [number, number][];
+}
+
+/** The members of a Cluster as one of them sees them. */
+async function membersAt(node: RunningRedis): Promise<Member[]> {
+  const answer = await node.cli('cluster', 'nodes').catch(() => '');
+  return answer
+    .split('\n')
+    .filter((line) => line)
+    .map((line) => {
+      const [, address, flags, , , , , , ...ranges] = line.split(' ');
+      return {
+        port: Number(/:(\d+)@/.exec(address)?.[1]),
+        failed: flags.split(',').includes('fail'),
+        ranges: ranges
+          .filter((range) => !range.startsWith('['))
+          .map((range) => {
+            const [from, to = from] = range.split('-').map(Number);
+            return [from, to];
+          }),
+      };
+    });
+}
+
 export class RunningCluster {
   readonly nodes: readonly RunningRedis[];
 
@@ -142,31 +178,27 @@ export class RunningCluster {
     return (await node.cli('cluster', 'info').catch(() => '')).includes('cluster_state:ok');
   }
 
+  /** Who serves a key, as a node sees it that is alive. */
   async primaryOf(key: string): Promise<RunningRedis> {
-    const [asked] = this.nodes;
+    const asked = this.nodes.find(({ isRunning }) => isRunning) as RunningRedis;
     const slot = Number(await asked.cli('cluster', 'keyslot', key));
-    for (const line of (await asked.cli('cluster', 'nodes')).split('\n')) {
-      const [, address, flags, , , , , , ...ranges] = line.split(' ');
-      const has = ranges.some((range) => {
-        const [from, to = from] = range.split('-').map(Number);
-        return from <= slot && slot <= to;
-      });
-      const port = Number(/:(\d+)@/.exec(address)?.[1]);
-      if (has && !flags.includes('fail')) {
+    for (const { port, ranges } of await membersAt(asked)) {
+      if (ranges.some(([from, to]) => from <= slot && slot <= to)) {
         return this.nodes.find((node) => node.port === port) as RunningRedis;
       }
     }
     throw new Error(`nobody serves slot ${slot}`);
   }
 
-  /** Waits until the others do without a node that was killed. */
+  /** Waits until all others have given the slots of a node that was killed to its replica. */
   async failedOver(dead: RunningRedis): Promise<void> {
     await until('failover', async () => {
       for (const node of this.nodes) {
         if (node === dead) continue;
-        const nodes = await node.cli('cluster', 'nodes').catch(() => '');
-        const line = nodes.split('\n').find((text) => text.includes(`:${dead.port}@`)) ?? '';
-        if (!line.includes('fail') || !(await this.#healthy(node))) return false;
+        const member = (await membersAt(node)).find(({ port }) => port === dead.port);
+        if (!member?.failed || member.ranges.length > 0 || !(await this.#healthy(node))) {
+          return false;
+        }
       }
       return true;
     });
@@ -186,7 +218,11 @@ export class RunningCluster {
         ...['migrate', '127.0.0.1', String(to.port), '', '0', '5000', 'keys', ...list],
       );
     }
-    for (const node of [to, from]) await node.cli('cluster', 'setslot', String(slot), 'node', toId);
+    for (const node of [to, from, ...this.nodes]) {
+      // Replicas hear of it from their primaries.
+      if ((await node.cli('role')).startsWith('slave')) continue;
+      await node.cli('cluster', 'setslot', String(slot), 'node', toId);
+    }
   }
 
   async stop(): Promise<void> {
@@ -286,6 +322,7 @@ export async function startSentinels(): Promise<RunningSentinels> {
     }),
   );
   await until('Sentinels', async () => {
+    if (!/connected_slaves:2/.test(await primary.cli('info', 'replication'))) return false;
     for (const sentinel of sentinels) {
       const info = await sentinel.cli('info', 'sentinel');
       if (!/slaves=2,sentinels=3/.test(info)) return false;
@@ -293,104 +330,4 @@ export async function startSentinels(): Promise<RunningSentinels> {
     return true;
   });
   return new RunningSentinels([primary, ...replicas], sentinels);
-}
-
-export interface RedisProxy {
-  readonly port: number;
-  /** Names of the commands that went to Redis since the last `reset`. */
-  commands(): readonly string[];
-  reset(): void;
-  /** Replies come so many milliseconds later. */
-  delay(milliseconds: number): void;
-  /** Whether requests reach Redis, and replies come back. */
-  pass(requests: boolean, replies: boolean): void;
-  /** Ends all connections now. */
-  cut(): void;
-  stop(): void;
-}
-
-/** Stands before a Redis, sees what goes there, and can break. */
-export async function startProxy(port: number): Promise<RedisProxy> {
-  let [requests, replies, late] = [true, true, 0];
-  let names: string[] = [];
-  const open = new Set<net.Socket>();
-  const server = net.createServer((browser) => {
-    const redis = net.connect(port, '127.0.0.1');
-    for (const socket of [browser, redis]) {
-      open.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        open.delete(socket);
-        browser.destroy();
-        redis.destroy();
-      });
-    }
-    const read = commandReader((name) => names.push(name));
-    browser.on('data', (data) => {
-      read(data as Buffer);
-      if (requests) redis.write(data);
-    });
-    redis.on('data', (data) => {
-      if (!replies) return;
-      if (late === 0) browser.write(data);
-      else setTimeout(() => browser.writable && browser.write(data), late);
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const cut = () => {
-    for (const socket of open) socket.destroy();
-  };
-  return {
-    port: (server.address() as net.AddressInfo).port,
-    commands: () => names,
-    reset: () => {
-      names = [];
-    },
-    delay: (milliseconds) => {
-      late = milliseconds;
-    },
-    pass: (toRedis, back) => {
-      [requests, replies] = [toRedis, back];
-    },
-    cut,
-    stop: () => {
-      server.close();
-      cut();
-    },
-  };
-}
-
-/** Reads the names of commands from a stream of RESP arrays. */
-function commandReader(tell: (name: string) => void): (data: Buffer) => void {
-  let rest: Buffer = Buffer.alloc(0);
-  return (data) => {
-    rest = Buffer.concat([rest, data]);
-    for (;;) {
-      const command = readCommand(rest);
-      if (!command) return;
-      tell(command.name);
-      rest = rest.subarray(command.end);
-    }
-  };
-}
-
-function readCommand(bytes: Buffer): { name: string; end: number } | undefined {
-  const line = (from: number) => {
-    const end = bytes.indexOf('\r\n', from);
-    return end < 0
-      ? undefined
-      : { number: Number(bytes.toString('latin1', from + 1, end)), end: end + 2 };
-  };
-  const head = line(0);
-  if (!head) return undefined;
-  let at = head.end;
-  let name = '';
-  for (let i = 0; i < head.number; i++) {
-    const size = line(at);
-    if (!size || bytes.length < size.end + size.number + 2) return undefined;
-    if (i === 0) name = bytes.toString('latin1', size.end, size.end + size.number).toLowerCase();
-    at = size.end + size.number + 2;
-  }
-  return { name, end: at };
 }

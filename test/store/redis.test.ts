@@ -6,14 +6,13 @@ import { RedisStore } from '../../src/store/redis.ts';
 import { type RedisAddress, readRedisAddress } from '../../src/store/redis-address.ts';
 import { openRedis, ready } from '../../src/store/redis-client.ts';
 import { StoreError } from '../../src/store/store.ts';
+import { type RedisProxy, startProxy } from '../proxy.ts';
 import {
-  type RedisProxy,
   type RunningCluster,
   type RunningRedis,
   type RunningSentinels,
   redisServer,
   startCluster,
-  startProxy,
   startRedis,
   startSentinels,
   startTlsRedis,
@@ -93,7 +92,7 @@ describe.skipIf(!redisServer)('Redis', () => {
       });
       afterEach(async () => {
         await store.close();
-        proxy.stop();
+        await proxy.stop();
       });
       const aliases = [
         { dataSource: 3, id: 'one' },
@@ -125,33 +124,31 @@ describe.skipIf(!redisServer)('Redis', () => {
       });
 
       it('counts once, though its answer was lost and it was repeated', async () => {
-        proxy.pass(true, false);
+        proxy.deaf();
         const answers = [1, 1, 2, 3].map((n) => visited(store, visitOf(device(n), 1)));
         await until(
           'it has arrived',
           async () => (await redis.cli('keys', `t${places}:*`)).split('\n').length >= 3,
         );
-        proxy.pass(true, true);
-        proxy.cut();
+        proxy.heal();
         await Promise.all(answers);
         expect(await Promise.all([1, 2, 3].map((n) => countAt(store, n)))).toEqual([3, 1, 1]);
       });
 
       it('counts once, though Redis compacted the visitor before it was repeated', async () => {
-        proxy.pass(true, false);
+        proxy.deaf();
         const answer = visited(store, visitOf(device(1), 1));
         const other = await openStore(redis.url, `t${places}:`);
         await until('it has arrived', async () => (await countAt(other, 1)) === 2);
         for (let i = 0; i < 80; i++) await visited(other, visitOf(device(1), 1));
-        proxy.pass(true, true);
-        proxy.cut();
+        proxy.heal();
         await answer;
         expect(await countAt(store, 1)).toBe(82);
         await other.close();
       });
 
       it('waits for a Redis that takes nothing, and its page does not', async () => {
-        proxy.pass(false, true);
+        proxy.blackHole();
         proxy.cut();
         const quick = await openQuick();
         let late = 0;
@@ -170,8 +167,7 @@ describe.skipIf(!redisServer)('Redis', () => {
         // The first ones had to find out.
         expect(late).toBe(200);
         expect(quick.problem).toMatch(/Redis at 127\.0\.0\.1:\d+: .*; 300 visits wait/);
-        proxy.pass(true, true);
-        proxy.cut();
+        proxy.heal();
         await until('all are decided', () => decided === 300);
         expect(await Promise.all([0, 150, 299].map((n) => countAt(quick, n)))).toEqual([1, 1, 1]);
         await until('no problem', () => quick.problem === undefined);
@@ -179,11 +175,11 @@ describe.skipIf(!redisServer)('Redis', () => {
         await quick.close();
       });
       const openQuick = async () => {
-        proxy.pass(true, true);
+        proxy.heal();
         const quick = await openStore(`redis://127.0.0.1:${proxy.port}`, newPlace(), {
           patience: 50,
         });
-        proxy.pass(false, true);
+        proxy.blackHole();
         return quick;
       };
 
@@ -191,13 +187,12 @@ describe.skipIf(!redisServer)('Redis', () => {
         const small = await openStore(`redis://127.0.0.1:${proxy.port}`, newPlace(), {
           maxWaiting: 10,
         });
-        proxy.pass(false, true);
+        proxy.blackHole();
         const results = Promise.allSettled(
           Array.from({ length: 15 }, (_, i) => visited(small, visitOf(device(i), 1))),
         );
         expect(small.lost).toBe(5);
-        proxy.pass(true, true);
-        proxy.cut();
+        proxy.heal();
         const refused = (await results).filter(({ status }) => status === 'rejected');
         expect(refused).toHaveLength(5);
         await small.close();
