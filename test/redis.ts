@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { freePort, temporaryFolder } from './server.ts';
+import { endWithTests, freePort, temporaryFolder } from './server.ts';
 import { service } from './services.ts';
 
 /** Undefined where Redis is not installed: its tests are skipped then, and say so. */
@@ -22,11 +22,6 @@ export async function until(
     if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
   }
 }
-
-const children = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
 
 export class RunningRedis {
   readonly port: number;
@@ -53,8 +48,7 @@ export class RunningRedis {
       { stdio: 'ignore' },
     );
     this.#process = child;
-    children.add(child);
-    child.once('exit', () => children.delete(child));
+    endWithTests(child);
     await until(`Redis on ${this.port}`, async () =>
       (await this.cli('ping').catch(() => '')).includes('PONG'),
     );

@@ -9,11 +9,24 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+const folders: string[] = [];
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true });
+});
+
 /** A folder of its own for a test; removed when the process ends. */
 export function temporaryFolder(): string {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'switchyard-'));
-  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
+}
+
+/** Has a process killed when the tests end, unless it has ended before. */
+export function endWithTests(child: ChildProcess): void {
+  children.add(child);
+  child.once('exit', () => children.delete(child));
 }
 
 /** A port of 127.0.0.1 that nobody listens on now. */
@@ -80,8 +93,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     child.stderr.on('data', read);
     ended.then(([code]) => reject(new Error(`the server ended with ${code}:\n${output}`)));
   });
-  const kill = () => child.kill('SIGKILL');
-  process.once('exit', kill);
+  endWithTests(child);
   await listening;
   return {
     origin: `http://127.0.0.1:${port}`,
@@ -91,7 +103,6 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     process: child,
     output: () => output,
     async stop(signal = 'SIGTERM') {
-      process.off('exit', kill);
       child.kill(signal);
       await ended;
     },
