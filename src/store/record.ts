@@ -72,6 +72,20 @@ export class Writer {
     this.length += written;
   }
 
+  raw(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** A text of ASCII characters, without its length. */
+  ascii(value: string): void {
+    this.reserve(value.length);
+    const { bytes, length } = this;
+    for (let i = 0; i < value.length; i++) bytes[length + i] = value.charCodeAt(i);
+    this.length += value.length;
+  }
+
   /** Makes room for so many more bytes. */
   reserve(size: number): void {
     if (this.length + size <= this.bytes.length) return;
@@ -92,6 +106,21 @@ export const readU32 = (bytes: Uint8Array, at: number) =>
 
 export const readText = (bytes: Uint8Array, at: number) =>
   text.decode(bytes.subarray(at + 2, at + 2 + readU16(bytes, at)));
+
+/** Names one write of one process. */
+export interface Mark {
+  /** Unix minutes. */
+  readonly minute: number;
+  readonly writer: number;
+  readonly number: number;
+}
+
+export function writeMark(writer: Writer, mark: Mark): void {
+  writer.u8(MARK);
+  writer.u16(mark.minute);
+  writer.u32(mark.writer);
+  writer.u32(mark.number);
+}
 
 /** Whether a change says more than that the visitor was seen. */
 export const addsAnything = (change: Change): boolean =>

@@ -12,7 +12,7 @@
  *
  * Reply, for each entry: status u8, device id (38 digits), length u32, the value as it was before.
  */
-import { MARK_BYTES, readU16, readU32, type Writer } from './record.ts';
+import { MARK_BYTES, type Mark, readU16, readU32, type Writer, writeMark } from './record.ts';
 
 export const VERSION = 1;
 export const HEADER = 12;
@@ -172,67 +172,67 @@ redis.call('SET', KEYS[1], compact .. string.sub(value, length + 1), 'KEEPTTL')
 return 1
 `;
 
-export interface EntryFields {
-  readonly flags: number;
-  readonly day: number;
-  readonly deviceId: string;
-  readonly mark: Uint8Array;
-  /** Writes what the visits add. */
-  readonly added: (writer: Writer) => void;
-  readonly remembered: (writer: Writer) => void;
-  readonly aliases: readonly string[];
+/** What an entry starts with; the sections, and the aliases, follow. */
+export function writeHead(
+  writer: Writer,
+  flags: number,
+  day: number,
+  deviceId: string,
+  mark: Mark,
+): void {
+  writer.u8(flags);
+  writer.u16(day);
+  writer.ascii(deviceId);
+  writeMark(writer, mark);
+}
+
+/** Starts a section, whose length stands before it; `closeSection` ends it. */
+export function openSection(writer: Writer): number {
+  writer.u32(0);
+  return writer.length;
+}
+
+export function closeSection(writer: Writer, start: number): void {
+  const end = writer.length;
+  writer.length = start - 4;
+  writer.u32(end - start);
+  writer.length = end;
+}
+
+export function writeAliases(writer: Writer, aliases: readonly string[]): void {
+  writer.u8(aliases.length);
+  for (const alias of aliases) {
+    const start = openSection(writer);
+    writer.raw(utf8.encode(alias));
+    closeSection(writer, start);
+  }
 }
 
 const utf8 = new TextEncoder();
 
-/** Writes an entry. Returns how many bytes it appends to the value, its mark included. */
-export function writeEntry(writer: Writer, entry: EntryFields): number {
-  writer.u8(entry.flags);
-  writer.u16(entry.day);
-  writeBytes(writer, utf8.encode(entry.deviceId));
-  writeBytes(writer, entry.mark);
-  const added = sized(writer, entry.added);
-  const remembered = sized(writer, entry.remembered);
-  writer.u8(entry.aliases.length);
-  for (const alias of entry.aliases) sized(writer, (w) => writeBytes(w, utf8.encode(alias)));
-  return added + remembered > 0 ? MARK_BYTES + added + remembered : 0;
-}
-
-function sized(writer: Writer, write: (writer: Writer) => void): number {
-  writer.u32(0);
-  const start = writer.length;
-  write(writer);
-  const size = writer.length - start;
-  const end = writer.length;
-  writer.length = start - 4;
-  writer.u32(size);
-  writer.length = end;
-  return size;
-}
-
-export function writeBytes(writer: Writer, bytes: Uint8Array): void {
-  writer.reserve(bytes.length);
-  writer.bytes.set(bytes, writer.length);
-  writer.length += bytes.length;
-}
-
-export interface Reply {
+/** What Redis says to an entry. */
+export class Reply {
   readonly status: number;
-  readonly deviceId: string;
   /** The value as it was before; what was wrong, in words, where the status says so. */
   readonly value: Uint8Array;
-}
+  readonly #bytes: Buffer;
+  readonly #at: number;
 
-export function* repliesOf(bytes: Buffer): Generator<Reply> {
-  for (let at = 0; at < bytes.length; ) {
-    const length = readU32(bytes, at + 1 + ID_DIGITS);
+  constructor(bytes: Buffer, at: number) {
+    this.status = bytes[at];
+    this.#bytes = bytes;
+    this.#at = at + 1;
     const start = at + 5 + ID_DIGITS;
-    yield {
-      status: bytes[at],
-      deviceId: bytes.toString('latin1', at + 1, at + 1 + ID_DIGITS),
-      value: bytes.subarray(start, start + length),
-    };
-    at = start + length;
+    this.value = bytes.subarray(start, start + readU32(bytes, start - 4));
+  }
+
+  get deviceId(): string {
+    return this.#bytes.toString('latin1', this.#at, this.#at + ID_DIGITS);
+  }
+
+  /** Where the next one starts. */
+  get end(): number {
+    return this.#at + ID_DIGITS + 4 + this.value.length;
   }
 }
 

@@ -12,7 +12,7 @@ import { type Change, Profile } from '../audience/profile.ts';
 import { aliasKey, derivedId } from './entry.ts';
 import {
   addsAnything,
-  MARK,
+  MARK_BYTES,
   readRecords,
   readU16,
   readU32,
@@ -25,23 +25,24 @@ import { nodeOf, openRedis, type RedisClient } from './redis-client.ts';
 import {
   ABSENT,
   aliasKeyOf,
+  closeSection,
   compactedOf,
   FALLBACK,
   generationOf,
   HEADER,
   NEWCOMER,
   OPT_OUT,
+  openSection,
   REPEATED,
-  type Reply,
-  repliesOf,
+  Reply,
   type ScriptOptions,
   secondsOf,
   seenOf,
   UNREADABLE,
   VERSION,
   visitorKey,
-  writeBytes,
-  writeEntry,
+  writeAliases,
+  writeHead,
 } from './redis-script.ts';
 import { type Store, StoreError, type Visit, type Visitor, type Waiter } from './store.ts';
 
@@ -58,8 +59,10 @@ export interface RedisStoreOptions extends ScriptOptions {
 
 const RETRY_MS = 100;
 const WAIT_MS = 1_000;
-/** Calls under way at the same time: the next is written while Redis works. */
-const MAX_CALLS = 2;
+/** Calls under way at the same time; when Redis has more to do, calls become larger instead. */
+const MAX_CALLS = 8;
+/** So many visitors are sent before the tick ends: Redis works on them while the others are read. */
+const EARLY = 16;
 /** Entries of a call: Redis serves nobody else meanwhile. */
 const MAX_ENTRIES = 256;
 /** A value is compacted when it has grown by as much as it had, and by so many bytes. */
@@ -284,6 +287,7 @@ export class RedisStore implements Store {
     if (!lane.queued && !lane.sent) {
       lane.queued = true;
       shard.queue.push(lane);
+      if (shard.queue.length >= EARLY && shard.calls < MAX_CALLS) this.#flush();
     }
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -314,7 +318,7 @@ export class RedisStore implements Store {
       lane.queued = false;
       if (lane.sent) {
         const { blob, from, to } = lane.sent.bytes;
-        writeBytes(writer, blob.subarray(from, to));
+        writer.raw(blob.subarray(from, to));
       } else lane.sent = this.#write(writer, lane);
     }
     const blob = Buffer.from(writer.bytes.buffer, 0, writer.length);
@@ -330,8 +334,12 @@ export class RedisStore implements Store {
         shard.error = undefined;
         shard.slow = now - begin > this.#options.patience;
         shard.since = shard.calls > 0 || shard.queue.length > 0 ? now : undefined;
-        let i = 0;
-        for (const reply of repliesOf(replies)) this.#settle(lanes[i++], reply, confirmed);
+        let at = 0;
+        for (const lane of lanes) {
+          const reply = new Reply(replies, at);
+          at = reply.end;
+          this.#settle(lane, reply, confirmed);
+        }
         this.#flush();
       },
       (error: Error) => {
@@ -391,45 +399,43 @@ export class RedisStore implements Store {
     for (const change of afterwards) day = Math.max(day, change.day);
     const given = lane.deviceId ?? first.visit.deviceId;
     const from = writer.length;
-    writeEntry(writer, {
-      flags:
-        (lane.newcomer && !isStranger ? NEWCOMER : 0) |
+    writeHead(
+      writer,
+      (lane.newcomer && !isStranger ? NEWCOMER : 0) |
         (optOut >= 0 ? OPT_OUT : 0) |
         (given === undefined ? FALLBACK : 0),
       day,
-      deviceId: given ?? derivedId(first.visit.aliases[0]),
-      mark: this.#nextMark(),
-      added: (w) => {
-        for (const [i, change] of changes.entries()) {
-          // Nothing is kept of what came before an opt-out.
-          if (i >= optOut && addsAnything(change)) writeChange(w, change);
-        }
-      },
-      remembered: (w) => {
-        for (const change of afterwards) writeChange(w, change);
-      },
-      aliases: isStranger
-        ? first.visit.aliases.map(({ dataSource, id }) => aliasKey(dataSource, id))
-        : [],
-    });
+      given ?? derivedId(first.visit.aliases[0]),
+      { minute: minuteOf(Date.now()), writer: this.#writer, number: this.#nextNumber() },
+    );
+    const added = openSection(writer);
+    for (const [i, change] of changes.entries()) {
+      // Nothing is kept of what came before an opt-out.
+      if (i >= optOut && addsAnything(change)) writeChange(writer, change);
+    }
+    closeSection(writer, added);
+    const remembered = openSection(writer);
+    for (const change of afterwards) writeChange(writer, change);
+    closeSection(writer, remembered);
+    const aliases = isStranger ? first.visit.aliases : [];
+    writeAliases(
+      writer,
+      aliases.map(({ dataSource, id }) => aliasKey(dataSource, id)),
+    );
     return { waiting, afterwards, bytes: { blob: NOTHING, from, to: writer.length } };
   }
 
-  #nextMark(): Uint8Array {
-    const writer = new Writer(11);
-    writer.u8(MARK);
-    writer.u16(minuteOf(Date.now()));
-    writer.u32(this.#writer);
+  #nextNumber(): number {
     this.#number = (this.#number + 1) >>> 0;
-    writer.u32(this.#number);
-    return writer.written();
+    return this.#number;
   }
 
   /** Decides what was sent for a visitor, and is in Redis now. */
   #settle(lane: Lane, reply: Reply, confirmed: number | undefined): void {
     const { waiting, afterwards } = lane.sent as Entry;
     lane.sent = undefined;
-    const { status, deviceId, value } = reply;
+    const { status, value } = reply;
+    const deviceId = lane.deviceId ?? reply.deviceId;
     const home = lane.deviceId === undefined ? this.#lanes.get(deviceId) : lane;
     const { waitReplicas } = this.#options;
     try {
@@ -491,7 +497,8 @@ export class RedisStore implements Store {
     if (value.length - compacted <= Math.max(MIN_GROWTH, compacted)) return;
     const key = visitorKey(this.#options.prefix, deviceId);
     const generation = Buffer.from(generationOf(value));
-    const next = Buffer.from(this.#nextMark().subarray(7));
+    const next = Buffer.alloc(4);
+    next.writeUInt32LE(this.#nextNumber());
     this.client
       .compact(key, generation, value.length, next, Buffer.from(foldedIn(value)))
       // The next visit tries again.
@@ -593,7 +600,7 @@ function foldedIn(value: Uint8Array): Uint8Array {
     const age = (now - readU16(value, at + 1) + 65_536) % 65_536;
     if (count === MARKS_KEPT || age > DAY_MINUTES) continue;
     kept.set(process, count + 1);
-    writeBytes(writer, value.subarray(at, at + 11));
+    writer.raw(value.subarray(at, at + MARK_BYTES));
   }
   writeProfile(writer, profile);
   return writer.written();

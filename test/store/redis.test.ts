@@ -111,11 +111,17 @@ describe.skipIf(!redisServer)('Redis', () => {
         expect(proxy.commands()).toEqual(['evalsha']);
       });
 
-      it('shares its command with all of the same tick', async () => {
+      it('shares its command with others of the same tick, and all of one visitor', async () => {
         await Promise.all(
-          Array.from({ length: 100 }, (_, i) => visited(store, visitOf(device(i % 40), 1))),
+          Array.from({ length: 400 }, (_, i) => visited(store, visitOf(device(i % 10), 1))),
         );
         expect(proxy.commands()).toEqual(['evalsha']);
+        proxy.reset();
+        // Eight calls under way of 16 visitors each, and the rest together.
+        await Promise.all(
+          Array.from({ length: 160 }, (_, i) => visited(store, visitOf(device(i), 1))),
+        );
+        expect(proxy.commands()).toEqual(Array(9).fill('evalsha'));
       });
 
       it('who is known by nothing and adds nothing needs none', async () => {
