@@ -1,10 +1,9 @@
 /** `npm run account -- push FILE | pull [FILE] | diff FILE`: the account, from a command line. */
 import fs from 'node:fs';
 import { type AccountDocument, differences } from './account/difference.ts';
-import { AccountError } from './account/problem.ts';
 import { compileAccount } from './account/snapshot.ts';
 import { ConfigError, readConfig } from './config.ts';
-import { openAccounts } from './engine.ts';
+import { openAccounts, reach } from './engine.ts';
 
 const HELP = `npm run account -- COMMAND
 
@@ -37,7 +36,7 @@ async function run([command, file]: readonly string[]): Promise<void> {
   fs.mkdirSync(config.DATA_DIR, { recursive: true, mode: 0o700 });
   const accounts = openAccounts(config);
   try {
-    const saved = await accounts.load();
+    const saved = await reach(config, accounts.load());
     const before = (saved?.document ?? {}) as AccountDocument;
     if (command === 'pull') {
       if (!saved) throw new ConfigError('No account has been saved yet.');
@@ -47,7 +46,9 @@ async function run([command, file]: readonly string[]): Promise<void> {
     } else if (given) {
       const lines = differences(before, given);
       console.log(lines.length > 0 ? lines.join('\n') : 'No differences.');
-      if (command === 'push') console.log(`Saved as revision ${await accounts.save(given)}.`);
+      if (command === 'push' && lines.length > 0) {
+        console.log(`Saved as revision ${await reach(config, accounts.save(given))}.`);
+      }
     }
   } finally {
     await accounts.close();
@@ -57,8 +58,6 @@ async function run([command, file]: readonly string[]): Promise<void> {
 try {
   await run(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof ConfigError || error instanceof AccountError)) {
-    console.error((error as Error).message);
-  } else console.error(error.message);
+  console.error((error as Error).message);
   process.exit(1);
 }

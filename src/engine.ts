@@ -1,11 +1,12 @@
 /** The engine that the settings ask for: embedded, or Redis. */
 import fs from 'node:fs';
+import { AccountError } from './account/problem.ts';
 import { type Config, ConfigError } from './config.ts';
 import { AccountFile } from './store/account-file.ts';
 import { AccountRedis } from './store/account-redis.ts';
 import { EmbeddedStore } from './store/embedded.ts';
 import { RedisStore } from './store/redis.ts';
-import { type RedisAddress, readRedisAddress } from './store/redis-address.ts';
+import { inWords, type RedisAddress, readRedisAddress } from './store/redis-address.ts';
 import { openRedis } from './store/redis-client.ts';
 import type { AccountStore, Store } from './store/store.ts';
 
@@ -34,6 +35,19 @@ export function openAccounts(config: Config): AccountStore {
   const { prefix, profileDays, newcomerDays, ca } = connectionOf(config, address);
   const scripts = { prefix, profileDays, newcomerDays };
   return new AccountRedis(() => openRedis(address, scripts, ca), prefix);
+}
+
+/** Says in words for the person who starts a program that Redis is not there. */
+export async function reach<Value>(config: Config, answer: Promise<Value>): Promise<Value> {
+  try {
+    return await answer;
+  } catch (error) {
+    const address = readRedisAddress(config.REDIS_URL);
+    if (!address || error instanceof AccountError) throw error;
+    throw new ConfigError(
+      `REDIS_URL: ${inWords(address)}: ${(error as Error).message}\n  start it, or write where it is`,
+    );
+  }
 }
 
 function connectionOf(config: Config, address: RedisAddress) {

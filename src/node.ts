@@ -15,8 +15,7 @@ import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import { Guard } from './collect/guard.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
-import { openAccounts, openStore } from './engine.ts';
-import { inWords, readRedisAddress } from './store/redis-address.ts';
+import { openAccounts, openStore, reach } from './engine.ts';
 import type { AccountStore, Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
 
@@ -126,19 +125,6 @@ async function openAccount(
   if (saved !== undefined) return { snapshot: compileAccount(saved.document), isDemo: false };
   const { demoAccount } = await import('./demo/account.ts');
   return { snapshot: compileAccount(demoAccount({ inbox })), isDemo: true };
-}
-
-/** Says in words for the person who starts the server that Redis is not there. */
-async function reach<Value>(config: Config, answer: Promise<Value>): Promise<Value> {
-  try {
-    return await answer;
-  } catch (error) {
-    const address = readRedisAddress(config.REDIS_URL);
-    if (!address || error instanceof AccountError) throw error;
-    throw new ConfigError(
-      `REDIS_URL: ${inWords(address)}: ${(error as Error).message}\n  start it, or write where it is`,
-    );
-  }
 }
 
 /**

@@ -28,10 +28,25 @@ describe('settings', () => {
     ['DEMO_PORT', 'abc'],
     ['LOG_LEVEL', 'loud'],
     ['REGION', '256'],
+    ['REDIS_URL', 'localhost'],
+    ['REDIS_PREFIX', 'a b'],
+    ['REDIS_WAIT_REPLICAS', '11'],
+    ['WORKERS', '0'],
+    ['WORKERS', 'many'],
+    ['SHUTDOWN_MS', '10'],
   ])('%s=%s is refused, with what to write', (name, value) => {
     const read = () => readConfig({ [name]: value });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(new RegExp(`${name}: "${value}" is not possible\\n {4}write `));
+  });
+
+  it('show no password, though it is what was wrong', () => {
+    const read = () => readConfig({ REDIS_URL: 'redis://user:secret@host:port' });
+    expect(read).toThrow(/REDIS_URL: "redis:\/\/…@host:port"/);
+  });
+
+  it('of workers may follow the processors', () => {
+    expect(readConfig({ WORKERS: 'auto' }).WORKERS).toBeGreaterThanOrEqual(1);
   });
 
   it('that are wrong are named all at once', () => {

@@ -1,9 +1,9 @@
 /** What one account document changes of another. */
 
 /** An account document, as far as it is compared. */
-export type AccountDocument = Record<string, readonly Record<string, unknown>[] | undefined>;
+export type AccountDocument = Readonly<Record<string, unknown>>;
 
-/** What stands for an entry of each list. */
+/** What stands for an entry of each list; mappings are told apart by their segment. */
 const IDS: Readonly<Record<string, string>> = {
   dataSources: 'dataSourceId',
   folders: 'folderId',
@@ -13,11 +13,17 @@ const IDS: Readonly<Record<string, string>> = {
   sites: 'siteId',
 };
 
+type Entry = Readonly<Record<string, unknown>>;
+
 /** The differences, a line each: + new, - gone, ~ changed. */
 export function differences(before: AccountDocument, after: AccountDocument): string[] {
-  return Object.entries(IDS).flatMap(([list, idName]) => {
+  const [own, ownNow] = [before, after].map((document) =>
+    Object.fromEntries(Object.entries(document).filter(([name]) => !(name in IDS))),
+  );
+  const ofAccount = changes(own, ownNow, '');
+  const lists = Object.entries(IDS).flatMap(([list, idName]) => {
     const byId = (document: AccountDocument) =>
-      new Map((document[list] ?? []).map((entry) => [entry[idName], entry]));
+      new Map(((document[list] ?? []) as Entry[]).map((entry) => [entry[idName], entry]));
     const [old, now] = [byId(before), byId(after)];
     const ids = [...new Set([...old.keys(), ...now.keys()])];
     return ids.flatMap((id) => {
@@ -25,18 +31,33 @@ export function differences(before: AccountDocument, after: AccountDocument): st
       const name = `${list} ${id} ${JSON.stringify((is ?? was)?.name ?? '')}`;
       if (!was) return [`+ ${name}`];
       if (!is) return [`- ${name}`];
-      const fields = [...new Set([...Object.keys(was), ...Object.keys(is)])];
-      const changed = fields.filter((field) => !same(was[field], is[field]));
-      if (changed.length === 0) return [];
-      const lines = changed.map((f) => `    ${f}: ${shown(was[f])} → ${shown(is[f])}`);
-      return [`~ ${name}`, ...lines];
+      const changed = changes(was, is, '');
+      return changed.length === 0 ? [] : [`~ ${name}`, ...changed];
     });
   });
+  return [...(ofAccount.length > 0 ? ['~ account', ...ofAccount] : []), ...lists];
+}
+
+/** The innermost values that differ, with their paths. */
+function changes(before: unknown, after: unknown, path: string): string[] {
+  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  const [old, now] = [partsOf(before), partsOf(after)];
+  if (!old || !now) return [`    ${path}: ${shown(before)} → ${shown(after)}`];
+  return [...new Set([...old.keys(), ...now.keys()])].flatMap((key) => {
+    const inner = path && !key.startsWith('[') ? `${path}.${key}` : `${path}${key}`;
+    return changes(old.get(key), now.get(key), inner);
+  });
+}
+
+function partsOf(value: unknown): Map<string, unknown> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (!Array.isArray(value)) return new Map(Object.entries(value));
+  return new Map(
+    value.map((item, i) => [item?.sid === undefined ? `[${i}]` : `[sid ${item.sid}]`, item]),
+  );
 }
 
 function shown(value: unknown): string {
   const text = value === undefined ? '(none)' : JSON.stringify(value);
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 }
-
-const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);

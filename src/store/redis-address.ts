@@ -37,15 +37,25 @@ export function readRedisAddress(text: string): RedisAddress | undefined {
     return undefined;
   }
   if (kind === 'single' && hosts.length > 1) return undefined;
+  const [username, given] = [user, password].map((encoded) => encoded && decoded(encoded));
+  if (username === false || given === false) return undefined;
   return {
     kind: kind as RedisAddress['kind'],
     tls: scheme === 'rediss',
-    username: user ? decodeURIComponent(user) : undefined,
-    password: password === undefined ? undefined : decodeURIComponent(password),
+    username: username || undefined,
+    password: given || undefined,
     hosts,
     primary,
     db: Number(db),
   };
+}
+
+function decoded(text: string): string | false {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return false;
+  }
 }
 
 /** The address in words, without user and password. */

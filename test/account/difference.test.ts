@@ -21,6 +21,28 @@ it.each<[string, AccountDocument, AccountDocument, string[]]>([
     ['~ traits 1 "Home"', '    ttl: 3 → (none)', '    folderId: (none) → 2'],
   ],
   ['another order', document(trait, { sid: 2 }), document({ sid: 2 }, trait), []],
+  [
+    'which mapping, wherever it stands',
+    document({
+      sid: 1,
+      mappings: [
+        { sid: 7, url: 'a' },
+        { sid: 8, url: 'b' },
+      ],
+    }),
+    document({ sid: 1, mappings: [{ sid: 9 }, { sid: 8, url: 'c' }, { sid: 7, url: 'a' }] }),
+    [
+      '~ traits 1 ""',
+      '    mappings[sid 8].url: "b" → "c"',
+      '    mappings[sid 9]: (none) → {"sid":9}',
+    ],
+  ],
+  [
+    'what is of the whole account',
+    { organizationId: 'A' },
+    { organizationId: 'B' },
+    ['~ account', '    organizationId: "A" → "B"'],
+  ],
 ])('shows %s', (_, before, after, lines) => {
   expect(differences(before, after)).toEqual(lines);
 });

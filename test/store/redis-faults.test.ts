@@ -1,8 +1,17 @@
 /** Real servers on a real Redis that is killed, stopped, mute or late; and several of them. */
+import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { openAccounts } from '../../src/engine.ts';
 import { type RedisProxy, startProxy } from '../proxy.ts';
 import { type RunningRedis, redisServer, startRedis, until } from '../redis.ts';
-import { freePort, type RunningServer, type ServerOptions, startServer } from '../server.ts';
+import {
+  freePort,
+  type RunningServer,
+  type ServerOptions,
+  startServer,
+  temporaryFolder,
+} from '../server.ts';
 import { device } from './workbench.ts';
 
 const accountWith = (traitRule: string, name = 'Home') => ({
@@ -223,6 +232,53 @@ describe.skipIf(!redisServer)('a Redis', () => {
     expect(counts.every((count, n) => count >= calls.acknowledged[n])).toBe(true);
   });
 
+  it('that stays away until the bound is reached costs what is beyond it, and that is logged', async () => {
+    const one = await redis();
+    const proxy = await proxyOf(one);
+    const server = await start(`redis://127.0.0.1:${proxy.port}`, { MAX_WAITING: '25' });
+    proxy.blackHole();
+    for (let i = 0; i < 40; i++) {
+      const response = await fetch(`${server.origin}/event?d_uuid=${device(0)}&c_page=home`);
+      expect(response.status).toBe(200);
+      expect(response.headers.get('x-error')).toBe('200');
+    }
+    const logged = () =>
+      [...server.output().matchAll(/"visits":(\d+).*visits were not kept/g)].map(([, n]) =>
+        Number(n),
+      );
+    await until('it is logged', () => sum(logged()) === 15);
+    proxy.heal();
+    await until('ready', () => isReady(server));
+    expect(await countsAt(server, 1)).toEqual([25]);
+  });
+
+  it('that is away when the server stops does not hold it up, and what is lost is logged', async () => {
+    const one = await redis();
+    const server = await start(one.url, { SHUTDOWN_MS: '1500' });
+    one.signal('SIGSTOP');
+    for (let i = 0; i < 7; i++) {
+      await fetch(`${server.origin}/event?d_uuid=${device(0)}&c_page=home`);
+    }
+    const begin = performance.now();
+    await server.stop('SIGTERM');
+    expect(performance.now() - begin).toBeLessThan(3_000);
+    expect(server.output()).toMatch(/"visits":7.*visits were not written/);
+  });
+
+  it('that comes back while the server stops still gets everything', async () => {
+    const one = await redis();
+    const server = await start(one.url);
+    one.signal('SIGSTOP');
+    for (let i = 0; i < 7; i++) {
+      await fetch(`${server.origin}/event?d_uuid=${device(0)}&c_page=home`);
+    }
+    const stopped = server.stop('SIGTERM');
+    await pause(300);
+    one.signal('SIGCONT');
+    await stopped;
+    expect(await countsAt(await start(one.url), 1)).toEqual([7]);
+  });
+
   it('that is not there is named at the start, without the password', async () => {
     const url = `redis://user:secret@127.0.0.1:${await freePort()}`;
     const error: Error = await start(url).then(
@@ -254,14 +310,8 @@ describe.skipIf(!redisServer)('several servers on one Redis', () => {
       }
     };
     const asking = Promise.all([ask(a), ask(a), ask(b), ask(b)]);
-    const { compileAccount } = await import('../../src/account/snapshot.ts');
-    const { AccountRedis } = await import('../../src/store/account-redis.ts');
-    const { openRedis } = await import('../../src/store/redis-client.ts');
-    const { readRedisAddress } = await import('../../src/store/redis-address.ts');
-    const scripts = { prefix: 'sy:', profileDays: 1, newcomerDays: 1 };
-    const address = readRedisAddress(one.url);
-    if (!address) throw new Error('no address');
-    const accounts = new AccountRedis(() => openRedis(address, scripts), 'sy:');
+    const accounts = openAccounts(readConfig({ REDIS_URL: one.url }));
+    await accounts.load();
     const took: number[] = [];
     for (let sid = 11; sid < 61; sid += 10) {
       const next = {
@@ -269,7 +319,6 @@ describe.skipIf(!redisServer)('several servers on one Redis', () => {
         traits: [{ ...account.traits[0], sid }],
         segments: [{ ...account.segments[0], sid: sid + 1, segmentRule: `${sid}T` }],
       };
-      compileAccount(next);
       const begin = performance.now();
       await accounts.save(next);
       await until('both', () => seen.get(a) === String(sid) && seen.get(b) === String(sid), 1_000);
@@ -279,7 +328,32 @@ describe.skipIf(!redisServer)('several servers on one Redis', () => {
     await asking;
     await accounts.close();
     expect(wrong).toEqual([]);
-    console.log(`in force on both after ${took.map(Math.round).join(', ')} ms`);
+    console.log(`in force on both ${took.map(Math.round).join(', ')} ms after it was saved`);
+  });
+});
+
+describe.skipIf(!redisServer)('a server that missed the message of a saved account', () => {
+  it('has it in force within a second all the same', async () => {
+    const one = await redis();
+    const server = await start(one.url);
+    const traits = async () => {
+      const response = await fetch(`${server.origin}/event?c_page=home&d_rtbd=json&d_cts=1`);
+      return ((await response.json()) as { traits: number[] }).traits;
+    };
+    expect(await traits()).toEqual([1]);
+    const next = { ...account, traits: [{ ...account.traits[0], sid: 9 }], segments: [] };
+    // Written without a message.
+    await one.cli('hset', 'sy:account', 'revision', '77', 'document', JSON.stringify(next));
+    await until('it is in force', async () => (await traits())[0] === 9, 1_000);
+  });
+
+  it('says so where it cannot be taken over, and goes on with the one before', async () => {
+    const one = await redis();
+    const server = await start(one.url);
+    await one.cli('hset', 'sy:account', 'revision', '77', 'document', '{"traits":[{}]}');
+    await until('it says so', async () => (await readiness(server)).includes('revision 77'));
+    const response = await fetch(`${server.origin}/event?c_page=home&d_rtbd=json&d_cts=1`);
+    expect(await response.json()).toMatchObject({ traits: [1] });
   });
 });
 
@@ -290,7 +364,6 @@ describe('WORKERS', () => {
       environment: { WORKERS: '3', MAX_CALLS_PER_ID: '0' },
     });
     servers.push(server);
-    const { execFileSync } = await import('node:child_process');
     const workers = () =>
       execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(server.process.pid)])
         .toString()

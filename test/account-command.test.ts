@@ -1,0 +1,118 @@
+/** `npm run account`, as one types it. */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type RunningRedis, redisServer, startRedis } from './redis.ts';
+import { freePort, temporaryFolder } from './server.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const account = (name = 'Home', rule = 'c_page == "home"') => ({
+  organizationId: 'org',
+  dataSources: [{ dataSourceId: 1, name: 'Own' }],
+  folders: [],
+  traits: [{ sid: 1, name, traitType: 'RULE_BASED_TRAIT', traitRule: rule, dataSourceId: 1 }],
+  segments: [],
+  destinations: [],
+  sites: [{ siteId: 1, name: 'Shop', domains: ['shop.test'] }],
+});
+
+let redis: RunningRedis;
+beforeAll(async () => {
+  if (redisServer) redis = await startRedis();
+});
+afterAll(() => redis?.stop());
+
+describe.each([
+  ['the embedded store', true, () => ({ DATA_DIR: temporaryFolder() })],
+  [
+    'Redis',
+    redisServer !== undefined,
+    () => ({
+      REDIS_URL: redis.url,
+      REDIS_PREFIX: `p${Math.random()}:`,
+      DATA_DIR: temporaryFolder(),
+    }),
+  ],
+])('the account command on %s', (_, isThere, environmentOf) => {
+  let environment: Record<string, string>;
+  let folder: string;
+  beforeEach(() => {
+    environment = environmentOf();
+    folder = temporaryFolder();
+  });
+  const file = (document: unknown) => {
+    const name = path.join(folder, 'account.json');
+    fs.writeFileSync(name, JSON.stringify(document));
+    return name;
+  };
+  const run = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['src/account-command.ts', ...args],
+      { cwd: root, env: { PATH: process.env.PATH, ...environment }, encoding: 'utf8' },
+    );
+    return { status, stdout, stderr };
+  };
+
+  it.runIf(isThere)('pushes, pulls and tells the difference', () => {
+    expect(run('pull')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/No account has been saved/),
+    });
+    expect(run('push', file(account()))).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/\+ traits 1 "Home"\n.*Saved as revision \d+\./s),
+    });
+    expect(JSON.parse(run('pull').stdout)).toEqual(account());
+    expect(run('push', file(account())).stdout).toBe('No differences.\n');
+    const next = account('House');
+    expect(run('diff', file(next)).stdout).toBe('~ traits 1 "House"\n    name: "Home" → "House"\n');
+    expect(JSON.parse(run('pull').stdout)).toEqual(account());
+    expect(run('push', file(next)).stdout).toMatch(/Saved as revision \d+\./);
+    const copy = path.join(folder, 'copy.json');
+    expect(run('pull', copy)).toMatchObject({ status: 0, stdout: '' });
+    expect(JSON.parse(fs.readFileSync(copy, 'utf8'))).toEqual(next);
+  });
+
+  it.runIf(isThere)('refuses what is wrong, and leaves what is in force', () => {
+    run('push', file(account()));
+    expect(run('push', file(account('Home', 'c_page = "home"')))).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/traits\[0\]\.traitRule: found "="/),
+    });
+    expect(JSON.parse(run('pull').stdout)).toEqual(account());
+  });
+});
+
+describe('the account command', () => {
+  const run = (args: string[], environment: Record<string, string> = {}) =>
+    spawnSync(process.execPath, ['src/account-command.ts', ...args], {
+      cwd: root,
+      env: { PATH: process.env.PATH, DATA_DIR: temporaryFolder(), ...environment },
+      encoding: 'utf8',
+    });
+
+  it.each([
+    ['nothing', [], 0, /push FILE/],
+    ['--help', ['--help'], 0, /push FILE/],
+    ['what it does not know', ['put', 'x.json'], 1, /push FILE/],
+    ['no file', ['push'], 1, /push FILE/],
+    ['a file that is not there', ['push', 'none.json'], 1, /none\.json.*\n {2}write the path/],
+    ['a file that is no JSON', ['diff', 'README.md'], 1, /README\.md.*\n {2}write the path/],
+  ])('given %s says what to write', (_, args, status, words) => {
+    const told = run(args);
+    expect(told.status).toBe(status);
+    expect(status === 0 ? told.stdout : told.stderr).toMatch(words);
+  });
+
+  it('says where Redis is not', async () => {
+    const port = await freePort();
+    const told = run(['pull'], { REDIS_URL: `redis://u:secret@127.0.0.1:${port}` });
+    expect(told.status).toBe(1);
+    expect(told.stderr).toContain(`Redis at 127.0.0.1:${port}`);
+    expect(told.stderr).not.toContain('secret');
+  });
+});
