@@ -9,7 +9,7 @@ import vm from 'node:vm';
 import { type ServerType, serve } from '@hono/node-server';
 import pino from 'pino';
 import { AccountError } from './account/problem.ts';
-import { compileAccount, type Snapshot } from './account/snapshot.ts';
+import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
@@ -78,7 +78,7 @@ async function serveCalls(config: Config): Promise<void> {
   accounts.watch(async ({ revision, document }) => {
     try {
       // Calls that are under way keep the snapshot that they have.
-      snapshot = compileAccount(document);
+      snapshot = await compileAccountInTurns(document);
       accountProblem = undefined;
       log.info({ revision }, 'account taken over');
     } catch (error) {

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { type Problem, problemsOf } from './problem.ts';
+import type { Turns } from './turns.ts';
 
 // Compiled validators need `new Function`, which Workers forbid.
 z.config({ jitless: true });
@@ -262,10 +263,31 @@ export type DestinationDocument = z.output<typeof destinationSchema>;
 export type MappingDocument = z.output<typeof mappingSchema>;
 export type SiteDocument = z.output<typeof siteSchema>;
 
-/** Reads a document; either it or everything that is wrong with its shape. */
-export function readDocument(
+/** The lists of a document, whose entries are read one by one. */
+const LISTS = ['dataSources', 'folders', 'traits', 'segments', 'destinations', 'sites'] as const;
+const frameSchema = accountSchema.extend(
+  Object.fromEntries(LISTS.map((list) => [list, z.array(z.unknown())])),
+);
+
+/** Reads a document, pausing after each entry; either it or everything that is wrong with its shape. */
+export function* readDocument(
   input: unknown,
-): { document: AccountDocument } | { problems: Problem[] } {
-  const result = accountSchema.safeParse(input, { reportInput: true });
-  return result.success ? { document: result.data } : { problems: problemsOf(result.error) };
+): Turns<{ document: AccountDocument } | { problems: Problem[] }> {
+  const frame = frameSchema.safeParse(input);
+  const document: Record<string, unknown> = { ...frame.data };
+  let isRight = frame.success;
+  for (const list of isRight ? LISTS : []) {
+    const entrySchema: z.ZodType = accountSchema.shape[list].element;
+    const entries: unknown[] = [];
+    for (const entry of document[list] as unknown[]) {
+      yield;
+      const { success, data } = entrySchema.safeParse(entry);
+      isRight &&= success;
+      entries.push(data);
+    }
+    document[list] = entries;
+  }
+  if (isRight) return { document: document as AccountDocument };
+  const whole = accountSchema.safeParse(input, { reportInput: true });
+  return whole.success ? { document: whole.data } : { problems: problemsOf(whole.error) };
 }

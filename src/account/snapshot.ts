@@ -24,6 +24,7 @@ import { FolderTree } from './folders.ts';
 import { AccountError, type Problem } from './problem.ts';
 import { salvage } from './salvage.ts';
 import { Sites } from './sites.ts';
+import { atOnce, inTurns, type Turns } from './turns.ts';
 
 /** What one account may hold. Source: user guide, usage limits. */
 export const LIMITS = {
@@ -66,39 +67,58 @@ export interface Snapshot {
 }
 
 /** @throws AccountError with every problem of the document */
-export function compileAccount(input: unknown): Snapshot {
-  const read = readDocument(input);
+export const compileAccount = (input: unknown): Snapshot => atOnce(compiling(input));
+
+/**
+ * Compiles while requests are answered: an account at the field's limits takes seconds.
+ *
+ * @throws AccountError with every problem of the document
+ */
+export const compileAccountInTurns = (input: unknown): Promise<Snapshot> =>
+  inTurns(compiling(input));
+
+function* compiling(input: unknown): Turns<Snapshot> {
+  const read = yield* readDocument(input);
   const problems: Problem[] = [];
   if ('problems' in read) {
     const { document, inWhole } = salvage(input);
-    compile(document, problems);
+    yield* compile(document, problems);
     throw new AccountError([...read.problems, ...inWhole(problems)]);
   }
-  const snapshot = compile(read.document, problems);
+  const snapshot = yield* compile(read.document, problems);
   if (problems.length > 0) throw new AccountError(problems);
   return snapshot;
 }
 
-function compile(document: AccountDocument, problems: Problem[]): Snapshot {
+function* compile(document: AccountDocument, problems: Problem[]): Turns<Snapshot> {
   checkLimits(document, problems);
-  checkUnique(document, problems);
+  yield* checkUnique(document, problems);
   const dataSources = new Map(document.dataSources.map((d) => [d.dataSourceId, d]));
   const folders = new FolderTree(document.folders, problems);
-  const traits = compileTraits(document.traits, dataSources, folders, problems);
-  const traitPlaces = new Map(traits.map(({ sid }, place) => [sid, place]));
+  const traits = yield* compileTraits(document.traits, dataSources, folders, problems);
+  const traitPlaces = new Map<number, number>();
+  for (const [place, { sid }] of traits.entries()) {
+    yield;
+    traitPlaces.set(sid, place);
+  }
   const place = (sid: number) => traitPlaces.get(sid) ?? -1;
-  const rules = document.segments.map((segment, i) =>
-    compileSegmentRule(segment, i, traits, place, problems),
-  );
+  const rules: (SegmentRule | undefined)[] = [];
+  for (const [i, segment] of document.segments.entries()) {
+    yield;
+    rules.push(compileSegmentRule(segment, i, traits, place, problems));
+  }
 
-  const restrictions = new RestrictionsOfTraits(document, traits);
+  const restrictions = yield* RestrictionsOfTraits.of(document, traits);
   const segmentPlaces = new Map(document.segments.map(({ sid }, at) => [sid, at]));
   const bySegment: Mapping[][] = document.segments.map(() => []);
   const siteIds = new Set(document.sites.map(({ siteId }) => siteId));
-  const destinations = document.destinations.map((d, i) => {
+  const destinations: Destination[] = [];
+  for (const [i, d] of document.destinations.entries()) {
     const path = `destinations[${i}]`;
     const destination = compileDestination(d, path, siteIds, problems);
-    d.mappings?.forEach((m, j) => {
+    destinations.push(destination);
+    for (const [j, m] of (d.mappings ?? []).entries()) {
+      yield;
       const mappingPath = `${path}.mappings[${j}]`;
       const at = segmentPlaces.get(m.sid) ?? -1;
       if (at === -1) {
@@ -116,9 +136,8 @@ function compile(document: AccountDocument, problems: Problem[]): Snapshot {
         problems,
       });
       if (mapping && at !== -1 && m.elementStatus === 'active') bySegment[at].push(mapping);
-    });
-    return destination;
-  });
+    }
+  }
 
   const cookieDestinations = destinations.filter((d) => d.kind === 'cookie');
   const segments = document.segments.map(
@@ -136,8 +155,8 @@ function compile(document: AccountDocument, problems: Problem[]): Snapshot {
     destinations,
     sites: new Sites(document.sites),
     traitPlaces,
-    traitIndex: new TraitIndex(traits.map(({ rule }) => rule)),
-    segmentIndex: new SegmentIndex(
+    traitIndex: yield* TraitIndex.build(traits.map(({ rule }) => rule)),
+    segmentIndex: yield* SegmentIndex.build(
       rules.map((rule, at) => (segments[at].active ? rule : undefined)),
       place,
     ),
@@ -172,10 +191,27 @@ function checkLimits(document: AccountDocument, problems: Problem[]): void {
   }
 }
 
-function checkUnique(document: AccountDocument, problems: Problem[]): void {
-  const check = (places: [id: number | string, path: string][], what: string) => {
-    const first = new Map<number | string, string>();
-    for (const [id, path] of places) {
+function* checkUnique(document: AccountDocument, problems: Problem[]): Turns<void> {
+  const { dataSources, folders, traits, segments, destinations, sites } = document;
+  // Traits and segments share one id space.
+  const sids = new Map<number | string, string>();
+  const fields: [list: string, entries: readonly object[], field: string, what: string][] = [
+    ['dataSources', dataSources, 'dataSourceId', 'an id of its own'],
+    ['folders', folders, 'folderId', 'an id of its own'],
+    ['traits', traits, 'sid', OWN_SID],
+    ['segments', segments, 'sid', OWN_SID],
+    ['destinations', destinations, 'destinationId', 'an id of its own'],
+    ['sites', sites, 'siteId', 'an id of its own'],
+    ['dataSources', dataSources, 'integrationCode', 'an integration code of its own'],
+  ];
+  for (const [list, entries, field, what] of fields) {
+    const first = field === 'sid' ? sids : new Map<number | string, string>();
+    for (const [i, entry] of entries.entries()) {
+      yield;
+      const id = (entry as Record<string, number | string | null | undefined>)[field];
+      // Codes may be left out.
+      if (id === undefined || id === null) continue;
+      const path = `${list}[${i}].${field}`;
       const other = first.get(id);
       if (other === undefined) first.set(id, path);
       else {
@@ -186,34 +222,21 @@ function checkUnique(document: AccountDocument, problems: Problem[]): void {
         });
       }
     }
-  };
-  const ids = <T>(list: string, items: readonly T[], field: keyof T & string) =>
-    items.map((item, i): [number, string] => [Number(item[field]), `${list}[${i}].${field}`]);
-  const { dataSources, folders, traits, segments, destinations, sites } = document;
-  check(ids('dataSources', dataSources, 'dataSourceId'), 'an id of its own');
-  check(ids('folders', folders, 'folderId'), 'an id of its own');
-  check(
-    [...ids('traits', traits, 'sid'), ...ids('segments', segments, 'sid')],
-    'an id of its own: traits and segments share one id space',
-  );
-  check(ids('destinations', destinations, 'destinationId'), 'an id of its own');
-  check(ids('sites', sites, 'siteId'), 'an id of its own');
-  check(
-    dataSources.flatMap(({ integrationCode }, i): [string, string][] =>
-      integrationCode ? [[integrationCode, `dataSources[${i}].integrationCode`]] : [],
-    ),
-    'an integration code of its own',
-  );
+  }
 }
 
-function compileTraits(
+const OWN_SID = 'an id of its own: traits and segments share one id space';
+
+function* compileTraits(
   documents: readonly TraitDocument[],
   dataSources: ReadonlyMap<number, unknown>,
   folders: FolderTree,
   problems: Problem[],
-): Trait[] {
+): Turns<Trait[]> {
   const folderTraits = folders.placesByFolder(documents);
-  return documents.map((document, i): Trait => {
+  const traits: Trait[] = [];
+  for (const [i, document] of documents.entries()) {
+    yield;
     const path = `traits[${i}]`;
     const { sid, name, traitType, dataSourceId } = document;
     const folderId = document.folderId || undefined;
@@ -238,7 +261,7 @@ function compileTraits(
         instead: 'write the folder whose traits it sums up',
       });
     }
-    return {
+    traits.push({
       sid,
       name,
       type: traitType,
@@ -248,8 +271,9 @@ function compileTraits(
       onboarded: traitType === 'ON_BOARDED_TRAIT',
       rule: compileTraitRule(document, path, problems),
       folders: folders.above(traitType === 'FOLDER_TRAIT' ? undefined : folderId, folderTraits),
-    };
-  });
+    });
+  }
+  return traits;
 }
 
 function compileTraitRule(
@@ -328,19 +352,26 @@ function parsed<Rule>(parse: () => Rule, path: string, problems: Problem[]): Rul
 class RestrictionsOfTraits {
   readonly #byTrait = new Map<number, number>();
 
-  constructor({ dataSources }: AccountDocument, traits: readonly Trait[]) {
+  static *of(
+    { dataSources }: AccountDocument,
+    traits: readonly Trait[],
+  ): Turns<RestrictionsOfTraits> {
     const bySource = new Map(
       dataSources.map((d) => [d.dataSourceId, bitsOf(d.dataExportRestrictions)]),
     );
     const own = traits.map(({ dataSource }) => bySource.get(dataSource) ?? 0);
     const all = [...own];
     // A folder trait tells of all the traits that it sums up.
-    traits.forEach(({ folders }, i) => {
+    for (const [i, { folders }] of traits.entries()) {
+      yield;
       for (const folder of folders) all[folder] |= own[i];
-    });
-    traits.forEach(({ sid }, i) => {
-      this.#byTrait.set(sid, all[i]);
-    });
+    }
+    const restrictions = new RestrictionsOfTraits();
+    for (const [i, { sid }] of traits.entries()) {
+      yield;
+      restrictions.#byTrait.set(sid, all[i]);
+    }
+    return restrictions;
   }
 
   of(rule: SegmentRule): number {

@@ -22,34 +22,48 @@ export class SegmentIndex {
   readonly #stamp: Uint32Array;
   #generation = 0;
 
-  /**
-   * @param rules a rule for each segment, undefined for a segment that never holds
-   * @param place where the account keeps a trait, by its id
-   */
-  constructor(rules: readonly (SegmentRule | undefined)[], place: (trait: number) => number) {
+  private constructor(
+    rules: readonly (SegmentRule | undefined)[],
+    place: (trait: number) => number,
+  ) {
     this.#stamp = new Uint32Array(rules.length);
     this.#rules = rules;
     this.#place = place;
     this.#holds = new Array(rules.length).fill(undefined);
+  }
+
+  /**
+   * Builds an index, pausing after each rule.
+   *
+   * @param rules a rule for each segment, undefined for a segment that never holds
+   * @param place where the account keeps a trait, by its id
+   */
+  static *build(
+    rules: readonly (SegmentRule | undefined)[],
+    place: (trait: number) => number,
+  ): Generator<void, SegmentIndex, void> {
+    const built = new SegmentIndex(rules, place);
     const popularity = new Map<number, number>();
     for (const rule of rules) {
-      if (rule) {
-        for (const t of traitsOf(rule)) popularity.set(t, (popularity.get(t) ?? 0) + 1);
-      }
+      yield;
+      if (!rule) continue;
+      for (const t of traitsOf(rule)) popularity.set(t, (popularity.get(t) ?? 0) + 1);
     }
-    rules.forEach((rule, segment) => {
-      if (!rule) return;
+    for (const [segment, rule] of rules.entries()) {
+      yield;
+      if (!rule) continue;
       const { anchors } = coverOf(rule, conditionOnNothing, (condition) => ({
         anchors: mentions(condition),
         cost: mentions(condition).reduce((sum, t) => sum + (popularity.get(t) ?? 0), 0),
       }));
       for (const trait of new Set(anchors)) {
         const at = place(trait);
-        const segments = this.#byTrait.get(at);
+        const segments = built.#byTrait.get(at);
         if (segments) segments.push(segment);
-        else this.#byTrait.set(at, [segment]);
+        else built.#byTrait.set(at, [segment]);
       }
-    });
+    }
+    return built;
   }
 
   /** Places of the segments that hold, in no particular order. */

@@ -26,22 +26,32 @@ export class TraitIndex {
   readonly #stamp: Uint32Array;
   #generation = 0;
 
-  /** @param rules a rule for each trait, undefined for a trait that no signal realizes */
-  constructor(rules: readonly (TraitRule | undefined)[]) {
+  private constructor(rules: readonly (TraitRule | undefined)[]) {
     this.#stamp = new Uint32Array(rules.length);
     this.#rules = rules;
     this.#holds = new Array(rules.length).fill(undefined);
+  }
+
+  /**
+   * Builds an index, pausing after each rule.
+   *
+   * @param rules a rule for each trait, undefined for a trait that no signal realizes
+   */
+  static *build(rules: readonly (TraitRule | undefined)[]): Generator<void, TraitIndex, void> {
+    const built = new TraitIndex(rules);
     const popularity = new Map<string, number>();
     for (const rule of rules) {
+      yield;
       if (!rule) continue;
       for (const leaf of leavesOf(rule)) {
-        this.#mentioned.add(leaf.key);
+        built.#mentioned.add(leaf.key);
         const drawer = drawerOf(leaf);
         popularity.set(drawer, (popularity.get(drawer) ?? 0) + 1);
       }
     }
-    rules.forEach((rule, trait) => {
-      if (!rule) return;
+    for (const [trait, rule] of rules.entries()) {
+      yield;
+      if (!rule) continue;
       const { anchors } = coverOf(
         rule,
         () => false,
@@ -50,9 +60,13 @@ export class TraitIndex {
           cost: (popularity.get(drawerOf(comparison)) ?? 0) * roughness(comparison),
         }),
       );
-      for (const comparison of anchors) this.#file(comparison, trait);
-    });
-    for (const index of this.#keys.values()) index.seal();
+      for (const comparison of anchors) built.#file(comparison, trait);
+    }
+    for (const index of built.#keys.values()) {
+      yield;
+      index.seal();
+    }
+    return built;
   }
 
   /** Whether any rule looks at the key at all. */

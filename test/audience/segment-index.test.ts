@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { atOnce } from '../../src/account/turns.ts';
 import { HeldTraits } from '../../src/audience/holdings.ts';
 import { SegmentIndex } from '../../src/audience/segment-index.ts';
 import {
@@ -23,7 +24,7 @@ describe('the index finds what asking every rule finds', () => {
     const visitors = fc.array(visits, { minLength: 1, maxLength: 5 });
     fc.assert(
       fc.property(accounts, rules, visitors, (account, rules, visitors) => {
-        const index = new SegmentIndex(rules, account.place);
+        const index = atOnce(SegmentIndex.build(rules, account.place));
         const every = rules.map((rule) => rule && compileSegmentRule(rule, account.place));
         const visitor = new HeldTraits(account.terms, account.places);
         for (const visits of visitors) {
@@ -64,9 +65,11 @@ describe('places of the segments that hold', () => {
     ['two ways not to be denied, the first', ['NOT (NOT 1T AND NOT 2T)'], [1], [0]],
     ['two ways not to be denied, the second', ['NOT (NOT 1T AND NOT 2T)'], [2], [0]],
   ])('%s', (_name, rules, sids, expected) => {
-    const index = new SegmentIndex(
-      rules.map((rule) => (rule === undefined ? undefined : parseSegmentRule(rule))),
-      account.place,
+    const index = atOnce(
+      SegmentIndex.build(
+        rules.map((rule) => (rule === undefined ? undefined : parseSegmentRule(rule))),
+        account.place,
+      ),
     );
     const realizations = sids.map((sid) => ({ sid, day: TODAY, count: 1 }));
     expect(ascending(index.qualified(account.visitor(realizations, TODAY)))).toEqual(expected);
@@ -101,7 +104,7 @@ describe('what a visitor costs depends on the segments that their traits touch',
     ['with a frequency of its own', (sid) => `${EVERYONE}T AND FREQUENCY([${sid}T] <= 5D) >= 1`],
   ])('%s', (_name, rule) => {
     const rules = Array.from({ length: COUNT - 1 }, (_, n) => parseSegmentRule(rule(n + 1)));
-    const index = new SegmentIndex(rules, account.place);
+    const index = atOnce(SegmentIndex.build(rules, account.place));
     const visitor = new CountingTraits(account.terms, account.places).load(
       profileOf([77, EVERYONE].map((sid) => ({ sid, day: TODAY, count: 1 }))),
       TODAY,

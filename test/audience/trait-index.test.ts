@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { atOnce } from '../../src/account/turns.ts';
 import { compilePattern } from '../../src/audience/pattern.ts';
 import type { Signals } from '../../src/audience/signal.ts';
 import { TraitIndex } from '../../src/audience/trait-index.ts';
@@ -7,7 +8,9 @@ import { compileTraitRule, parseTraitRule } from '../../src/audience/trait-rule.
 import { fewSignals, fewTraitRules, request } from './rules.ts';
 
 const indexOf = (...rules: (string | undefined)[]) =>
-  new TraitIndex(rules.map((rule) => (rule === undefined ? undefined : parseTraitRule(rule))));
+  atOnce(
+    TraitIndex.build(rules.map((rule) => (rule === undefined ? undefined : parseTraitRule(rule)))),
+  );
 
 const ascending = (places: number[]) => places.sort((a, b) => a - b);
 
@@ -25,7 +28,7 @@ describe('the index finds what asking every rule finds', () => {
         rules,
         fc.array(fewSignals, { minLength: 1, maxLength: 6 }),
         (rules, requests) => {
-          const index = new TraitIndex(rules);
+          const index = atOnce(TraitIndex.build(rules));
           const every = rules.map((rule) => rule && compileTraitRule(rule));
           for (const signals of requests) {
             const expected = every.flatMap((holds, place) =>
@@ -204,7 +207,7 @@ describe('a trait whose patterns could not all be tried is not realized', () => 
         fewSignals,
         fc.integer({ min: -1, max: 40 }),
         (rules, signals, patternBudget) => {
-          const index = new TraitIndex(rules);
+          const index = atOnce(TraitIndex.build(rules));
           const all = index.realized(request(signals));
           const some = index.realized({ ...request(signals), patternBudget });
           expect(all).toEqual(expect.arrayContaining(some));

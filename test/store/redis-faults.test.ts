@@ -5,13 +5,7 @@ import { readConfig } from '../../src/config.ts';
 import { openAccounts } from '../../src/engine.ts';
 import { type RedisProxy, startProxy } from '../proxy.ts';
 import { type RunningRedis, redisServer, startRedis, until } from '../redis.ts';
-import {
-  freePort,
-  type RunningServer,
-  type ServerOptions,
-  startServer,
-  temporaryFolder,
-} from '../server.ts';
+import { freePort, type RunningServer, type ServerOptions, startServer } from '../server.ts';
 import { device } from './workbench.ts';
 
 const accountWith = (traitRule: string, name = 'Home') => ({
