@@ -152,7 +152,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const given = environment[name];
     const value = setting.read(given === undefined || given === '' ? setting.preset : given);
     if (value === undefined) {
-      const shown = name === 'REDIS_URL' ? given?.replace(/\/\/[^@]*@/, '//…@') : given;
+      const shown = name === 'REDIS_URL' ? given?.replace(/\/\/.*@/, '//…@') : given;
       wrong.push(`  ${name}: ${JSON.stringify(shown)} is not possible\n    write ${setting.form}`);
     }
     return [name, value];

@@ -6,9 +6,12 @@ import { AccountFile } from './store/account-file.ts';
 import { AccountRedis } from './store/account-redis.ts';
 import { EmbeddedStore } from './store/embedded.ts';
 import { RedisStore } from './store/redis.ts';
-import { inWords, type RedisAddress, readRedisAddress } from './store/redis-address.ts';
+import { inWords, readRedisAddress } from './store/redis-address.ts';
 import { openRedis } from './store/redis-client.ts';
 import type { AccountStore, Store } from './store/store.ts';
+
+/** A large account takes its time over a slow line. */
+const ACCOUNT_SILENCE_MS = 60_000;
 
 export function openStore(config: Config): Store {
   const address = readRedisAddress(config.REDIS_URL);
@@ -22,7 +25,11 @@ export function openStore(config: Config): Store {
     });
   }
   return new RedisStore({
-    ...connectionOf(config, address),
+    address,
+    ca: certificates(config.REDIS_CA_FILE),
+    prefix: config.REDIS_PREFIX,
+    profileDays: config.PROFILE_TTL_DAYS,
+    newcomerDays: config.NEWCOMER_TTL_DAYS,
     waitReplicas: config.REDIS_WAIT_REPLICAS,
     maxWaiting: config.MAX_WAITING,
     patience: config.DEADLINE_MS,
@@ -32,9 +39,8 @@ export function openStore(config: Config): Store {
 export function openAccounts(config: Config): AccountStore {
   const address = readRedisAddress(config.REDIS_URL);
   if (!address) return new AccountFile(config.DATA_DIR);
-  const { prefix, profileDays, newcomerDays, ca } = connectionOf(config, address);
-  const scripts = { prefix, profileDays, newcomerDays };
-  return new AccountRedis(() => openRedis(address, scripts, ca), prefix);
+  const options = { ca: certificates(config.REDIS_CA_FILE), silence: ACCOUNT_SILENCE_MS };
+  return new AccountRedis(() => openRedis(address, options), config.REDIS_PREFIX);
 }
 
 /** Says in words for the person who starts a program that Redis is not there. */
@@ -48,16 +54,6 @@ export async function reach<Value>(config: Config, answer: Promise<Value>): Prom
       `REDIS_URL: ${inWords(address)}: ${(error as Error).message}\n  start it, or write where it is`,
     );
   }
-}
-
-function connectionOf(config: Config, address: RedisAddress) {
-  return {
-    address,
-    prefix: config.REDIS_PREFIX,
-    profileDays: config.PROFILE_TTL_DAYS,
-    newcomerDays: config.NEWCOMER_TTL_DAYS,
-    ca: certificates(config.REDIS_CA_FILE),
-  };
 }
 
 function certificates(file: string): Buffer | undefined {

@@ -238,8 +238,11 @@ function stopOnSignal(
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // Without the process that watches over it, a worker would serve for ever.
-  process.on('disconnect', stop);
+  // Without the process that watches over it, a worker would end at once, and write nothing.
+  process.prependListener('disconnect', () => {
+    if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+    stop();
+  });
 }
 
 /** Says when the store gets into trouble, and out of it. */
@@ -247,9 +250,10 @@ function watchStore(store: Store, log: pino.Logger): void {
   let last: string | undefined;
   let lostBefore = 0;
   setInterval(() => {
-    const { problem, lost } = store;
-    if (lost > lostBefore)
-      log.error({ visits: lost - lostBefore, problem }, 'visits were not kept');
+    const { problem, lost, whyLost: why } = store;
+    if (lost > lostBefore) {
+      log.error({ visits: lost - lostBefore, why, problem }, 'visits were not kept');
+    }
     lostBefore = lost;
     if (problem !== last) log.warn(problem ? { problem } : {}, problem ? 'store' : 'store is well');
     last = problem;
@@ -267,7 +271,8 @@ else {
   try {
     const config = readConfig(process.env);
     if (cluster.isPrimary) await prepare(config);
-    if (cluster.isPrimary && config.WORKERS > 1) watchWorkers(config.WORKERS, config.SHUTDOWN_MS);
+    if (cluster.isPrimary && config.WORKERS > 1)
+      watchWorkers(config.WORKERS, config.PORT, config.SHUTDOWN_MS);
     else await serveCalls(config);
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof AccountError)) throw error;

@@ -12,10 +12,10 @@ export const isFirstWorker = () => (process.env[NUMBER] ?? '0') === '0';
 const MIN_LIFE_MS = 1_000;
 
 /**
- * Starts workers, replaces those that end, and stops all of them on a signal, by force after so many
+ * Starts workers that listen on a port, replaces those that end, and stops all of them on a signal, by force after so many
  * milliseconds.
  */
-export function watchWorkers(count: number, shutdownMs: number): void {
+export function watchWorkers(count: number, port: number, shutdownMs: number): void {
   let stopping = false;
   const start = (number: number, replacement: boolean) => {
     const began = Date.now();
@@ -24,8 +24,8 @@ export function watchWorkers(count: number, shutdownMs: number): void {
       ...(replacement ? { [REPLACEMENT]: '1' } : {}),
     });
     let isListening = false;
-    worker.once('listening', () => {
-      isListening = true;
+    worker.on('listening', (address) => {
+      isListening ||= address.port === port;
     });
     worker.once('exit', (code, signal) => {
       if (stopping) return;

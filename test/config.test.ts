@@ -43,6 +43,8 @@ describe('settings', () => {
   it('show no password, though it is what was wrong', () => {
     const read = () => readConfig({ REDIS_URL: 'redis://user:secret@host:port' });
     expect(read).toThrow(/REDIS_URL: "redis:\/\/…@host:port"/);
+    const unencoded = () => readConfig({ REDIS_URL: 'redis://user:sec@ret@host' });
+    expect(unencoded).toThrow(/REDIS_URL: "redis:\/\/…@host"/);
   });
 
   it('of workers may follow the processors', () => {

@@ -8,14 +8,14 @@ import {
   type Waiter,
 } from '../store/store.ts';
 
-/** How a call is answered; exactly one of these is called, except that `unkept` may precede. */
+/** How a call is answered: one of these is called, except that `unkept` may be besides. */
 export interface Asker {
   /** With the visitor. */
   decide(visitor: Visitor): Remember | undefined;
   /** Without, since time is up. What comes back is remembered when the visit is kept. */
   late(): Remember | undefined;
-  /** The visit was not kept. */
-  unkept(error: StoreError): void;
+  /** The visit was not kept, whether or not the call has its answer; otherwise, losses are only counted. */
+  readonly unkept?: (error: StoreError) => void;
   /** Something of the above threw. */
   fail(error: unknown): void;
 }
@@ -26,10 +26,12 @@ class Wait implements Waiter {
   /** Undefined once the call is answered: it would otherwise be kept as long as the visit is. */
   #asker: Asker | undefined;
   #remember: Remember | undefined;
+  readonly #unkept: Asker['unkept'];
 
   constructor(at: number, asker: Asker) {
     this.at = at;
     this.#asker = asker;
+    this.#unkept = asker.unkept;
   }
 
   get open(): boolean {
@@ -61,15 +63,14 @@ class Wait implements Waiter {
   }
 
   refuse(error: unknown): void {
-    const asker = this.#asker;
-    if (!asker) return;
-    if (!(error instanceof StoreError)) {
-      this.#asker = undefined;
-      asker.fail(error);
+    if (error instanceof StoreError) {
+      this.#unkept?.(error);
+      this.late();
       return;
     }
-    asker.unkept(error);
-    this.late();
+    const asker = this.#asker;
+    this.#asker = undefined;
+    asker?.fail(error);
   }
 }
 

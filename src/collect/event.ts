@@ -85,7 +85,6 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
         resolve(reply({ ...decision, urls: [], cookies: [] }, deviceId));
         return undefined;
       },
-      unkept: (error) => door.report('a visit was not kept', { tid: call.transaction.id, error }),
       fail(error) {
         door.report('a call failed', { tid: call.transaction.id, error });
         call.complaints.push(complain(0));

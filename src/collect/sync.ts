@@ -45,7 +45,6 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
           resolve(undefined);
           return undefined;
         },
-        unkept: (error) => door.report('an id sync was not kept', { tid: transaction.id, error }),
         fail(error) {
           door.report('a call failed', { tid: transaction.id, error });
           complaints.push(complain(0));

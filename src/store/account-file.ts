@@ -7,6 +7,8 @@ const POLL_MS = 200;
 
 export class AccountFile implements AccountStore {
   readonly #file: string;
+  /** What was loaded before anybody watched. */
+  #loaded: number | undefined;
   #watch: NodeJS.Timeout | undefined;
 
   constructor(folder: string) {
@@ -18,13 +20,15 @@ export class AccountFile implements AccountStore {
     try {
       file = await fs.promises.open(this.#file);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      this.#loaded = undefined;
+      return undefined;
     }
     try {
       // Both of one file, whatever is renamed meanwhile.
       const { mtimeMs } = await file.stat();
-      return { revision: revisionOf(mtimeMs), document: JSON.parse(await file.readFile('utf8')) };
+      this.#loaded = revisionOf(mtimeMs);
+      return { revision: this.#loaded, document: JSON.parse(await file.readFile('utf8')) };
     } finally {
       await file.close();
     }
@@ -46,7 +50,7 @@ export class AccountFile implements AccountStore {
   }
 
   watch(changed: (account: SavedAccount) => Promise<void>): void {
-    let known = this.#revision();
+    let known = this.#loaded;
     const look = async () => {
       const revision = this.#revision();
       if (revision !== undefined && revision !== known) {

@@ -7,7 +7,7 @@ const READY_MS = 5_000;
 
 const SAVE = `
 local revision = redis.call('HINCRBY', KEYS[1], 'revision', 1)
-redis.call('HSET', KEYS[1], 'document', ARGV[1])
+redis.call('HSET', KEYS[1], 'document', ARGV[1], 'token', ARGV[2])
 redis.call('PUBLISH', KEYS[1], revision)
 return revision
 `;
@@ -16,8 +16,8 @@ export class AccountRedis implements AccountStore {
   readonly #client: RedisClient;
   readonly #subscriber: RedisClient;
   readonly #key: string;
-  /** The revision that was loaded before anybody watched. */
-  #loaded = 0;
+  /** What was loaded before anybody watched. */
+  #loaded = '';
   #looking: Promise<void> | undefined;
   #again = false;
   #poll: NodeJS.Timeout | undefined;
@@ -33,25 +33,28 @@ export class AccountRedis implements AccountStore {
 
   async load(): Promise<SavedAccount | undefined> {
     await ready(this.#client, READY_MS);
-    const [revision, document] = await this.#client.hmget(this.#key, 'revision', 'document');
+    const fields = ['revision', 'token', 'document'];
+    const [revision, token, document] = await this.#client.hmget(this.#key, ...fields);
+    this.#loaded = versionOf(revision, token);
     if (!revision || !document) return undefined;
-    this.#loaded = Number(revision);
-    return { revision: this.#loaded, document: JSON.parse(document) };
+    return { revision: Number(revision), document: JSON.parse(document) };
   }
 
   async save(document: unknown): Promise<number> {
     await ready(this.#client, READY_MS);
-    return (await this.#client.eval(SAVE, 1, this.#key, JSON.stringify(document))) as number;
+    const values = [JSON.stringify(document), crypto.randomUUID()];
+    return (await this.#client.eval(SAVE, 1, this.#key, ...values)) as number;
   }
 
   watch(changed: (account: SavedAccount) => Promise<void>): void {
     let known = this.#loaded;
     const look = async () => {
-      const revision = Number(await this.#client.hget(this.#key, 'revision'));
-      if (revision === known) return;
+      const [revision, token] = await this.#client.hmget(this.#key, 'revision', 'token');
+      if (versionOf(revision, token) === known) return;
       const saved = await this.load();
+      const version = this.#loaded;
       if (saved) await changed(saved);
-      known = saved?.revision ?? 0;
+      known = version;
     };
     const check = () => {
       if (this.#looking) {
@@ -72,8 +75,7 @@ export class AccountRedis implements AccountStore {
       this.#subscriber.subscribe(this.#key).catch(() => undefined);
     };
     if (this.#subscriber.status === 'ready') subscribe();
-    // ioredis subscribes again by itself after a connection was lost.
-    else this.#subscriber.once('ready', subscribe);
+    this.#subscriber.on('ready', subscribe);
     // Messages can go missing; the number does not.
     this.#poll = setInterval(check, POLL_MS).unref();
   }
@@ -84,3 +86,6 @@ export class AccountRedis implements AccountStore {
     this.#subscriber.disconnect();
   }
 }
+
+/** A Redis that has forgotten everything counts from 1 again: the number alone does not tell. */
+const versionOf = (revision: string | null, token: string | null) => `${revision} ${token}`;

@@ -55,8 +55,11 @@ export class Base {
 
   /** @param access `read` never waits for a writer, not even for one that was stopped */
   constructor(path: string, access: 'read' | 'write') {
-    if (access === 'read' && !fs.existsSync(`${path}/data.mdb`))
+    // Who finds the file may find half of what it is to hold: somebody else is making it now.
+    if (access === 'read' && !fs.existsSync(`${path}/made`)) {
       new Base(path, 'write').root.close();
+      fs.writeFileSync(`${path}/made`, '');
+    }
     // Each transaction is flushed before the next: a killed writer then leaves nothing to wait for.
     this.root = open({ path, maxDbs: 8, overlappingSync: false, readOnly: access === 'read' });
     const bytes = { keyEncoding: 'binary', encoding: 'binary' } as const;

@@ -101,6 +101,7 @@ export class EmbeddedStore implements Store {
   /** Newest first. */
   readonly #generations: Generation[] = [];
   #lost = 0;
+  #whyLost: string | undefined;
   #waiting: Waiting[] = [];
   #afterwards: Afterwards[] = [];
   #frame = new Writer(64 * 1024);
@@ -145,6 +146,10 @@ export class EmbeddedStore implements Store {
     return this.#lost;
   }
 
+  get whyLost(): string | undefined {
+    return this.#whyLost;
+  }
+
   visit(visit: Visit, waiter: Waiter): void {
     const isFull = this.#waiting.length >= this.#maxWaiting;
     if (this.#closing || isFull) {
@@ -170,6 +175,7 @@ export class EmbeddedStore implements Store {
       this.#schedule();
       setTimeout(resolve, milliseconds).unref();
     });
+    for (const { waiter } of this.#waiting.splice(0)) this.#refuse(waiter, 'the store has closed');
     clearInterval(this.#poll);
     this.#folding?.kill();
     await this.#log.close();
@@ -178,6 +184,7 @@ export class EmbeddedStore implements Store {
 
   #refuse(waiter: Waiter, why: string): void {
     this.#lost++;
+    this.#whyLost = why;
     waiter.refuse(new StoreError(why));
   }
 

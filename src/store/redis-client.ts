@@ -2,33 +2,36 @@
 import slotOf from 'cluster-key-slot';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisAddress } from './redis-address.ts';
-import { COMPACT_SCRIPT, type ScriptOptions, visitScript } from './redis-script.ts';
+import { COMPACT_SCRIPT } from './redis-script.ts';
 
 export type RedisClient = (Redis | Cluster) & {
-  visitBuffer(numberOfKeys: number, ...keysAndBlob: (string | Buffer)[]): Promise<Buffer>;
   compact(key: string, ...fields: (string | number | Buffer)[]): Promise<number>;
 };
 
-/** How long a connection may be silent while it owes an answer. */
+export interface ConnectionOptions {
+  readonly ca?: Buffer;
+  /** How long a connection may be silent while it owes an answer; sending is silence, too. */
+  readonly silence?: number;
+}
+
 const SILENCE_MS = 2_000;
 
-export function openRedis(address: RedisAddress, scripts: ScriptOptions, ca?: Buffer): RedisClient {
+export function openRedis(address: RedisAddress, options: ConnectionOptions = {}): RedisClient {
   const { hosts, username, password, db } = address;
-  const tls = address.tls ? { ca } : undefined;
+  const tls = address.tls ? { ca: options.ca } : undefined;
   const common: RedisOptions = {
     username,
     password,
     tls,
     connectionName: 'switchyard',
-    socketTimeout: SILENCE_MS,
+    socketTimeout: options.silence ?? SILENCE_MS,
     connectTimeout: SILENCE_MS,
     // What was not answered is repeated by the store, which knows what may be repeated.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    scripts: {
-      visit: { lua: visitScript(scripts) },
-      compact: { lua: COMPACT_SCRIPT, numberOfKeys: 1 },
-    },
+    scripts: { compact: { lua: COMPACT_SCRIPT, numberOfKeys: 1 } },
+    // A primary that has become a replica: ask again who is the primary, or resolve the name anew.
+    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
   };
   const soon = (times: number) => Math.min(50 * times, 500);
   if (address.kind === 'cluster') {
@@ -55,8 +58,6 @@ export function openRedis(address: RedisAddress, scripts: ScriptOptions, ca?: Bu
       retryStrategy: soon,
       failoverDetector: true,
       enableOfflineQueue: false,
-      // A primary that has become a replica: ask the Sentinels again.
-      reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
     }) as RedisClient;
   }
   return new Redis({
@@ -71,6 +72,14 @@ export function openRedis(address: RedisAddress, scripts: ScriptOptions, ca?: Bu
 /** The primary that has a key now; the same for all keys where there is only one. */
 export function nodeOf(client: RedisClient, key: string): string {
   return client instanceof Cluster ? (client.slots[slotOf(key)]?.[0] ?? '') : '';
+}
+
+/** The connection to a member of a Cluster; the only one where there is one. */
+export function connectionTo(client: RedisClient, node: string): Redis | undefined {
+  if (!(client instanceof Cluster)) return client;
+  return client
+    .nodes('all')
+    .find(({ options: { host = '', port } }) => `${host}:${port}` === node.replace(/[[\]]/g, ''));
 }
 
 /** Waits until a client can be used. */

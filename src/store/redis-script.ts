@@ -12,7 +12,7 @@
  *
  * Reply, for each entry: status u8, device id (38 digits), length u32, the value as it was before.
  */
-import { MARK_BYTES, type Mark, readU16, readU32, type Writer, writeMark } from './record.ts';
+import { MARK_BYTES, type Mark, readU32, type Writer, writeMark } from './record.ts';
 
 export const VERSION = 1;
 export const HEADER = 12;
@@ -34,6 +34,8 @@ const ID_DIGITS = 38;
 const DAY = 86_400;
 
 export interface ScriptOptions {
+  /** Whether the script may touch the keys of one slot only. */
+  readonly isCluster: boolean;
   readonly prefix: string;
   readonly profileDays: number;
   readonly newcomerDays: number;
@@ -62,45 +64,57 @@ local pack, unpack_, call = struct.pack, struct.unpack, redis.call
 export const visitScript = (options: ScriptOptions) => `${preamble(options)}
 local blob, at, replies = ARGV[1], 1, {}
 
--- Of who opts out only the cookies that are still to be removed, and the marks, stay.
+-- Of who opts out only the cookies that are still to be removed, and the marks, stay; the aliases that
+-- lead there do, for ever.
 local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11 }
-local function forget(value)
-  local kept, i = {}, ${HEADER + 1}
-  while i <= #value do
-    local tag = byte(value, i)
+local function cookiesIn(records, from)
+  local kept, i = {}, from
+  while i <= #records do
+    local tag = byte(records, i)
     local size = sizes[tag]
-    if tag == 3 then size = 3 + unpack_('<H', value, i + 1)
-    elseif tag == 4 then size = 7 + unpack_('<H', value, i + 5)
-    elseif not size then return value end
-    if tag == 6 or tag == 7 or tag == 9 then kept[#kept + 1] = sub(value, i, i + size - 1) end
+    if tag == 3 or tag == 4 then
+      local source, at = 0, i + 1
+      if tag == 4 then source, at = unpack_('<I4', records, i + 1) end
+      local length, start = unpack_('<H', records, at)
+      size = start + length - i
+      ${
+        options.isCluster
+          ? ''
+          : `call('PERSIST', prefix .. 'id:' .. string.format('%d', source) .. '\\1' .. sub(records, start, start + length - 1))`
+      }
+    end
+    if not size then return sub(records, from) end
+    if tag == 6 or tag == 7 or tag == 9 then kept[#kept + 1] = sub(records, i, i + size - 1) end
     i = i + size
   end
-  return sub(value, 1, ${HEADER}) .. table.concat(kept)
+  return table.concat(kept)
 end
 
 local function optedOut(id)
-  local state = call('GETRANGE', prefix .. '{' .. id .. '}', 1, 1)
-  return #state == 1 and byte(state) >= 2
+  local state = redis.pcall('GETRANGE', prefix .. '{' .. id .. '}', 1, 1)
+  return type(state) == 'string' and #state == 1 and byte(state) >= 2
 end
 
+-- Whom aliases lead to. Who has opted out by one id has, whatever other ids come with it.
 local function follow(id, fallback, aliases)
   local found, linked = not fallback and id or nil, {}
   for i, alias in ipairs(aliases) do
-    local other = call('GET', prefix .. 'id:' .. alias)
+    local other = redis.pcall('GET', prefix .. 'id:' .. alias)
+    if type(other) == 'table' then return id, other.err end
     linked[i] = other
-    if other then
-      -- Who has opted out by one id has, whatever other ids come with it.
-      if other ~= found and optedOut(other) then
-        call('PERSIST', prefix .. 'id:' .. alias)
-        return other
-      end
-      found = found or other
+    if other and other ~= found and optedOut(other) then
+      found = other
+      break
     end
+    found = found or other or nil
   end
   found = found or id
-  if optedOut(found) then return found end
+  local out = optedOut(found)
   for i, alias in ipairs(aliases) do
-    if linked[i] ~= found then call('SET', prefix .. 'id:' .. alias, found, 'EX', profileTtl) end
+    local key = prefix .. 'id:' .. alias
+    if out then call('PERSIST', key)
+    elseif linked[i] == found then call('EXPIRE', key, profileTtl)
+    else call('SET', key, found, 'EX', profileTtl) end
   end
   return found
 end
@@ -112,17 +126,20 @@ while at <= #blob do
   local aliases = {}
   for i = 1, count do aliases[i], at = unpack_('<I4c0', blob, at) end
   local newcomer, optOut = flags % 2 == 1, math.floor(flags / 2) % 2 == 1
+  local wrong
   if count > 0 then
-    id = follow(id, flags >= 4, aliases)
-    if optOut then
+    id, wrong = follow(id, flags >= 4, aliases)
+    if optOut and not wrong then
       for _, alias in ipairs(aliases) do call('SET', prefix .. 'id:' .. alias, id) end
     end
   end
   local key = prefix .. '{' .. id .. '}'
   local value = redis.pcall('GET', key)
   local status = ${FOUND}
-  if type(value) == 'table' then
-    status, value = ${UNREADABLE}, value.err
+  if type(value) == 'table' then wrong = value.err
+  elseif value and #value < ${HEADER} then wrong = 'no visitor is as short as ' .. #value .. ' bytes' end
+  if wrong then
+    status, value = ${UNREADABLE}, wrong
   elseif not value then
     status, value = ${ABSENT}, ''
     local records = remembered .. added
@@ -136,21 +153,19 @@ while at <= #blob do
     local state, seen = unpack_('<BH', value, 2)
     local was, out = state, state >= 2
     if not newcomer and state % 2 == 1 then state = state - 1 end
-    local records = out and remembered or (remembered .. added)
+    local records = out and cookiesIn(remembered, 1) or (remembered .. added)
     if #records > 0 then
       if find(value, mark, ${HEADER + 1}, true) then status = ${REPEATED}
       elseif optOut and not out then
         state = state + 2
-        call('SET', key, forget(value) .. mark .. records, 'KEEPTTL')
+        local kept = sub(value, 1, ${HEADER}) .. cookiesIn(value, ${HEADER + 1})
+        call('SET', key, kept .. mark .. records, 'KEEPTTL')
         -- The length is another one now: nobody may replace what was read before.
         call('SETRANGE', key, 4, sub(mark, 8, 11))
       else call('APPEND', key, mark .. records) end
     end
     if state ~= was or day > seen then
       call('SETRANGE', key, 1, pack('<BH', state, math.max(day, seen)))
-      for _, alias in ipairs(aliases) do
-        if state < 2 then call('EXPIRE', prefix .. 'id:' .. alias, profileTtl) end
-      end
       if state == 2 then call('PERSIST', key)
       else call('EXPIRE', key, state % 2 == 1 and newcomerTtl or profileTtl) end
     end
@@ -235,7 +250,3 @@ export class Reply {
     return this.#at + ID_DIGITS + 4 + this.value.length;
   }
 }
-
-export const seenOf = (value: Uint8Array) => readU16(value, 2);
-export const generationOf = (value: Uint8Array) => value.subarray(4, 8);
-export const compactedOf = (value: Uint8Array) => readU32(value, 8);

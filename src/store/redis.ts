@@ -1,197 +1,117 @@
 /**
  * The store on Redis: one server, Sentinel or Cluster.
  *
- * A visit is one call of a script that adds and reads (`redis-script.ts`); all visits of a tick share
- * the call. Of each visitor at most one write of this process is under way: what comes meanwhile waits
- * and goes together. A write that was not answered is repeated until it is; a mark in it lets Redis
- * tell a repetition. So what Redis cannot take now is kept here, up to a bound, and counts once.
+ * A visit is one call of a script that adds and reads (`redis-script.ts`); visits of a tick share the
+ * call. Of each visitor at most one write of this process is under way: what comes meanwhile waits and
+ * goes together. A write that was not answered is repeated until it is; a mark in it lets Redis tell a
+ * repetition. So what Redis cannot take now is kept here, up to a bound, and counts once.
  */
 import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { type Change, Profile } from '../audience/profile.ts';
 import { aliasKey, derivedId } from './entry.ts';
-import {
-  addsAnything,
-  MARK_BYTES,
-  readRecords,
-  readU16,
-  readU32,
-  Writer,
-  writeChange,
-  writeProfile,
-} from './record.ts';
+import { addsAnything, type Mark } from './record.ts';
 import { inWords, type RedisAddress } from './redis-address.ts';
-import { nodeOf, openRedis, type RedisClient } from './redis-client.ts';
+import { Aliases } from './redis-alias.ts';
+import { connectionTo, nodeOf, openRedis, type RedisClient } from './redis-client.ts';
+import { aliasesOf, cookiesOf, Lane, strangerKey, type Waiting } from './redis-lane.ts';
 import {
   ABSENT,
   aliasKeyOf,
-  closeSection,
-  compactedOf,
-  FALLBACK,
-  generationOf,
-  HEADER,
-  NEWCOMER,
-  OPT_OUT,
-  openSection,
   REPEATED,
-  Reply,
-  type ScriptOptions,
-  secondsOf,
-  seenOf,
+  type Reply,
   UNREADABLE,
-  VERSION,
   visitorKey,
-  writeAliases,
-  writeHead,
 } from './redis-script.ts';
-import { type Store, StoreError, type Visit, type Visitor, type Waiter } from './store.ts';
+import { type Owner, Shard, type ShardOptions } from './redis-shard.ts';
+import { foldedIn, generationOf, isTooLong, minuteOf, profileIn } from './redis-value.ts';
+import {
+  ECID_SOURCE,
+  type Store,
+  StoreError,
+  type Visit,
+  type Visitor,
+  type Waiter,
+} from './store.ts';
 
-export interface RedisStoreOptions extends ScriptOptions {
+export interface RedisStoreOptions extends Omit<ShardOptions, 'isCluster'> {
   readonly address: RedisAddress;
   readonly ca?: Buffer;
-  /** Replicas that have to have a visit before it is answered for. */
-  readonly waitReplicas: number;
   /** Visits that may wait for Redis; more are refused. */
   readonly maxWaiting: number;
-  /** After so many milliseconds without an answer nobody waits any more, until there is one. */
-  readonly patience: number;
 }
 
-const RETRY_MS = 100;
-const WAIT_MS = 1_000;
-/** Calls under way at the same time; when Redis has more to do, calls become larger instead. */
-const MAX_CALLS = 8;
-/** So many visitors are sent before the tick ends: Redis works on them while the others are read. */
-const EARLY = 16;
-/** Entries of a call: Redis serves nobody else meanwhile. */
-const MAX_ENTRIES = 256;
-/** A value is compacted when it has grown by as much as it had, and by so many bytes. */
-const MIN_GROWTH = 512;
-/** Of each process, so many marks are kept: more writes of one are never unanswered at once. */
-const MARKS_KEPT = 4;
-const DAY_MINUTES = 1_440;
-
-interface Waiting {
-  readonly visit: Visit;
-  readonly waiter: Waiter;
-}
-
-/** What was sent for a visitor, until it is answered. */
-interface Entry {
-  readonly waiting: readonly Waiting[];
-  readonly afterwards: readonly Change[];
-  /** Where it stands in the bytes that were sent. */
-  readonly bytes: { blob: Uint8Array; from: number; to: number };
-}
-
-/** What waits for one visitor, in order. */
-class Lane {
-  /** Undefined where Redis has to find out by the aliases of the only visit. */
-  readonly deviceId: string | undefined;
-  waiting: Waiting[] = [];
-  /** What was decided and is to be remembered. */
-  afterwards: Change[] = [];
-  /** Under way, or to be repeated. */
-  sent: Entry | undefined;
-  queued = false;
-  newcomer = true;
-
-  constructor(deviceId: string | undefined) {
-    this.deviceId = deviceId;
-  }
-}
-
-/** One Redis server, as far as this process knows it. */
-class Shard {
-  queue: Lane[] = [];
-  calls = 0;
-  /** Since when something waits without any answer. */
-  since: number | undefined;
-  /** Whether the last answer took too long. */
-  slow = false;
-  paused = false;
-  error: string | undefined;
-}
-
-export class RedisStore implements Store {
+export class RedisStore implements Store, Owner {
   readonly client: RedisClient;
-  readonly #options: RedisStoreOptions;
+  readonly #options: ShardOptions;
+  readonly #maxWaiting: number;
   readonly #where: string;
-  readonly #isCluster: boolean;
   readonly #lanes = new Map<string, Lane>();
   readonly #shards = new Map<string, Shard>();
-  /** Visits whose aliases are being followed (in a Cluster). */
-  readonly #following = new Set<Waiting>();
-  /** The last visit that follows an alias: the next one with the same alias comes after it. */
-  readonly #followed = new Map<string, Promise<void>>();
+  readonly #aliases: Aliases;
   /** Visits that are neither decided nor refused. */
   #held = 0;
   #lost = 0;
+  #whyLost: string | undefined;
   #connectionError: string | undefined;
   #scheduled = false;
   #closing = false;
+  #closed = false;
   readonly #writer = randomInt(2 ** 32);
   #number = randomInt(2 ** 32);
 
-  constructor(options: RedisStoreOptions) {
-    this.#options = options;
-    this.#where = inWords(options.address);
-    this.#isCluster = options.address.kind === 'cluster';
-    this.client = openRedis(options.address, options, options.ca);
+  constructor({ address, ca, maxWaiting, ...options }: RedisStoreOptions) {
+    this.#options = { ...options, isCluster: address.kind === 'cluster' };
+    this.#maxWaiting = maxWaiting;
+    this.#where = inWords(address);
+    this.client = openRedis(address, { ca });
+    this.#aliases = new Aliases(this.client, options);
     this.client.on('error', (error: Error) => {
       this.#connectionError = error.message;
     });
     this.client.on('ready', () => {
       this.#connectionError = undefined;
-      for (const shard of this.#shards.values()) shard.paused = false;
-      this.#flush();
+      for (const shard of this.#shards.values()) shard.resume();
     });
   }
 
   get problem(): string | undefined {
-    const now = performance.now();
-    const stuck = [...this.#shards.values()].find((shard) => this.#isAway(shard, now));
-    const reason =
-      this.client.status === 'ready'
-        ? stuck && (stuck.error ?? (stuck.slow ? 'answers slowly' : 'does not answer'))
-        : (this.#connectionError ?? 'no connection');
-    if (reason === undefined) return undefined;
-    return `${this.#where}: ${reason}; ${this.#held} visits wait`;
+    const reason = this.#reason();
+    return reason && `${this.#where}: ${reason}; ${this.#held} visits wait`;
   }
 
   get lost(): number {
     return this.#lost;
   }
 
+  get whyLost(): string | undefined {
+    return this.#whyLost;
+  }
+
   visit(visit: Visit, waiter: Waiter): void {
     const waiting = { visit, waiter };
-    const isFull = this.#held >= this.#options.maxWaiting;
+    const isFull = this.#held >= this.#maxWaiting;
     if (this.#closing || isFull) {
-      this.#refuse(waiting, isFull ? 'too many visits wait for Redis' : 'the store is closing');
+      this.#lose(waiting, isFull ? 'too many visits wait for Redis' : 'the store is closing');
       return;
     }
     this.#held++;
-    if (visit.aliases.length > 0 && this.#isCluster) {
-      this.#followInTurn(waiting);
-      return;
-    }
-    if (visit.aliases.length > 0) {
-      const lane = new Lane(undefined);
-      lane.waiting.push(waiting);
-      this.#queue(lane, waiter);
-      return;
-    }
+    const isStranger = visit.aliases.length > 0;
     const deviceId = visit.deviceId ?? visit.freshId;
-    const isKnown = deviceId !== visit.freshId;
+    const isKnown = isStranger || deviceId !== visit.freshId;
     if (!isKnown && !addsAnything(visit.change)) {
       // Nobody has this id yet: there is nothing to read, and nothing to keep.
       this.#decide(waiting, { deviceId, profile: new Profile() });
       return;
     }
-    const lane = this.#laneOf(deviceId);
+    const lane = isStranger
+      ? this.#laneOf(strangerKey(visit), undefined)
+      : this.#laneOf(deviceId, deviceId);
     if (isKnown) lane.newcomer = false;
     lane.waiting.push(waiting);
-    this.#queue(lane, waiter);
+    if (isStranger && this.#options.isCluster) this.#follow(lane, waiter);
+    else this.#queue(lane, waiter);
   }
 
   async look({ deviceId, aliases, freshId }: Visit): Promise<Visitor> {
@@ -222,249 +142,94 @@ export class RedisStore implements Store {
     if (this.#closing) return;
     this.#closing = true;
     const end = performance.now() + milliseconds;
-    while (this.#isBusy() && performance.now() < end) {
+    while (this.#lanes.size > 0 && performance.now() < end) {
       this.#flush();
       await pause(5);
     }
-    for (const waiting of this.#following) this.#refuse(waiting, 'the store has closed');
-    this.#following.clear();
-    const lanes = new Set([...this.#shards.values()].flatMap(({ queue }) => queue));
-    for (const lane of [...this.#lanes.values(), ...lanes]) {
-      const all = [...(lane.sent?.waiting ?? []), ...lane.waiting.splice(0)];
-      lane.sent = undefined;
-      for (const waiting of all) this.#refuse(waiting, 'the store has closed');
+    this.#closed = true;
+    this.#aliases.close();
+    for (const { sent, waiting } of this.#lanes.values()) {
+      this.#refuse([...(sent?.waiting ?? []), ...waiting], 'the store has closed');
     }
+    this.#lanes.clear();
     this.client.disconnect();
   }
 
-  #isBusy(): boolean {
-    if (this.#lanes.size > 0 || this.#following.size > 0) return true;
-    return [...this.#shards.values()].some(({ queue, calls }) => queue.length > 0 || calls > 0);
+  connection(name: string): Redis | undefined {
+    return connectionTo(this.client, name);
   }
 
-  async #profileOf(deviceId: string): Promise<Profile> {
-    const value = await this.client.getBuffer(visitorKey(this.#options.prefix, deviceId));
-    return value ? profileIn(value) : new Profile();
+  readonly mark = (): Mark => ({
+    minute: minuteOf(Date.now()),
+    writer: this.#writer,
+    number: this.#nextNumber(),
+  });
+
+  failed(): void {
+    if ('refreshSlotsCache' in this.client && !this.#closed)
+      this.client.refreshSlotsCache(() => {});
   }
 
-  #refuse({ waiter }: Waiting, why: string): void {
-    this.#lost++;
-    waiter.refuse(new StoreError(why));
-  }
-
-  #laneOf(deviceId: string): Lane {
-    let lane = this.#lanes.get(deviceId);
-    if (!lane) {
-      lane = new Lane(deviceId);
-      this.#lanes.set(deviceId, lane);
-    }
-    return lane;
-  }
-
-  #shardOf({ deviceId }: Lane): Shard {
-    const node =
-      this.#isCluster && deviceId !== undefined
-        ? nodeOf(this.client, visitorKey(this.#options.prefix, deviceId))
-        : '';
-    let shard = this.#shards.get(node);
-    if (!shard) {
-      shard = new Shard();
-      this.#shards.set(node, shard);
-    }
-    return shard;
-  }
-
-  #isAway({ since, slow }: Shard, now: number): boolean {
-    return slow || (since !== undefined && now - since > this.#options.patience);
-  }
-
-  /** Has a lane sent at the end of the tick, unless something of it is under way. */
-  #queue(lane: Lane, waiter?: Waiter): void {
+  dispatch(lane: Lane): void {
+    if (this.#closed) return;
     const shard = this.#shardOf(lane);
-    const now = performance.now();
-    if (waiter && this.#isAway(shard, now)) waiter.late();
-    shard.since ??= now;
-    if (!lane.queued && !lane.sent) {
-      lane.queued = true;
-      shard.queue.push(lane);
-      if (shard.queue.length >= EARLY && shard.calls < MAX_CALLS) this.#flush();
-    }
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    // After the poll phase: all requests that have arrived by then share one call.
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#flush();
-    });
+    shard.adopt(lane);
+    shard.flush();
   }
 
-  #flush(): void {
-    const [entries, calls] = this.#isCluster ? [1, MAX_ENTRIES] : [MAX_ENTRIES, MAX_CALLS];
-    for (const shard of this.#shards.values()) {
-      let taken = 0;
-      while (!shard.paused && shard.calls < calls && taken < shard.queue.length) {
-        const lanes = shard.queue.slice(taken, taken + entries);
-        taken += lanes.length;
-        this.#call(shard, lanes);
-      }
-      if (taken > 0) shard.queue.splice(0, taken);
-    }
-  }
-
-  /** Sends what waits in some lanes, in one call. */
-  #call(shard: Shard, lanes: readonly Lane[]): void {
-    const writer = new Writer(lanes.length * 128);
-    for (const lane of lanes) {
-      lane.queued = false;
-      if (lane.sent) {
-        const { blob, from, to } = lane.sent.bytes;
-        writer.raw(blob.subarray(from, to));
-      } else lane.sent = this.#write(writer, lane);
-    }
-    const blob = Buffer.from(writer.bytes.buffer, 0, writer.length);
-    for (const { sent } of lanes) {
-      if (sent?.bytes.blob === NOTHING) sent.bytes.blob = blob;
-    }
-    shard.calls++;
-    const begin = performance.now();
-    this.#exchange(lanes, blob).then(
-      ({ replies, confirmed }) => {
-        const now = performance.now();
-        shard.calls--;
-        shard.error = undefined;
-        shard.slow = now - begin > this.#options.patience;
-        shard.since = shard.calls > 0 || shard.queue.length > 0 ? now : undefined;
-        let at = 0;
-        for (const lane of lanes) {
-          const reply = new Reply(replies, at);
-          at = reply.end;
-          this.#settle(lane, reply, confirmed);
-        }
-        this.#flush();
-      },
-      (error: Error) => {
-        shard.calls--;
-        shard.error = error.message;
-        shard.since ??= begin;
-        for (const lane of lanes) lane.queued = true;
-        shard.queue.unshift(...lanes);
-        this.#pause(shard);
-      },
-    );
-  }
-
-  #pause(shard: Shard): void {
-    if (shard.paused) return;
-    shard.paused = true;
-    setTimeout(() => {
-      shard.paused = false;
-      this.#flush();
-    }, RETRY_MS).unref();
-  }
-
-  async #exchange(
-    lanes: readonly Lane[],
-    blob: Buffer,
-  ): Promise<{ replies: Buffer; confirmed: number | undefined }> {
-    const { prefix, waitReplicas } = this.#options;
-    const { client } = this;
-    const [{ deviceId }] = lanes;
-    const keys = this.#isCluster && deviceId !== undefined ? [visitorKey(prefix, deviceId)] : [];
-    if (waitReplicas === 0) {
-      return {
-        replies: await client.visitBuffer(keys.length, ...keys, blob),
-        confirmed: undefined,
-      };
-    }
-    // Both on one connection, one after the other: WAIT is about what that connection has written.
-    const pipeline = client.pipeline() as ReturnType<RedisClient['pipeline']> & RedisClient;
-    pipeline.visitBuffer(keys.length, ...keys, blob);
-    pipeline.wait(waitReplicas, WAIT_MS);
-    const results = (await pipeline.exec()) as [Error | null, unknown][];
-    const failed = results.find(([error]) => error);
-    if (failed) throw failed[0];
-    return { replies: results[0][1] as Buffer, confirmed: results[1][1] as number };
-  }
-
-  #write(writer: Writer, lane: Lane): Entry {
-    const { waiting, afterwards } = lane;
-    lane.waiting = [];
-    lane.afterwards = [];
-    const [first] = waiting;
-    const isStranger = lane.deviceId === undefined;
-    const changes = waiting.map(({ visit }) => visit.change);
-    const optOut = changes.findLastIndex((change) => change.optOut);
-    let day = 0;
-    for (const change of changes) day = Math.max(day, change.day);
-    for (const change of afterwards) day = Math.max(day, change.day);
-    const given = lane.deviceId ?? first.visit.deviceId;
-    const from = writer.length;
-    writeHead(
-      writer,
-      (lane.newcomer && !isStranger ? NEWCOMER : 0) |
-        (optOut >= 0 ? OPT_OUT : 0) |
-        (given === undefined ? FALLBACK : 0),
-      day,
-      given ?? derivedId(first.visit.aliases[0]),
-      { minute: minuteOf(Date.now()), writer: this.#writer, number: this.#nextNumber() },
-    );
-    const added = openSection(writer);
-    for (const [i, change] of changes.entries()) {
-      // Nothing is kept of what came before an opt-out.
-      if (i >= optOut && addsAnything(change)) writeChange(writer, change);
-    }
-    closeSection(writer, added);
-    const remembered = openSection(writer);
-    for (const change of afterwards) writeChange(writer, change);
-    closeSection(writer, remembered);
-    const aliases = isStranger ? first.visit.aliases : [];
-    writeAliases(
-      writer,
-      aliases.map(({ dataSource, id }) => aliasKey(dataSource, id)),
-    );
-    return { waiting, afterwards, bytes: { blob: NOTHING, from, to: writer.length } };
-  }
-
-  #nextNumber(): number {
-    this.#number = (this.#number + 1) >>> 0;
-    return this.#number;
-  }
-
-  /** Decides what was sent for a visitor, and is in Redis now. */
-  #settle(lane: Lane, reply: Reply, confirmed: number | undefined): void {
-    const { waiting, afterwards } = lane.sent as Entry;
+  settle(lane: Lane, reply: Reply, confirmed: number | undefined): void {
+    if (this.#closed || !lane.sent) return;
+    const { waiting, afterwards } = lane.sent;
     lane.sent = undefined;
     const { status, value } = reply;
-    const deviceId = lane.deviceId ?? reply.deviceId;
-    const home = lane.deviceId === undefined ? this.#lanes.get(deviceId) : lane;
-    const { waitReplicas } = this.#options;
-    try {
-      if (status === UNREADABLE) throw new StoreError(new TextDecoder().decode(value));
-      if (confirmed !== undefined && confirmed < waitReplicas) {
-        throw new StoreError(`only ${confirmed} of ${waitReplicas} replicas have the visit`);
-      }
-      const profile = status === ABSENT ? new Profile() : profileIn(value);
-      // After a repetition, the value tells what was added.
-      const adds = status !== REPEATED;
-      if (adds) for (const change of afterwards) profile.apply(change);
-      if (lane.deviceId === undefined && home) {
-        for (const change of home.sent?.afterwards ?? []) profile.apply(change);
-        for (const change of home.afterwards) profile.apply(change);
-      }
-      for (const one of waiting) {
-        const { change } = one.visit;
-        if (adds && addsAnything(change)) profile.apply(change);
-        const remember = this.#decide(one, { deviceId, profile });
-        if (remember) profile.apply(remember);
-      }
-      this.#compact(deviceId, status, value);
-    } catch (error) {
-      for (const { waiter } of waiting) waiter.refuse(error);
+    const { waitReplicas, isCluster } = this.#options;
+    if (status === UNREADABLE) this.#refuse(waiting, new TextDecoder().decode(value));
+    else if (confirmed !== undefined && confirmed < waitReplicas) {
+      // It is in Redis, but not as safe as it was to be.
+      const why = `only ${confirmed} of ${waitReplicas} replicas have the visit`;
       this.#held -= waiting.length;
+      for (const { waiter } of waiting) waiter.refuse(new StoreError(why));
+    } else {
+      let profile: Profile | undefined;
+      try {
+        profile = status === ABSENT ? new Profile() : profileIn(value);
+      } catch (error) {
+        this.#refuse(waiting, (error as Error).message);
+      }
+      const deviceId = lane.deviceId ?? reply.deviceId;
+      if (profile) {
+        if (isCluster) this.#keepAliases(deviceId, profile, waiting);
+        this.#decideAll(lane, { deviceId, profile }, waiting, afterwards, status !== REPEATED);
+        if (status !== ABSENT && isTooLong(value)) this.#compact(deviceId, value);
+      }
     }
-    if (lane.deviceId === undefined) return;
-    if (lane.waiting.length > 0 || lane.afterwards.length > 0) this.#queue(lane);
-    else if (!lane.queued) this.#lanes.delete(lane.deviceId);
+    if (!lane.isEmpty) this.#queue(lane);
+    // Deciding may have sent more of it already.
+    else if (!lane.queued && !lane.sent) this.#lanes.delete(lane.key);
+  }
+
+  /** @param adds whether the visits are not in the profile yet */
+  #decideAll(
+    lane: Lane,
+    visitor: Visitor,
+    waiting: readonly Waiting[],
+    afterwards: readonly Change[],
+    adds: boolean,
+  ): void {
+    const { deviceId, profile } = visitor;
+    if (adds) for (const change of afterwards) profile.apply(change);
+    // What was decided meanwhile for the same visitor, known by other ids.
+    const home = this.#lanes.get(deviceId);
+    if (home) {
+      if (home !== lane) for (const change of home.sent?.afterwards ?? []) profile.apply(change);
+      for (const change of home.afterwards) profile.apply(change);
+    }
+    for (const one of waiting) {
+      const { change } = one.visit;
+      if (adds && addsAnything(change)) profile.apply(change);
+      const remember = this.#decide(one, visitor);
+      if (remember) profile.apply(remember);
+    }
   }
 
   /** Returns what is to be remembered; it is on its way. */
@@ -474,12 +239,10 @@ export class RedisStore implements Store {
       const decided = waiter.decide(visitor);
       if (!decided) return undefined;
       const { deviceId, profile } = visitor;
-      const { day } = visit.change;
-      // Of who has opted out only the cookies to remove are remembered.
-      const { cookiesSet, cookiesRemoved } = decided;
-      const change = profile.optedOut ? { day, cookiesSet, cookiesRemoved } : { ...decided, day };
+      const all = { ...decided, day: visit.change.day };
+      const change = profile.optedOut ? cookiesOf(all) : all;
       if (!addsAnything(change)) return undefined;
-      const lane = this.#laneOf(deviceId);
+      const lane = this.#laneOf(deviceId, deviceId);
       if (deviceId !== visit.freshId) lane.newcomer = false;
       lane.afterwards.push(change);
       this.#queue(lane);
@@ -490,11 +253,22 @@ export class RedisStore implements Store {
     }
   }
 
+  /** In a Cluster, a visitor's script reaches no alias. */
+  #keepAliases(deviceId: string, profile: Profile, waiting: readonly Waiting[]): void {
+    const given = waiting.flatMap(({ visit }) => aliasesOf(visit));
+    const optsOut = waiting.some(({ visit }) => visit.change.optOut);
+    if (optsOut) {
+      // All ids that the visitor is known by, before they are forgotten.
+      if (profile.ecid !== undefined) given.push(aliasKey(ECID_SOURCE, profile.ecid));
+      for (const [source, ids] of profile.declared) {
+        for (const id of ids) given.push(aliasKey(source, id));
+      }
+    }
+    if (given.length > 0) this.#aliases.refresh(given, deviceId, optsOut || profile.optedOut);
+  }
+
   /** Replaces a value that has grown by what it comes to; whatever others append stays. */
-  #compact(deviceId: string, status: number, value: Uint8Array): void {
-    if (status === ABSENT) return;
-    const compacted = compactedOf(value);
-    if (value.length - compacted <= Math.max(MIN_GROWTH, compacted)) return;
+  #compact(deviceId: string, value: Uint8Array): void {
     const key = visitorKey(this.#options.prefix, deviceId);
     const generation = Buffer.from(generationOf(value));
     const next = Buffer.alloc(4);
@@ -505,103 +279,97 @@ export class RedisStore implements Store {
       .catch(() => undefined);
   }
 
-  #followInTurn(waiting: Waiting): void {
-    const aliases = waiting.visit.aliases.map(({ dataSource, id }) => aliasKey(dataSource, id));
-    const before = aliases.map((alias) => this.#followed.get(alias));
-    this.#following.add(waiting);
-    const turn = Promise.all(before).then(() => this.#follow(waiting));
-    for (const alias of aliases) this.#followed.set(alias, turn);
-    turn.then(() => {
-      for (const alias of aliases) {
-        if (this.#followed.get(alias) === turn) this.#followed.delete(alias);
-      }
+  /** Finds whom the ids of a lane lead to, and has its visits go there. */
+  #follow(lane: Lane, waiter: Waiter): void {
+    if (this.#aliases.isAway(performance.now())) waiter.late();
+    if (lane.queued) return;
+    lane.queued = true;
+    const [{ visit }] = lane.waiting;
+    this.#aliases.find(visit).then(
+      (deviceId) => {
+        this.#lanes.delete(lane.key);
+        if (this.#closed) return;
+        const home = this.#laneOf(deviceId, deviceId);
+        home.newcomer = false;
+        for (const waiting of lane.waiting) {
+          home.waiting.push(waiting);
+          this.#queue(home, waiting.waiter);
+        }
+      },
+      // The store has closed; whoever waits has been told.
+      () => undefined,
+    );
+  }
+
+  #reason(): string | undefined {
+    if (this.client.status !== 'ready') return this.#connectionError ?? 'no connection';
+    const now = performance.now();
+    for (const shard of this.#shards.values()) {
+      const problem = shard.problem(now);
+      if (problem) return problem;
+    }
+    return this.#aliases.isAway(now) ? 'ids cannot be looked up' : undefined;
+  }
+
+  async #profileOf(deviceId: string): Promise<Profile> {
+    const value = await this.client.getBuffer(visitorKey(this.#options.prefix, deviceId));
+    return value ? profileIn(value) : new Profile();
+  }
+
+  #refuse(held: readonly Waiting[], why: string): void {
+    this.#held -= held.length;
+    for (const waiting of held) this.#lose(waiting, why);
+  }
+
+  #lose({ waiter }: Waiting, why: string): void {
+    this.#lost++;
+    this.#whyLost = why;
+    waiter.refuse(new StoreError(why));
+  }
+
+  #nextNumber(): number {
+    this.#number = (this.#number + 1) >>> 0;
+    return this.#number;
+  }
+
+  #laneOf(key: string, deviceId: string | undefined): Lane {
+    let lane = this.#lanes.get(key);
+    if (!lane) {
+      lane = new Lane(key, deviceId);
+      this.#lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  #shardOf({ deviceId }: Lane): Shard {
+    const { isCluster, prefix } = this.#options;
+    const name =
+      isCluster && deviceId !== undefined ? nodeOf(this.client, visitorKey(prefix, deviceId)) : '';
+    let shard = this.#shards.get(name);
+    if (!shard) {
+      // Servers come and go.
+      for (const [other, { isBusy }] of this.#shards) if (!isBusy) this.#shards.delete(other);
+      shard = new Shard(name, this.#options, this);
+      this.#shards.set(name, shard);
+    }
+    return shard;
+  }
+
+  /** Has a lane sent at the end of the tick at the latest, unless something of it is under way. */
+  #queue(lane: Lane, waiter?: Waiter): void {
+    const shard = this.#shardOf(lane);
+    if (waiter && shard.isAway(performance.now())) waiter.late();
+    shard.push(lane);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // After the poll phase: requests that have arrived by then share a call.
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
     });
   }
 
-  /** Finds whom the aliases of a visit lead to, where they and the visitor are on different servers. */
-  async #follow(waiting: Waiting): Promise<void> {
-    const { visit, waiter } = waiting;
-    while (this.#following.has(waiting)) {
-      try {
-        const deviceId = await this.#identify(visit);
-        if (!this.#following.delete(waiting)) return;
-        const lane = this.#laneOf(deviceId);
-        lane.newcomer = false;
-        lane.waiting.push(waiting);
-        this.#queue(lane, waiter);
-        return;
-      } catch (error) {
-        this.#connectionError = (error as Error).message;
-        waiter.late();
-        await pause(RETRY_MS);
-      }
-    }
+  #flush(): void {
+    for (const shard of this.#shards.values()) shard.flush();
   }
-
-  async #identify({ deviceId, aliases, change }: Visit): Promise<string> {
-    const { prefix, profileDays } = this.#options;
-    const { client } = this;
-    const keys = aliases.map(({ dataSource, id }) => aliasKeyOf(prefix, aliasKey(dataSource, id)));
-    const linked = await Promise.all(keys.map((key) => client.get(key)));
-    let found = deviceId;
-    for (const other of linked) {
-      if (other === null) continue;
-      if (other !== deviceId && (await this.#isOptedOut(other))) return other;
-      found ??= other;
-    }
-    found ??= derivedId(aliases[0]);
-    if (await this.#isOptedOut(found)) return found;
-    const target = found;
-    await Promise.all(
-      keys.map((key, i) => {
-        if (change.optOut) return client.set(key, target);
-        return linked[i] === target
-          ? client.expire(key, secondsOf(profileDays))
-          : client.set(key, target, 'EX', secondsOf(profileDays));
-      }),
-    );
-    return target;
-  }
-
-  async #isOptedOut(deviceId: string): Promise<boolean> {
-    const key = visitorKey(this.#options.prefix, deviceId);
-    const state = await this.client.getrangeBuffer(key, 1, 1);
-    return state.length === 1 && state[0] >= 2;
-  }
-}
-
-const NOTHING = new Uint8Array(0);
-
-const minuteOf = (milliseconds: number) => Math.floor(milliseconds / 60_000) % 65_536;
-
-function profileIn(value: Uint8Array): Profile {
-  if (value[0] !== VERSION) {
-    throw new StoreError(
-      `a stored visitor has version ${value[0]}, this program reads ${VERSION}: it is kept, update this program`,
-    );
-  }
-  const profile = new Profile();
-  readRecords(value, profile, HEADER);
-  profile.seen = Math.max(profile.seen, seenOf(value));
-  return profile;
-}
-
-/** What the records of a value come to: as few as possible, with the marks that are still needed. */
-function foldedIn(value: Uint8Array): Uint8Array {
-  const marks: number[] = [];
-  const profile = new Profile();
-  readRecords(value, profile, HEADER, value.length, marks);
-  const writer = new Writer(value.length);
-  const kept = new Map<number, number>();
-  const now = minuteOf(Date.now());
-  for (const at of marks.reverse()) {
-    const process = readU32(value, at + 3);
-    const count = kept.get(process) ?? 0;
-    const age = (now - readU16(value, at + 1) + 65_536) % 65_536;
-    if (count === MARKS_KEPT || age > DAY_MINUTES) continue;
-    kept.set(process, count + 1);
-    writer.raw(value.subarray(at, at + MARK_BYTES));
-  }
-  writeProfile(writer, profile);
-  return writer.written();
 }

@@ -75,6 +75,9 @@ export interface Store {
   /** How many visits were not kept, since the start. */
   readonly lost: number;
 
+  /** Why the last of them was not; in words for the operator. */
+  readonly whyLost: string | undefined;
+
   /** Keeps what was promised, for at most so many milliseconds, then lets go of every resource. */
   close(milliseconds?: number): Promise<void>;
 }

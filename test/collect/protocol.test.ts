@@ -757,6 +757,7 @@ describe('a store that fails or never answers costs the page its deadline at mos
     look: (v) => real.look(v),
     problem: undefined,
     lost: 0,
+    whyLost: undefined,
     close: () => Promise.resolve(),
   });
   const throwing = () =>
@@ -834,11 +835,12 @@ describe('a store that fails or never answers costs the page its deadline at mos
     await expect.poll(() => collector.realizations(uuid), { timeout: 5_000 }).toEqual({ 11: 1 });
   });
 
-  it('the operator hears of every visit that was not kept, with its transaction', async () => {
+  it('the operator hears of every opt-out that was not kept; of visits, the store counts them', async () => {
     const collector = throwing();
-    const { tid } = await collector.ask(HOME);
-    expect(collector.reports).toEqual([expect.stringContaining(tid)]);
-    expect(collector.reports[0]).toContain('no disk');
+    await collector.ask(HOME);
+    expect(collector.reports).toEqual([]);
+    await collector.send(`/demoptout.jpg?d_uuid=${newDeviceId()}`);
+    expect(collector.reports).toEqual([expect.stringMatching(/opt-out was not kept.*no disk/)]);
   });
 
   it('an error while deciding does not leave the page without an answer', async () => {

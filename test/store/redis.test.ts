@@ -63,13 +63,10 @@ describe.skipIf(!redisServer)('Redis', () => {
       beforeEach(() => {
         prefix = newPlace();
       });
-      const scripts = () => ({ prefix, profileDays: 1, newcomerDays: 1 });
-      accountContract(
-        () => new AccountRedis(() => openRedis(addressOf(redis.url), scripts()), prefix),
-      );
+      accountContract(() => new AccountRedis(() => openRedis(addressOf(redis.url)), prefix));
 
       it('is heard of by who missed the message', async () => {
-        const account = new AccountRedis(() => openRedis(addressOf(redis.url), scripts()), prefix);
+        const account = new AccountRedis(() => openRedis(addressOf(redis.url)), prefix);
         const heard: number[] = [];
         account.watch(async ({ revision }) => {
           heard.push(revision);

@@ -1,0 +1,118 @@
+/** What waits for one visitor, and the bytes in which it is sent. */
+import type { Change } from '../audience/profile.ts';
+import { aliasKey, derivedId } from './entry.ts';
+import { addsAnything, type Mark, Writer, writeChange } from './record.ts';
+import {
+  closeSection,
+  FALLBACK,
+  NEWCOMER,
+  OPT_OUT,
+  openSection,
+  writeAliases,
+  writeHead,
+} from './redis-script.ts';
+import type { Visit, Waiter } from './store.ts';
+
+export interface Waiting {
+  readonly visit: Visit;
+  readonly waiter: Waiter;
+}
+
+/** What was sent, until it is answered; a repetition sends the same bytes. */
+export interface Sent {
+  readonly waiting: readonly Waiting[];
+  readonly afterwards: readonly Change[];
+  readonly entry: Buffer;
+}
+
+/**
+ * Visits that are about one visitor for sure: those with a device id and nothing else, or with the same
+ * ids in the same order. They go one after the other, and together where they wait, so of each lane one
+ * write at most is under way.
+ */
+export class Lane {
+  readonly key: string;
+  /** Undefined where Redis has to find out whom the ids lead to. */
+  readonly deviceId: string | undefined;
+  waiting: Waiting[] = [];
+  /** What was decided and is to be remembered. */
+  afterwards: Change[] = [];
+  /** Under way, or to be repeated. */
+  sent: Sent | undefined;
+  queued = false;
+  newcomer = true;
+  /** Whether it failed by itself, and is sent by itself from now on: it may keep others from arriving. */
+  alone = false;
+  /** Where a member of a Cluster said that the visitor is, while the slot moves. */
+  asked: string | undefined;
+
+  constructor(key: string, deviceId: string | undefined) {
+    this.key = key;
+    this.deviceId = deviceId;
+  }
+
+  get isEmpty(): boolean {
+    return this.waiting.length === 0 && this.afterwards.length === 0;
+  }
+
+  /** What is to be sent: the same as before if it was not answered, else all that waits. */
+  send(mark: () => Mark): Sent {
+    this.sent ??= this.#write(mark());
+    return this.sent;
+  }
+
+  #write(mark: Mark): Sent {
+    const { waiting, afterwards } = this;
+    this.waiting = [];
+    this.afterwards = [];
+    const [first] = waiting;
+    const isStranger = this.deviceId === undefined;
+    const given = this.deviceId ?? first.visit.deviceId;
+    let optsOut = false;
+    let day = 0;
+    for (const { visit } of waiting) {
+      optsOut ||= visit.change.optOut === true;
+      day = Math.max(day, visit.change.day);
+    }
+    for (const change of afterwards) day = Math.max(day, change.day);
+    const writer = new Writer(160);
+    writeHead(
+      writer,
+      (this.newcomer && !isStranger ? NEWCOMER : 0) |
+        (optsOut ? OPT_OUT : 0) |
+        (given === undefined ? FALLBACK : 0),
+      day,
+      given ?? derivedId(first.visit.aliases[0]),
+      mark,
+    );
+    const added = openSection(writer);
+    // Nothing is kept of what comes with an opt-out, before it or after it.
+    if (optsOut) writeChange(writer, { day, optOut: true });
+    else {
+      for (const { visit } of waiting) {
+        if (addsAnything(visit.change)) writeChange(writer, visit.change);
+      }
+    }
+    closeSection(writer, added);
+    const remembered = openSection(writer);
+    for (const change of afterwards) writeChange(writer, optsOut ? cookiesOf(change) : change);
+    closeSection(writer, remembered);
+    writeAliases(writer, isStranger ? aliasesOf(first.visit) : []);
+    const { bytes, length } = writer;
+    return { waiting, afterwards, entry: Buffer.from(bytes.buffer, 0, length) };
+  }
+}
+
+/** What is remembered of who has opted out: the cookies that are to be removed. */
+export const cookiesOf = ({ day, cookiesSet, cookiesRemoved }: Change): Change => ({
+  day,
+  cookiesSet,
+  cookiesRemoved,
+});
+
+export const aliasesOf = ({ aliases }: Visit): string[] =>
+  aliases.map(({ dataSource, id }) => aliasKey(dataSource, id));
+
+/** The lane of a visit with aliases: ids hold no control characters that could make two alike. */
+export const strangerKey = (visit: Visit): string =>
+  [visit.deviceId ?? '', ...aliasesOf(visit)].join('\u0002');
