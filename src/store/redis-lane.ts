@@ -113,6 +113,6 @@ export const cookiesOf = ({ day, cookiesSet, cookiesRemoved }: Change): Change =
 export const aliasesOf = ({ aliases }: Visit): string[] =>
   aliases.map(({ dataSource, id }) => aliasKey(dataSource, id));
 
-/** The lane of a visit with aliases: ids hold no control characters that could make two alike. */
+/** The lane of a visit with aliases. */
 export const strangerKey = (visit: Visit): string =>
-  [visit.deviceId ?? '', ...aliasesOf(visit)].join('\u0002');
+  JSON.stringify([visit.deviceId, ...aliasesOf(visit)]);

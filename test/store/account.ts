@@ -38,6 +38,18 @@ export function accountContract(open: () => AccountStore): void {
     await saving;
   });
 
+  it('is heard of, too, where it is saved while the one before is being taken over', async () => {
+    const [one, other] = stores;
+    await one.save({ n: 1 });
+    await other.load();
+    await one.save({ n: 2 });
+    const heard: unknown[] = [];
+    other.watch(async ({ document }) => {
+      heard.push(document);
+    });
+    await expect.poll(() => heard, { timeout: 1_000 }).toEqual([{ n: 2 }]);
+  });
+
   it('every process hears of it within a second, and ends up with the last one', async () => {
     const heard: unknown[][] = [[], []];
     for (const [i, store] of stores.entries()) {

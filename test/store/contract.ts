@@ -131,6 +131,27 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       expect(before).toEqual([...Array(20).keys()]);
     });
 
+    it('is seen by every later visit, whatever others come, and by which id', async () => {
+      const seen: number[] = [];
+      const ids = (n: number, i: number) =>
+        i % 3 === 2 ? { ...visitOf(device(n)), aliases: [aliased(n)] } : visitOf(device(n));
+      await Promise.all(
+        Array.from({ length: 60 }, async (_, n) => {
+          for (let i = 0; i < 9; i++) {
+            const both = [0, 1].map(() =>
+              visit(store, ids(n, i), ({ profile }) => {
+                seen[n] = profile.firings.length;
+                const mapping = seen[n];
+                return { firings: [{ destination: n, mapping, at: i, hours: 1 }] };
+              }),
+            );
+            await Promise.all(both);
+          }
+        }),
+      );
+      expect(seen).toEqual(Array(60).fill(17));
+    });
+
     it('is there after a restart, though the visit itself added nothing', async () => {
       await visited(store, visitOf(device(1), 1));
       await visited(store, visitOf(device(1)), {
@@ -276,6 +297,17 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       await reopen();
       await visited(store, visitOf(device(1), 1));
       expect(inWords((await store.look(visitOf(device(1)))).profile)).toEqual(expected);
+    });
+
+    it('holds by every id that ever came with the device', async () => {
+      await visited(store, { ...visitOf(device(1), 1), aliases: [aliased(1), aliased(2)] });
+      const change = { day: TODAY, declared: [aliased(1), aliased(2)] };
+      await visited(store, { ...visitOf(device(1)), change });
+      await visited(store, { ...visitOf(device(1)), change: { day: TODAY, optOut: true } });
+      for (const n of [1, 2]) {
+        const { profile } = await visited(store, anonymous(3, [`id-${n}`], 1));
+        expect([profile.optedOut, profile.length]).toEqual([true, 0]);
+      }
     });
 
     it('holds against visits of the same instant', async () => {

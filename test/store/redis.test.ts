@@ -5,7 +5,7 @@ import { AccountRedis } from '../../src/store/account-redis.ts';
 import { RedisStore } from '../../src/store/redis.ts';
 import { type RedisAddress, readRedisAddress } from '../../src/store/redis-address.ts';
 import { openRedis, ready } from '../../src/store/redis-client.ts';
-import { StoreError } from '../../src/store/store.ts';
+import { StoreError, type Visit } from '../../src/store/store.ts';
 import { type RedisProxy, startProxy } from '../proxy.ts';
 import {
   type RunningCluster,
@@ -64,6 +64,20 @@ describe.skipIf(!redisServer)('Redis', () => {
         prefix = newPlace();
       });
       accountContract(() => new AccountRedis(() => openRedis(addressOf(redis.url)), prefix));
+
+      it('is heard of after Redis has forgotten everything and counts from 1 again', async () => {
+        const account = new AccountRedis(() => openRedis(addressOf(redis.url)), prefix);
+        await account.save({ n: 1 });
+        await account.load();
+        const heard: unknown[] = [];
+        account.watch(async ({ document }) => {
+          heard.push(document);
+        });
+        await redis.cli('del', `${prefix}account`);
+        expect(await account.save({ n: 2 })).toBe(1);
+        await expect.poll(() => heard, { timeout: 1_000 }).toEqual([{ n: 2 }]);
+        await account.close();
+      });
 
       it('is heard of by who missed the message', async () => {
         const account = new AccountRedis(() => openRedis(addressOf(redis.url)), prefix);
@@ -148,6 +162,60 @@ describe.skipIf(!redisServer)('Redis', () => {
         await answer;
         expect(await countAt(store, 1)).toBe(82);
         await other.close();
+      });
+
+      it('counts once, though many of one person were repeated and Redis compacted meanwhile', async () => {
+        proxy.deaf();
+        const person = { ...visitOf(device(1), 1), aliases };
+        const first = visited(store, person);
+        const other = await openStore(redis.url, `t${places}:`);
+        await until('it has arrived', async () => (await countAt(other, 1)) === 2);
+        const answers = [first, ...Array.from({ length: 12 }, () => visited(store, person))];
+        for (let i = 0; i < 80; i++) await visited(other, visitOf(device(1), 1));
+        proxy.heal();
+        await Promise.all(answers);
+        expect(await countAt(store, 1)).toBe(1 + 13 + 80);
+        await other.close();
+      });
+
+      it('after one slow answer, the store is well as soon as nothing waits', async () => {
+        const quick = await openStore(`redis://127.0.0.1:${proxy.port}`, newPlace(), {
+          patience: 50,
+        });
+        await visited(quick, visitOf(device(1), 1));
+        proxy.delay(120);
+        const slow = visited(quick, visitOf(device(1), 1));
+        await until('it is slow', () => quick.problem?.includes('does not answer'));
+        await slow;
+        proxy.delay(0);
+        expect(quick.problem).toBeUndefined();
+        let late = 0;
+        await new Promise<void>((resolve) => {
+          quick.visit(visitOf(device(1), 1), {
+            decide: () => {
+              resolve();
+              return undefined;
+            },
+            late: () => late++,
+            refuse: () => {},
+          });
+        });
+        expect(late).toBe(0);
+        await quick.close();
+      });
+
+      it('that is under way when the store gives up is refused and counted, whatever ids it has', async () => {
+        const quick = await openStore(`redis://127.0.0.1:${proxy.port}`);
+        proxy.blackHole();
+        const visits = [
+          visited(quick, visitOf(device(1), 1)),
+          visited(quick, { ...visitOf(device(2), 1), aliases }),
+          visited(quick, { ...visitOf(device(2), 1), deviceId: undefined, aliases }),
+        ];
+        const told = Promise.allSettled(visits);
+        await quick.close(50);
+        expect((await told).map(({ status }) => status)).toEqual(Array(3).fill('rejected'));
+        expect([quick.lost, quick.whyLost]).toEqual([3, 'the store has closed']);
       });
 
       it('waits for a Redis that takes nothing, and its page does not', async () => {
@@ -263,13 +331,59 @@ describe.skipIf(!redisServer)('Redis', () => {
         expect(await countAt(store, 1)).toBe(2);
       });
 
-      it('of another kind is refused alone', async () => {
-        await redis.cli('rpush', key, 'x');
-        const [first, second] = await Promise.allSettled([
-          visited(store, visitOf(device(1), 1)),
+      it.each([
+        ['of another kind', () => redis.cli('rpush', key, 'x')],
+        ['that is too short', () => redis.cli('set', key, 'x')],
+        [
+          'whose id leads to something else',
+          () => redis.cli('rpush', `t${places}:id:7\u0001x`, 'x'),
+        ],
+      ])('%s is refused alone', async (_, spoil) => {
+        await spoil();
+        const [first, second, third] = await Promise.allSettled([
+          visited(store, { ...visitOf(device(1), 1), aliases: [{ dataSource: 7, id: 'x' }] }),
           visited(store, visitOf(device(2), 1)),
+          visited(store, visitOf(device(3), 1)),
         ]);
-        expect([first.status, second.status]).toEqual(['rejected', 'fulfilled']);
+        expect([first.status, second.status, third.status]).toEqual([
+          'rejected',
+          'fulfilled',
+          'fulfilled',
+        ]);
+        expect(store.lost).toBe(1);
+      });
+
+      it('holds nothing of what comes at the same instant as an opt-out', async () => {
+        const declared = [{ dataSource: 1, id: 'somebody' }];
+        await Promise.all([
+          visited(
+            store,
+            { ...visitOf(device(1)), change: { day: TODAY, realized: [1], declared } },
+            { firings: [{ destination: 1, mapping: 1, at: 1, hours: 1 }], cookiesSet: [5] },
+          ),
+          visited(store, { ...visitOf(device(1)), change: { day: TODAY, optOut: true } }),
+          visited(store, { ...visitOf(device(1)), change: { day: TODAY, ecid: 'SECRET' } }),
+        ]);
+        await visited(store, visitOf(device(1)));
+        const value = await redis.cli('get', key);
+        expect(value).not.toMatch(/somebody|SECRET/);
+        const { profile } = await store.look(visitOf(device(1)));
+        expect([profile.optedOut, profile.length, profile.firings]).toEqual([true, 0, []]);
+      });
+
+      it('that opted out keeps the ids that lead to it for ever; others are kept as it is used', async () => {
+        const alias = (id: string) => `t${places}:id:7\u0001${id}`;
+        const declared = [{ dataSource: 7, id: 'a' }];
+        await visited(store, {
+          ...visitOf(device(1)),
+          aliases: declared,
+          change: { day: TODAY, declared },
+        });
+        await redis.cli('expire', alias('a'), '1000');
+        await visited(store, { ...visitOf(device(1)), aliases: declared });
+        expect(Number(await redis.cli('ttl', alias('a')))).toBeGreaterThan(1_000_000);
+        await visited(store, { ...visitOf(device(1)), change: { day: TODAY, optOut: true } });
+        expect(await redis.cli('ttl', alias('a'))).toBe('-1');
       });
     });
 
@@ -340,6 +454,53 @@ describe.skipIf(!redisServer)('Redis', () => {
     afterAll(() => cluster.stop());
 
     storeContract({ place: newPlace, open: (prefix) => openStore(cluster.url, prefix) });
+
+    it('keeps the ids of who has opted out for ever', async () => {
+      const prefix = newPlace();
+      const store = await openStore(cluster.url, prefix);
+      const declared = [{ dataSource: 7, id: 'a' }];
+      await visited(store, {
+        ...visitOf(device(1)),
+        aliases: declared,
+        change: { day: TODAY, declared },
+      });
+      const key = `${prefix}id:7\u0001a`;
+      const ttl = async () => Number(await (await cluster.primaryOf(key)).cli('ttl', key));
+      expect(await ttl()).toBeGreaterThan(0);
+      await visited(store, { ...visitOf(device(1)), change: { day: TODAY, optOut: true } });
+      await expect.poll(ttl).toBe(-1);
+      await store.close();
+    });
+
+    it('that is stopped costs who comes with other ids nothing, either', async () => {
+      const store = await openStore(cluster.url, newPlace(), { patience: 50 });
+      const person = (n: number): Visit => ({
+        ...visitOf(device(n), 1),
+        aliases: [{ dataSource: 7, id: `p${n}` }],
+      });
+      await visited(store, person(1));
+      for (const node of cluster.nodes) node.signal('SIGSTOP');
+      const late = new Set<number>();
+      const decided: number[] = [];
+      const come = (n: number) =>
+        store.visit(person(n), {
+          decide: () => {
+            decided.push(n);
+            return undefined;
+          },
+          late: () => late.add(n),
+          refuse: () => {},
+        });
+      come(2);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      for (let n = 3; n < 40; n++) come(n);
+      expect(late.size).toBe(37);
+      expect(store.problem).toMatch(/38 visits wait/);
+      for (const node of cluster.nodes) node.signal('SIGCONT');
+      await until('all are decided', () => decided.length === 38);
+      await until('the store is well', () => store.problem === undefined);
+      await store.close();
+    });
 
     it('counts every visit while slots move', async () => {
       const prefix = newPlace();
