@@ -205,7 +205,7 @@ export class RedisStore implements Store, Owner {
     }
     if (!lane.isEmpty) this.#queue(lane);
     // Deciding may have sent more of it already.
-    else if (!lane.queued && !lane.sent) this.#lanes.delete(lane.key);
+    else if (!lane.queued) this.#lanes.delete(lane.key);
   }
 
   /** @param adds whether the visits are not in the profile yet */

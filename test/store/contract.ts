@@ -138,8 +138,8 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       await Promise.all(
         Array.from({ length: 60 }, async (_, n) => {
           for (let i = 0; i < 9; i++) {
-            const both = [0, 1].map(() =>
-              visit(store, ids(n, i), ({ profile }) => {
+            const both = [0, 1].map((k) =>
+              visit(store, ids(n, i + k), ({ profile }) => {
                 seen[n] = profile.firings.length;
                 const mapping = seen[n];
                 return { firings: [{ destination: n, mapping, at: i, hours: 1 }] };

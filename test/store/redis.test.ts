@@ -371,6 +371,24 @@ describe.skipIf(!redisServer)('Redis', () => {
         expect([profile.optedOut, profile.length, profile.firings]).toEqual([true, 0, []]);
       });
 
+      it('holds nothing of what was decided just before an opt-out', async () => {
+        let optedOut: Promise<unknown> | undefined;
+        await visit(store, visitOf(device(1), 1), () => {
+          optedOut = visited(store, {
+            ...visitOf(device(1)),
+            change: { day: TODAY, optOut: true },
+          });
+          return {
+            firings: [{ destination: 0x44434241, mapping: 1, at: 1, hours: 1 }],
+            cookiesSet: [0x48474645],
+          };
+        });
+        await optedOut;
+        const value = await redis.cli('get', key);
+        expect(value).not.toContain('ABCD');
+        expect(value).toContain('EFGH');
+      });
+
       it('that opted out keeps the ids that lead to it for ever; others are kept as it is used', async () => {
         const alias = (id: string) => `t${places}:id:7\u0001${id}`;
         const declared = [{ dataSource: 7, id: 'a' }];
