@@ -23,6 +23,8 @@ export interface RedisProxy {
   cut(): void;
   /** New connections are closed at once; those that are open stay. */
   refuse(): void;
+  /** New connections go to another Redis; those that are open stay. */
+  lead(port: number): void;
   /** Back to normal; destroys the connections that have lost something. */
   heal(): void;
   stop(): Promise<void>;
@@ -76,6 +78,7 @@ function commandReader(told: (name: string) => void): (bytes: Buffer) => void {
 export async function startProxy(port: number): Promise<RedisProxy> {
   let mode: 'normal' | 'blackHole' | 'deaf' | 'refuse' = 'normal';
   let latency = 0;
+  let target = port;
   let names: string[] = [];
   const open = new Set<net.Socket>();
   const losers = new Set<net.Socket>();
@@ -86,7 +89,7 @@ export async function startProxy(port: number): Promise<RedisProxy> {
       return;
     }
     open.add(client);
-    const redis = net.connect({ port, host: '127.0.0.1', noDelay: true });
+    const redis = net.connect({ port: target, host: '127.0.0.1', noDelay: true });
     const read = commandReader((name) => names.push(name));
     let silenced = false;
     client.on('data', (bytes: Buffer) => {
@@ -158,6 +161,9 @@ export async function startProxy(port: number): Promise<RedisProxy> {
     cut,
     refuse() {
       mode = 'refuse';
+    },
+    lead(other) {
+      target = other;
     },
     heal() {
       mode = 'normal';

@@ -29,6 +29,8 @@ export interface Owner {
 }
 
 const RETRY_MS = 100;
+/** While replicas are missing. Redis takes up to a tenth of a second to say that they are. */
+const WAIT_AGAIN_MS = 1_000;
 /** Calls under way at the same time; when Redis has more to do, calls become larger instead. */
 const MAX_CALLS = 8;
 /** Entries of a call: Redis serves nobody else meanwhile. */
@@ -65,6 +67,7 @@ export class Shard {
   #untold = true;
   /** How many replicas had the last visit, where that was too few. */
   #short: number | undefined;
+  #waitAgain = 0;
 
   constructor(name: string, options: ShardOptions, owner: Owner) {
     this.name = name;
@@ -144,6 +147,7 @@ export class Shard {
       (error: Error) => {
         this.#calls--;
         this.#since ??= begin;
+        this.#waitAgain = 0;
         this.#failed(lanes, error);
       },
     );
@@ -154,8 +158,10 @@ export class Shard {
     this.#slow = milliseconds > this.#options.patience;
     this.#error = undefined;
     this.#since = this.#isWaiting ? performance.now() : undefined;
-    if (confirmed !== undefined) {
-      this.#short = confirmed < this.#options.waitReplicas ? confirmed : undefined;
+    if (confirmed !== undefined && confirmed >= this.#options.waitReplicas) this.#short = undefined;
+    else if (confirmed !== undefined) {
+      this.#short = confirmed;
+      this.#waitAgain = Math.min(this.#waitAgain, performance.now() + WAIT_AGAIN_MS);
     }
     const failures = new Map<string, [Error, Lane[]]>();
     for (const [i, lane] of lanes.entries()) {
@@ -263,10 +269,11 @@ export class Shard {
       if (isTold) pipeline.callBuffer('EVALSHA', this.#digest, ...call);
       else pipeline.callBuffer('EVAL', this.#script, ...call);
     }
-    // On the same connection: WAIT is about what that connection has written. Who has found that replicas
-    // are missing does not wait for them again, but asks.
-    const patience = this.#short === undefined ? this.#options.patience : 1;
-    if (waitReplicas > 0) pipeline.wait(waitReplicas, patience);
+    // On the same connection: WAIT is about what that connection has written. While replicas are missing,
+    // only now and then a call waits for them, since nothing else goes over the connection meanwhile.
+    const waits = this.#short === undefined || performance.now() > this.#waitAgain;
+    if (waits) this.#waitAgain = Number.POSITIVE_INFINITY;
+    if (waitReplicas > 0) pipeline.wait(waits ? waitReplicas : 0, this.#options.patience);
     const results = (await pipeline.exec()) as [Error | null, unknown][];
     const replies = places.flatMap((place): (Reply | Error)[] => {
       const [error, reply] = results[place];

@@ -4,7 +4,14 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { openAccounts } from '../../src/engine.ts';
 import { type RedisProxy, startProxy } from '../proxy.ts';
-import { type RunningRedis, redisServer, startRedis, until } from '../redis.ts';
+import {
+  type RunningCluster,
+  type RunningRedis,
+  redisServer,
+  startCluster,
+  startRedis,
+  until,
+} from '../redis.ts';
 import { freePort, type RunningServer, type ServerOptions, startServer } from '../server.ts';
 import { device } from './workbench.ts';
 
@@ -21,6 +28,7 @@ const account = accountWith('c_page == "home"');
 const servers: RunningServer[] = [];
 const redises: RunningRedis[] = [];
 const proxies: RedisProxy[] = [];
+const clusters: RunningCluster[] = [];
 async function redis(...args: string[]): Promise<RunningRedis> {
   const one = await startRedis(...args);
   redises.push(one);
@@ -45,6 +53,7 @@ const stopAll = async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
   }
   await Promise.all(proxies.splice(0).map((proxy) => proxy.stop()));
+  await Promise.all(clusters.splice(0).map((cluster) => cluster.stop()));
   await Promise.all(redises.splice(0).map((one) => one.stop()));
 };
 afterEach(stopAll);
@@ -60,7 +69,7 @@ interface Load {
   stop(): Promise<void>;
 }
 
-/** Calls in an endless stream until told to stop. */
+/** Calls in an endless stream until told to stop; every second visitor is known by another id, too. */
 function load({ origin }: RunningServer, visitors = 20, parallel = 8): Load {
   let stopped = false;
   const told: Load = {
@@ -76,8 +85,10 @@ function load({ origin }: RunningServer, visitors = 20, parallel = 8): Load {
     for (let i = k; !stopped; i += parallel) {
       const begin = performance.now();
       try {
+        const n = i % visitors;
+        const other = n % 2 ? `&d_cid=1%01person-${n}` : '';
         const response = await fetch(
-          `${origin}/event?d_uuid=${device(i % visitors)}&c_page=home&d_rtbd=json`,
+          `${origin}/event?d_uuid=${device(n)}${other}&c_page=home&d_rtbd=json`,
         );
         await response.arrayBuffer();
         expect(response.status).toBe(200);
@@ -214,6 +225,25 @@ describe.skipIf(!redisServer)('a Redis', () => {
     await expect.poll(() => countsAt(server, 5), { timeout: 10_000 }).toEqual(expected);
   });
 
+  it('that is restarted empty counts from then on, once', async () => {
+    const one = await redis();
+    const server = await start(one.url);
+    const first = load(server);
+    await until('load', () => sum(first.acknowledged) > 100);
+    await first.stop();
+    await until('written', () => isReady(server));
+    await one.stop();
+    const calls = load(server);
+    await until('load', () => sum(calls.late) > 200);
+    await one.start();
+    await until('it goes on', () => sum(calls.acknowledged) > 200);
+    await calls.stop();
+    await until('ready', () => isReady(server));
+    const expected = calls.acknowledged.map((count, n) => count + calls.late[n]);
+    await expect.poll(() => countsAt(server), { timeout: 10_000 }).toEqual(expected);
+    expect(calls.slowest).toBeLessThan(1_000);
+  });
+
   it('keeps what a killed server has answered for', async () => {
     const one = await redis();
     const server = await start(one.url);
@@ -281,6 +311,34 @@ describe.skipIf(!redisServer)('a Redis', () => {
     );
     expect(error.message).toMatch(/Redis at 127\.0\.0\.1:\d+.*start it, or write where it is/s);
     expect(error.message).not.toContain('secret');
+  });
+});
+
+describe.skipIf(!redisServer)('a Cluster', () => {
+  it('whose primary is killed loses nothing that was answered for, and holds up no page', async () => {
+    const cluster = await startCluster();
+    clusters.push(cluster);
+    const server = await start(cluster.url, { REDIS_WAIT_REPLICAS: '1' });
+    const calls = load(server);
+    await until('load', () => sum(calls.acknowledged) > 100);
+    calls.slowest = 0;
+    const dead = await cluster.primaryOf(`sy:{${device(1)}}`);
+    await dead.stop();
+    await cluster.failedOver(dead);
+    await dead.start();
+    const before = [...calls.acknowledged];
+    await until('all go on', () => calls.acknowledged.every((n, i) => n > before[i]));
+    await calls.stop();
+    await until('ready', () => isReady(server));
+    const counts = await countsAt(server);
+    for (const [n, count] of counts.entries()) {
+      expect(count).toBeGreaterThanOrEqual(calls.acknowledged[n]);
+      expect(count).toBeLessThanOrEqual(calls.acknowledged[n] + calls.late[n]);
+    }
+    expect(calls.slowest).toBeLessThan(1_000);
+    console.log(
+      `slowest answer ${Math.round(calls.slowest)} ms; ${sum(calls.acknowledged)} in time, ${sum(calls.late)} late, ${sum(counts)} stored`,
+    );
   });
 });
 

@@ -30,6 +30,7 @@ async function openStore(
   url: string,
   prefix = newPlace(),
   more: Partial<ConstructorParameters<typeof RedisStore>[0]> = {},
+  milliseconds = 5_000,
 ): Promise<RedisStore> {
   const store = new RedisStore({
     address: addressOf(url),
@@ -41,7 +42,7 @@ async function openStore(
     patience: 1_000,
     ...more,
   });
-  await ready(store.client, 5_000);
+  await ready(store.client, milliseconds);
   return store;
 }
 
@@ -421,6 +422,20 @@ describe.skipIf(!redisServer)('Redis', () => {
       await full.stop();
     });
 
+    it('that has become a replica is left for who has its address now', async () => {
+      const [first, second] = [await startRedis(), await startRedis()];
+      const proxy = await startProxy(first.port);
+      const store = await openStore(`redis://127.0.0.1:${proxy.port}`);
+      await visited(store, visitOf(device(1), 1));
+      await first.cli('replicaof', '127.0.0.1', String(second.port));
+      proxy.lead(second.port);
+      await visited(store, visitOf(device(2), 1));
+      expect(await second.cli('exists', `t${places}:{${device(2)}}`)).toBe('1');
+      await store.close();
+      await proxy.stop();
+      await Promise.all([first.stop(), second.stop()]);
+    });
+
     it('that was restarted empty is used again', async () => {
       const empty = await startRedis();
       const store = await openStore(empty.url);
@@ -443,9 +458,29 @@ describe.skipIf(!redisServer)('Redis', () => {
       await visited(store, visitOf(device(1), 1));
       expect(await replica.cli('exists', `t${places}:{${device(1)}}`)).toBe('1');
       await replica.stop();
-      const refused = visit(store, visitOf(device(1), 1), () => undefined);
-      await expect(refused).rejects.toThrow(StoreError);
+      const refused = () => visit(store, visitOf(device(1), 1), () => undefined);
+      await expect(refused()).rejects.toThrow('only 0 of 1 replicas have the visit');
+      expect(store.problem).toMatch(/only 0 of 1 replicas confirm/);
+      // A script that has to be told again does not make it look as if nothing had to be confirmed.
+      await redis.cli('script', 'flush');
+      await expect(refused()).rejects.toThrow(StoreError);
+      // Who knows that replicas are missing does not wait for them with every call.
+      const begin = performance.now();
+      for (let i = 0; i < 50; i++) await expect(refused()).rejects.toThrow(StoreError);
+      expect(performance.now() - begin).toBeLessThan(2_000);
+      // The primary has all of it, so nothing is lost.
+      expect(await countAt(store, 1)).toBe(53);
+      expect(store.lost).toBe(0);
+      await replica.start();
+      await until('it is confirmed again', () =>
+        refused().then(
+          () => true,
+          () => false,
+        ),
+      );
+      expect(store.problem).toBeUndefined();
       await store.close();
+      await replica.stop();
     });
   });
 
@@ -459,8 +494,8 @@ describe.skipIf(!redisServer)('Redis', () => {
     await visited(store, visitOf(device(1), 1));
     expect(await countAt(store, 1)).toBe(1);
     await store.close();
-    await expect(openStore(url.replace('p%3Aw', 'x'), newPlace(), { ca })).rejects.toThrow();
-    await expect(openStore(url, newPlace())).rejects.toThrow(/certificate/);
+    await expect(openStore(url.replace('p%3Aw', 'x'), newPlace(), { ca }, 500)).rejects.toThrow();
+    await expect(openStore(url, newPlace(), {}, 500)).rejects.toThrow(/certificate/);
     await redis.stop();
   });
 
