@@ -94,8 +94,13 @@ async function run(): Promise<void> {
   const rate = Math.round(Number(values.rate ?? slowest / 2));
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const contender of inTurn) {
-      const { latency, errors } = await openLoop({ ...load, rate, origin: contender.origin });
+      const { latency, errors, late } = await openLoop({
+        ...load,
+        rate,
+        origin: contender.origin,
+      });
       if (errors > 0) throw new Error(`${contender.name}: ${errors} errors at ${rate}/s`);
+      if (late > 0) console.log(`${contender.name}: ${late} answers without Redis`);
       of(contender).p50.push(latency.getValueAtPercentile(50) / 1_000);
       of(contender).p99.push(latency.getValueAtPercentile(99) / 1_000);
     }

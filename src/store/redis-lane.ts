@@ -1,7 +1,7 @@
 /** What waits for one visitor, and the bytes in which it is sent. */
 import type { Change } from '../audience/profile.ts';
 import { aliasKey, derivedId } from './entry.ts';
-import { addsAnything, type Mark, Writer, writeChange } from './record.ts';
+import { addsAnything, type Mark, type Writer, writeChange } from './record.ts';
 import {
   closeSection,
   FALLBACK,
@@ -22,7 +22,10 @@ export interface Waiting {
 export interface Sent {
   readonly waiting: readonly Waiting[];
   readonly afterwards: readonly Change[];
-  readonly entry: Buffer;
+  /** The last call that it was part of, and where it stands there. */
+  blob: Buffer;
+  from: number;
+  to: number;
 }
 
 /**
@@ -55,13 +58,17 @@ export class Lane {
     return this.waiting.length === 0 && this.afterwards.length === 0;
   }
 
-  /** What is to be sent: the same as before if it was not answered, else all that waits. */
-  send(mark: () => Mark): Sent {
-    this.sent ??= this.#write(mark());
-    return this.sent;
+  /** Writes what is to be sent: the same as before if it was not answered, else all that waits. */
+  send(writer: Writer, mark: () => Mark): void {
+    if (this.sent) writer.raw(this.sent.blob.subarray(this.sent.from, this.sent.to));
+    else {
+      const { waiting, afterwards } = this;
+      this.#write(writer, mark());
+      this.sent = { waiting, afterwards, blob: NOTHING, from: 0, to: 0 };
+    }
   }
 
-  #write(mark: Mark): Sent {
+  #write(writer: Writer, mark: Mark): void {
     const { waiting, afterwards } = this;
     this.waiting = [];
     this.afterwards = [];
@@ -75,7 +82,6 @@ export class Lane {
       day = Math.max(day, visit.change.day);
     }
     for (const change of afterwards) day = Math.max(day, change.day);
-    const writer = new Writer(160);
     writeHead(
       writer,
       (this.newcomer && !isStranger ? NEWCOMER : 0) |
@@ -98,10 +104,10 @@ export class Lane {
     for (const change of afterwards) writeChange(writer, optsOut ? cookiesOf(change) : change);
     closeSection(writer, remembered);
     writeAliases(writer, isStranger ? aliasesOf(first.visit) : []);
-    const { bytes, length } = writer;
-    return { waiting, afterwards, entry: Buffer.from(bytes.buffer, 0, length) };
   }
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** What is remembered of who has opted out: the cookies that are to be removed. */
 export const cookiesOf = ({ day, cookiesSet, cookiesRemoved }: Change): Change => ({

@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { Mark } from './record.ts';
-import type { Lane } from './redis-lane.ts';
+import { type Mark, Writer } from './record.ts';
+import type { Lane, Sent } from './redis-lane.ts';
 import { Reply, type ScriptOptions, visitorKey, visitScript } from './redis-script.ts';
 
 export interface ShardOptions extends ScriptOptions {
@@ -242,20 +242,37 @@ export class Shard {
     this.#enter(lane);
   }
 
+  /** The entries of some lanes, one after the other. */
+  #write(lanes: readonly Lane[]): Buffer {
+    const writer = new Writer(lanes.length * 160);
+    const ends = lanes.map((lane) => {
+      lane.send(writer, this.#owner.mark);
+      return writer.length;
+    });
+    const blob = Buffer.from(writer.bytes.buffer, 0, writer.length);
+    for (let i = 0; i < lanes.length; i++) {
+      const sent = lanes[i].sent as Sent;
+      sent.blob = blob;
+      sent.from = ends[i - 1] ?? 0;
+      sent.to = ends[i];
+    }
+    return blob;
+  }
+
   async #exchange(lanes: readonly Lane[]): Promise<Outcome> {
     const { isCluster, prefix, waitReplicas } = this.#options;
     const [{ asked }] = lanes;
     const connection = this.#owner.connection(asked ?? this.name);
     if (!connection) throw new Error(`no connection to ${asked ?? this.name}`);
-    const entries = lanes.map((lane) => lane.send(this.#owner.mark).entry);
+    const blob = this.#write(lanes);
     // In a Cluster, a script may touch the keys of one slot only.
-    const calls = isCluster
-      ? entries.map((entry, i): [number, ...(string | Buffer)[]] => [
+    const calls: [number, ...(string | Buffer)[]][] = isCluster
+      ? lanes.map(({ deviceId, sent }) => [
           1,
-          visitorKey(prefix, lanes[i].deviceId as string),
-          entry,
+          visitorKey(prefix, deviceId as string),
+          blob.subarray(sent?.from, sent?.to),
         ])
-      : [[0, Buffer.concat(entries)] as [number, Buffer]];
+      : [[0, blob]];
     const isTold = !this.#untold && asked === undefined;
     if (calls.length === 1 && isTold && waitReplicas === 0) {
       const reply = await connection.callBuffer('EVALSHA', this.#digest, ...calls[0]);
