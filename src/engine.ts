@@ -8,7 +8,7 @@ import { EmbeddedStore } from './store/embedded.ts';
 import { RedisStore } from './store/redis.ts';
 import { inWords, readRedisAddress } from './store/redis-address.ts';
 import { openRedis } from './store/redis-client.ts';
-import type { AccountStore, Store } from './store/store.ts';
+import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 
 /** A large account takes its time over a slow line. */
 const ACCOUNT_SILENCE_MS = 60_000;
@@ -49,7 +49,7 @@ export async function reach<Value>(config: Config, answer: Promise<Value>): Prom
     return await answer;
   } catch (error) {
     const address = readRedisAddress(config.REDIS_URL);
-    if (!address || error instanceof AccountError) throw error;
+    if (!address || error instanceof AccountError || error instanceof AccountConflict) throw error;
     throw new ConfigError(
       `REDIS_URL: ${inWords(address)}: ${(error as Error).message}\n  start it, or write where it is`,
     );

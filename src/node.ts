@@ -1,6 +1,6 @@
 /** Switchyard on Node: reads the configuration, opens the store, serves. */
 import cluster from 'node:cluster';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import path from 'node:path';
@@ -16,7 +16,7 @@ import { DeviceCookie } from './collect/device-cookie.ts';
 import { Guard } from './collect/guard.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
 import { openAccounts, openStore, reach } from './engine.ts';
-import type { AccountStore, Store } from './store/store.ts';
+import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
 
 /** What every process of one start has, whether it serves or watches over those that do. */
@@ -31,15 +31,29 @@ async function prepare(config: Config): Promise<void> {
   if (!config.ACCOUNT_FILE) return;
   const document = readJson(config.ACCOUNT_FILE);
   compileAccount(document);
+  const file = createHash('sha256').update(JSON.stringify(document)).digest('hex');
   const accounts = openAccounts(config);
   try {
     const saved = await reach(config, accounts.load());
-    // Nothing is published that is in force already.
-    if (JSON.stringify(saved?.document) !== JSON.stringify(document)) await accounts.save(document);
+    // The same file has been given before: whatever was changed since then stays.
+    if (saved?.origin.file === file) return;
+    if (JSON.stringify(saved?.document) === JSON.stringify(document)) return;
+    if (saved && saved.origin.by !== GIVEN) {
+      throw new ConfigError(
+        `ACCOUNT_FILE: the account was changed by ${saved.origin.by} since a server was given its file, and is another one than ${config.ACCOUNT_FILE}
+  start without ACCOUNT_FILE to keep it; see what is different by npm run account -- diff ${config.ACCOUNT_FILE}, and replace it by push`,
+      );
+    }
+    await accounts.save(document, { at: Date.now(), by: GIVEN, file }, saved?.revision ?? 0);
+  } catch (error) {
+    // Another server was given the same file at the same moment, or somebody was faster.
+    if (!(error instanceof AccountConflict)) throw error;
   } finally {
     await accounts.close();
   }
 }
+
+const GIVEN = 'ACCOUNT_FILE';
 
 async function serveCalls(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));

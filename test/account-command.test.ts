@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type RunningRedis, redisServer, startRedis } from './redis.ts';
-import { freePort, temporaryFolder } from './server.ts';
+import { freePort, startServer, temporaryFolder } from './server.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const account = (name = 'Home', rule = 'c_page == "home"') => ({
@@ -84,6 +84,38 @@ describe.each([
       stderr: expect.stringMatching(/traits\[0\]\.traitRule: found "="/),
     });
     expect(JSON.parse(run('pull').stdout)).toEqual(account());
+  });
+});
+
+describe('ACCOUNT_FILE', () => {
+  it('and what is pushed later never replace each other unseen', async () => {
+    const folder = temporaryFolder();
+    const file = path.join(folder, 'pushed.json');
+    const environment = { PATH: process.env.PATH, DATA_DIR: folder };
+    const push = (document: unknown) => {
+      fs.writeFileSync(file, JSON.stringify(document));
+      const args = ['src/account-command.ts', 'push', file];
+      spawnSync(process.execPath, args, { cwd: root, env: environment });
+    };
+    const inForce = async (given: unknown) => {
+      const server = await startServer({ account: given, folder });
+      const response = await fetch(`${server.origin}/event?c_page=home&d_rtbd=json&d_cts=1`);
+      const { traits } = (await response.json()) as { traits: number[] };
+      await server.stop();
+      return traits;
+    };
+    const [first, second, third] = ['home', 'other', 'none'].map((page) =>
+      account('Home', `c_page == "${page}"`),
+    );
+    expect(await inForce(first)).toEqual([1]);
+    expect(await inForce(second)).toEqual([]);
+    push(first);
+    // The file has not changed: what was pushed since then is in force.
+    expect(await inForce(second)).toEqual([1]);
+    await expect(inForce(third)).rejects.toThrow(/was changed by npm run account since.*push/s);
+    expect(await inForce(first)).toEqual([1]);
+    push(third);
+    expect(await inForce(third)).toEqual([]);
   });
 });
 

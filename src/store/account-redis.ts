@@ -1,13 +1,21 @@
 /** The account in Redis, for every node that serves it. */
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
 import { type RedisClient, ready } from './redis-client.ts';
-import type { AccountStore, SavedAccount } from './store.ts';
+import { AccountConflict, type AccountStore, type Origin, type SavedAccount } from './store.ts';
 
 const POLL_MS = 500;
 const READY_MS = 5_000;
+/** So many revisions are kept. */
+const KEPT = 20;
 
+/** Returns the revision, or, as a text, the one that was not to be there. */
 const SAVE = `
-local revision = redis.call('HINCRBY', KEYS[1], 'revision', 1)
-redis.call('HSET', KEYS[1], 'document', ARGV[1], 'token', ARGV[2])
+local last = tonumber(redis.call('HGET', KEYS[1], 'revision') or 0)
+if ARGV[3] ~= '' and tonumber(ARGV[3]) ~= last then return tostring(last) end
+local revision = last + 1
+redis.call('HSET', KEYS[1], 'revision', revision, 'token', ARGV[2], 'document:' .. revision, ARGV[1])
+redis.call('HDEL', KEYS[1], 'document:' .. (revision - ${KEPT}))
 redis.call('PUBLISH', KEYS[1], revision)
 return revision
 `;
@@ -31,26 +39,38 @@ export class AccountRedis implements AccountStore {
     for (const connection of [this.#client, this.#subscriber]) connection.on('error', () => {});
   }
 
-  async load(): Promise<SavedAccount | undefined> {
+  async revision(): Promise<number> {
     await ready(this.#client, READY_MS);
-    const fields = ['revision', 'token', 'document'];
-    const [revision, token, document] = await this.#client.hmget(this.#key, ...fields);
-    this.#loaded = versionOf(revision, token);
-    if (!revision || !document) return undefined;
-    return { revision: Number(revision), document: JSON.parse(document) };
+    return Number(await this.#client.hget(this.#key, 'revision'));
   }
 
-  async save(document: unknown): Promise<number> {
+  async load(revision?: number): Promise<SavedAccount | undefined> {
     await ready(this.#client, READY_MS);
-    const values = [JSON.stringify(document), crypto.randomUUID()];
-    return (await this.#client.eval(SAVE, 1, this.#key, ...values)) as number;
+    for (;;) {
+      const version = await this.#version();
+      if (revision === undefined) this.#loaded = version;
+      const wanted = revision ?? (Number.parseInt(version, 10) || 0);
+      if (wanted === 0) return undefined;
+      const bytes = await this.#client.hgetBuffer(this.#key, `document:${wanted}`);
+      if (bytes) return { revision: wanted, ...(await unpacked(bytes)) };
+      // Another one may have taken its place meanwhile.
+      if (revision !== undefined || version === (await this.#version())) return undefined;
+    }
+  }
+
+  async save(document: unknown, origin: Origin, after?: number): Promise<number> {
+    await ready(this.#client, READY_MS);
+    const bytes = await promisify(gzip)(JSON.stringify({ origin, document }));
+    const values = [bytes, crypto.randomUUID(), after ?? ''];
+    const answer = await this.#client.eval(SAVE, 1, this.#key, ...values);
+    if (typeof answer === 'string') throw new AccountConflict(Number(answer));
+    return answer as number;
   }
 
   watch(changed: (account: SavedAccount) => Promise<void>): void {
     let known = this.#loaded;
     const look = async () => {
-      const [revision, token] = await this.#client.hmget(this.#key, 'revision', 'token');
-      if (versionOf(revision, token) === known) return;
+      if ((await this.#version()) === known) return;
       const saved = await this.load();
       const version = this.#loaded;
       if (saved) await changed(saved);
@@ -85,7 +105,19 @@ export class AccountRedis implements AccountStore {
     this.#client.disconnect();
     this.#subscriber.disconnect();
   }
+
+  /** A Redis that has forgotten everything counts from 1 again: the number alone does not tell. */
+  async #version(): Promise<string> {
+    const [revision, token] = await this.#client.hmget(this.#key, 'revision', 'token');
+    return `${revision ?? 0} ${token}`;
+  }
 }
 
-/** A Redis that has forgotten everything counts from 1 again: the number alone does not tell. */
-const versionOf = (revision: string | null, token: string | null) => `${revision} ${token}`;
+async function unpacked(bytes: Buffer): Promise<Omit<SavedAccount, 'revision'>> {
+  // Whoever mends it by hand writes JSON as it is.
+  const isPacked = bytes[0] === GZIP;
+  return JSON.parse((isPacked ? await promisify(gunzip)(bytes) : bytes).toString());
+}
+
+/** What gzip starts with. */
+const GZIP = 0x1f;

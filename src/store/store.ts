@@ -82,20 +82,49 @@ export interface Store {
   close(milliseconds?: number): Promise<void>;
 }
 
+/** Who saved an account, and when. */
+export interface Origin {
+  /** Unix milliseconds. */
+  readonly at: number;
+  readonly by: string;
+  /** Of a server's `ACCOUNT_FILE`: which one, by its digest. */
+  readonly file?: string;
+}
+
 /** An account document as it was saved. */
 export interface SavedAccount {
-  /** Grows with each time the account is saved. */
+  /** Grows by one with each time the account is saved. */
   readonly revision: number;
   readonly document: unknown;
+  readonly origin: Origin;
+}
+
+/** Somebody else has saved the account meanwhile. */
+export class AccountConflict extends Error {
+  /** The one that is in force. */
+  readonly revision: number;
+
+  constructor(revision: number) {
+    super(`the account was changed meanwhile: revision ${revision} is in force`);
+    this.revision = revision;
+  }
 }
 
 /** Where the account is kept, for all processes that serve it. */
 export interface AccountStore {
-  /** The document that was saved last; undefined if none ever was. */
-  load(): Promise<SavedAccount | undefined>;
+  /** The revision that was saved last; 0 if none ever was. */
+  revision(): Promise<number>;
 
-  /** Saves a document; every process hears of it. Returns its revision. */
-  save(document: unknown): Promise<number>;
+  /** The document that was saved last, or an earlier one; undefined if there is none (any more). */
+  load(revision?: number): Promise<SavedAccount | undefined>;
+
+  /**
+   * Saves a document; every process hears of it. Returns its revision.
+   *
+   * @param after the revision that it was made from; without it, whatever is there is replaced
+   * @throws AccountConflict where another revision is in force
+   */
+  save(document: unknown, origin: Origin, after?: number): Promise<number>;
 
   /**
    * Tells of every document that is saved from now on, though not of each of several that come in

@@ -1,6 +1,13 @@
 /** The contract of the account's place as tests, which every engine has to pass. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { AccountStore, SavedAccount } from '../../src/store/store.ts';
+import {
+  AccountConflict,
+  type AccountStore,
+  type Origin,
+  type SavedAccount,
+} from '../../src/store/store.ts';
+
+const origin: Origin = { at: 1_700_000_000_000, by: 'a test', file: 'f' };
 
 export function accountContract(open: () => AccountStore): void {
   let stores: AccountStore[];
@@ -12,24 +19,25 @@ export function accountContract(open: () => AccountStore): void {
   it('is what was saved last', async () => {
     const [one, other] = stores;
     expect(await one.load()).toBeUndefined();
-    const first = await one.save({ name: 'Ж', traits: [1] });
-    const second = await one.save({ name: '漢', traits: [] });
+    const first = await one.save({ name: 'Ж', traits: [1] }, origin);
+    const second = await one.save({ name: '漢', traits: [] }, origin);
     expect(second).toBeGreaterThan(first);
     expect(await other.load()).toEqual({
       revision: second,
       document: { name: '漢', traits: [] },
+      origin,
     });
   });
 
   it('is whole, also where several are saved at the same instant', async () => {
     const documents = Array.from({ length: 8 }, (_, i) => ({ i, text: `${i}`.repeat(50_000) }));
-    await stores[0].save(documents[0]);
+    await stores[0].save(documents[0], origin);
     let done = false;
-    const saving = Promise.all(documents.map((document, i) => stores[i % 2].save(document))).then(
-      () => {
-        done = true;
-      },
-    );
+    const saving = Promise.all(
+      documents.map((document, i) => stores[i % 2].save(document, origin)),
+    ).then(() => {
+      done = true;
+    });
     while (!done) {
       const saved = (await stores[1].load()) as SavedAccount;
       const { i, text } = saved.document as (typeof documents)[0];
@@ -38,11 +46,34 @@ export function accountContract(open: () => AccountStore): void {
     await saving;
   });
 
+  it('has revisions that count, and that can be looked at again', async () => {
+    const [one, other] = stores;
+    expect(await one.revision()).toBe(0);
+    for (const n of [1, 2, 3]) expect(await stores[n % 2].save({ n }, origin)).toBe(n);
+    expect(await other.revision()).toBe(3);
+    for (const n of [1, 2, 3]) {
+      expect(await other.load(n)).toEqual({ revision: n, document: { n }, origin });
+    }
+    expect(await other.load(4)).toBeUndefined();
+  });
+
+  it('is not replaced by who has not seen it', async () => {
+    const [one, other] = stores;
+    await one.save({ n: 1 }, origin, 0);
+    await expect(other.save({ n: 2 }, origin, 0)).rejects.toThrow(AccountConflict);
+    await other.save({ n: 2 }, origin, 1);
+    const tries = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, i) => stores[i % 2].save({ n: 10 + i }, origin, 2)),
+    );
+    expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await one.revision()).toBe(3);
+  });
+
   it('is heard of, too, where it is saved while the one before is being taken over', async () => {
     const [one, other] = stores;
-    await one.save({ n: 1 });
+    await one.save({ n: 1 }, origin);
     await other.load();
-    await one.save({ n: 2 });
+    await one.save({ n: 2 }, origin);
     const heard: unknown[] = [];
     other.watch(async ({ document }) => {
       heard.push(document);
@@ -59,12 +90,12 @@ export function accountContract(open: () => AccountStore): void {
       });
     }
     for (let n = 1; n <= 5; n++) {
-      await stores[n % 2].save({ n });
+      await stores[n % 2].save({ n }, origin);
       await expect
         .poll(() => heard.map((h) => h.at(-1)), { timeout: 1_000 })
         .toEqual([{ n }, { n }]);
     }
-    await Promise.all([1, 2, 3].map((n) => stores[n % 2].save({ n: n * 10 })));
+    await Promise.all([1, 2, 3].map((n) => stores[n % 2].save({ n: n * 10 }, origin)));
     const last = (await stores[0].load())?.document;
     await expect.poll(() => heard.map((h) => h.at(-1)), { timeout: 1_000 }).toEqual([last, last]);
   });

@@ -372,7 +372,7 @@ describe.skipIf(!redisServer)('several servers on one Redis', () => {
         segments: [{ ...account.segments[0], sid: sid + 1, segmentRule: `${sid}T` }],
       };
       const begin = performance.now();
-      await accounts.save(next);
+      await accounts.save(next, { at: 0, by: 'a test' });
       await until('both', () => seen.get(a) === String(sid) && seen.get(b) === String(sid), 1_000);
       took.push(performance.now() - begin);
     }
@@ -383,6 +383,9 @@ describe.skipIf(!redisServer)('several servers on one Redis', () => {
     console.log(`in force on both ${took.map(Math.round).join(', ')} ms after it was saved`);
   });
 });
+
+const byHand = (document: unknown) =>
+  JSON.stringify({ origin: { at: 0, by: 'somebody' }, document });
 
 describe.skipIf(!redisServer)('a server that missed the message of a saved account', () => {
   it('has it in force within a second all the same', async () => {
@@ -395,14 +398,14 @@ describe.skipIf(!redisServer)('a server that missed the message of a saved accou
     expect(await traits()).toEqual([1]);
     const next = { ...account, traits: [{ ...account.traits[0], sid: 9 }], segments: [] };
     // Written without a message.
-    await one.cli('hset', 'sy:account', 'revision', '77', 'document', JSON.stringify(next));
+    await one.cli('hset', 'sy:account', 'revision', '77', 'document:77', byHand(next));
     await until('it is in force', async () => (await traits())[0] === 9, 1_000);
   });
 
   it('says so where it cannot be taken over, and goes on with the one before', async () => {
     const one = await redis();
     const server = await start(one.url);
-    await one.cli('hset', 'sy:account', 'revision', '77', 'document', '{"traits":[{}]}');
+    await one.cli('hset', 'sy:account', 'revision', '77', 'document:77', byHand({ traits: [{}] }));
     await until('it says so', async () => (await readiness(server)).includes('revision 77'));
     const response = await fetch(`${server.origin}/event?c_page=home&d_rtbd=json&d_cts=1`);
     expect(await response.json()).toMatchObject({ traits: [1] });

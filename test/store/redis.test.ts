@@ -46,6 +46,8 @@ async function openStore(
   return store;
 }
 
+const origin = { at: 0, by: 'a test' };
+
 const countAt = async (store: RedisStore, n: number) =>
   countOf((await store.look(visitOf(device(n)))).profile, 1);
 
@@ -68,14 +70,14 @@ describe.skipIf(!redisServer)('Redis', () => {
 
       it('is heard of after Redis has forgotten everything and counts from 1 again', async () => {
         const account = new AccountRedis(() => openRedis(addressOf(redis.url)), prefix);
-        await account.save({ n: 1 });
+        await account.save({ n: 1 }, origin);
         await account.load();
         const heard: unknown[] = [];
         account.watch(async ({ document }) => {
           heard.push(document);
         });
         await redis.cli('del', `${prefix}account`);
-        expect(await account.save({ n: 2 })).toBe(1);
+        expect(await account.save({ n: 2 }, origin)).toBe(1);
         await expect.poll(() => heard, { timeout: 1_000 }).toEqual([{ n: 2 }]);
         await account.close();
       });
@@ -86,7 +88,7 @@ describe.skipIf(!redisServer)('Redis', () => {
         account.watch(async ({ revision }) => {
           heard.push(revision);
         });
-        await redis.cli('hset', `${prefix}account`, 'revision', '7', 'document', '{}');
+        await redis.cli('hset', `${prefix}account`, 'revision', '7', 'document:7', '{}');
         await expect.poll(() => heard, { timeout: 1_000 }).toEqual([7]);
         await account.close();
       });
