@@ -2,6 +2,8 @@
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { problemsOf } from './account/problem.ts';
+import type { AccountBook } from './builder/book.ts';
+import { rest } from './builder/rest.ts';
 import { allowOrigin, pixel } from './collect/answer.ts';
 import { event, type FrontDoor } from './collect/event.ts';
 import type { Guard } from './collect/guard.ts';
@@ -15,6 +17,8 @@ import { StoreError } from './store/store.ts';
 
 export interface AppOptions {
   readonly door: FrontDoor;
+  /** The account under edit. */
+  readonly book: AccountBook;
   /** The token of `Authorization: Bearer …` for everything below `/v1`. */
   readonly adminToken: string;
   /** The text of the tag. */
@@ -85,6 +89,8 @@ export function app(options: AppOptions): Hono {
     const instead = 'send the header Authorization: Bearer with the ADMIN_TOKEN of this server';
     return c.json({ errors: [{ path: 'Authorization', wrong: 'missing or wrong', instead }] }, 401);
   });
+
+  app.route('/v1', rest(options.book));
 
   app.post('/v1/trace', async (c) => {
     const body = parseJson(await readBody(c.req.raw, MAX_TRACE));

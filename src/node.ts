@@ -11,6 +11,7 @@ import pino from 'pino';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
+import { AccountBook } from './builder/book.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import { Guard } from './collect/guard.ts';
@@ -83,6 +84,10 @@ async function serveCalls(config: Config): Promise<void> {
       },
       report: (message, { tid, error }) => log.error({ tid, err: error }, message),
     },
+    book: new AccountBook(accounts, async () => {
+      const { demoAccount } = await import('./demo/account.ts');
+      return demoAccount({ inbox: demo.inbox });
+    }),
     adminToken: token,
     tag: fs.readFileSync(new URL('./tag/tag.js', import.meta.url), 'utf8'),
     clients: new Guard(config.MAX_CALLS_PER_CLIENT),

@@ -13,6 +13,9 @@ const IDS: Readonly<Record<string, string>> = {
   sites: 'siteId',
 };
 
+/** What answers of the REST interface add: nobody decides it. */
+const BESIDES = new Set(['pid', 'crUID', 'upUID', 'createTime', 'updateTime']);
+
 type Entry = Readonly<Record<string, unknown>>;
 
 /** The differences, a line each: + new, - gone, ~ changed. */
@@ -44,6 +47,7 @@ function changes(before: unknown, after: unknown, path: string): string[] {
   const [old, now] = [partsOf(before), partsOf(after)];
   if (!old || !now) return [`    ${path}: ${shown(before)} → ${shown(after)}`];
   return [...new Set([...old.keys(), ...now.keys()])].flatMap((key) => {
+    if (BESIDES.has(key)) return [];
     const inner = path && !key.startsWith('[') ? `${path}.${key}` : `${path}${key}`;
     return changes(old.get(key), now.get(key), inner);
   });

@@ -39,7 +39,7 @@ const description = z.string().max(4_096).nullish();
 const integrationCode = z.string().min(1).max(255).nullish();
 const status = z
   .string()
-  .transform((text) => text.toLowerCase())
+  .toLowerCase()
   .pipe(z.enum(['active', 'inactive']))
   .default('active');
 const labels = z.array(z.enum(EXPORT_LABELS)).nullish();
@@ -222,9 +222,10 @@ const host = z
   .regex(hostName, {
     error: 'no host name|write it without https:// and path, such as shop.example',
   })
-  .transform((text) => text.toLowerCase());
+  .toLowerCase();
 
 export const siteSchema = z.strictObject({
+  ...added,
   siteId: id,
   name,
   /** Host names of the collection endpoint that this site calls; none: every host name. */
@@ -241,7 +242,7 @@ export const siteSchema = z.strictObject({
         .regex(/^[a-z0-9_.-]+(:\d{1,5})?$/i, {
           error: 'no host name|write it without https:// and path, such as partner.example',
         })
-        .transform((text) => text.toLowerCase()),
+        .toLowerCase(),
     )
     .default([]),
 });

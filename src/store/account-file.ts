@@ -71,9 +71,8 @@ export class AccountFile implements AccountStore {
     const look = async () => {
       if ((await this.revision()) === known) return;
       const saved = await this.load();
-      const revision = this.#loaded;
       if (saved) await changed(saved);
-      known = revision;
+      known = saved?.revision ?? 0;
     };
     // A folder's own events get lost on some file systems; asking is cheap and always right.
     const poll = () => {

@@ -46,16 +46,10 @@ export class AccountRedis implements AccountStore {
 
   async load(revision?: number): Promise<SavedAccount | undefined> {
     await ready(this.#client, READY_MS);
-    for (;;) {
-      const version = await this.#version();
-      if (revision === undefined) this.#loaded = version;
-      const wanted = revision ?? (Number.parseInt(version, 10) || 0);
-      if (wanted === 0) return undefined;
-      const bytes = await this.#client.hgetBuffer(this.#key, `document:${wanted}`);
-      if (bytes) return { revision: wanted, ...(await unpacked(bytes)) };
-      // Another one may have taken its place meanwhile.
-      if (revision !== undefined || version === (await this.#version())) return undefined;
-    }
+    if (revision !== undefined) return this.#read(revision);
+    const { version, saved } = await this.#last();
+    this.#loaded = version;
+    return saved;
   }
 
   async save(document: unknown, origin: Origin, after?: number): Promise<number> {
@@ -71,8 +65,7 @@ export class AccountRedis implements AccountStore {
     let known = this.#loaded;
     const look = async () => {
       if ((await this.#version()) === known) return;
-      const saved = await this.load();
-      const version = this.#loaded;
+      const { version, saved } = await this.#last();
       if (saved) await changed(saved);
       known = version;
     };
@@ -104,6 +97,20 @@ export class AccountRedis implements AccountStore {
     clearInterval(this.#poll);
     this.#client.disconnect();
     this.#subscriber.disconnect();
+  }
+
+  async #last(): Promise<{ version: string; saved: SavedAccount | undefined }> {
+    for (;;) {
+      const version = await this.#version();
+      const saved = await this.#read(Number.parseInt(version, 10));
+      // So many may have been saved meanwhile that it is gone.
+      if (saved || version === (await this.#version())) return { version, saved };
+    }
+  }
+
+  async #read(revision: number): Promise<SavedAccount | undefined> {
+    const bytes = await this.#client.hgetBuffer(this.#key, `document:${revision}`);
+    return bytes ? { revision, ...(await unpacked(bytes)) } : undefined;
   }
 
   /** A Redis that has forgotten everything counts from 1 again: the number alone does not tell. */

@@ -38,6 +38,12 @@ it.each<[string, AccountDocument, AccountDocument, string[]]>([
     ],
   ],
   [
+    'nothing where only its times differ',
+    document(trait),
+    document({ ...trait, updateTime: 5 }),
+    [],
+  ],
+  [
     'what is of the whole account',
     { organizationId: 'A' },
     { organizationId: 'B' },

@@ -4,10 +4,12 @@ import path from 'node:path';
 import { afterAll } from 'vitest';
 import { compileAccount } from '../../src/account/snapshot.ts';
 import { app } from '../../src/app.ts';
+import { AccountBook } from '../../src/builder/book.ts';
 import { Deadline } from '../../src/collect/deadline.ts';
 import { DeviceCookie } from '../../src/collect/device-cookie.ts';
 import { Guard } from '../../src/collect/guard.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
+import { AccountFile } from '../../src/store/account-file.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import type { Visit as Addition, Store } from '../../src/store/store.ts';
 import { COLLECTOR, exampleAccount } from '../account/example.ts';
@@ -37,6 +39,8 @@ export interface Answer {
 
 const parent = temporaryFolder();
 let stores = 0;
+
+let accounts = 0;
 
 /** A store in a folder of its own, closed after the tests of the file. */
 export function embeddedStore(): EmbeddedStore {
@@ -78,6 +82,10 @@ export class Collector {
           this.reports.push(`${message} ${about.tid} ${(about.error as Error)?.stack ?? ''}`);
         },
       },
+      book: new AccountBook(
+        new AccountFile(path.join(parent, `account-${++accounts}`)),
+        async () => options.account ?? exampleAccount(),
+      ),
       adminToken: TOKEN,
       tag: '/* the tag */',
       clients: new Guard(options.maxCallsPerClient ?? 0),

@@ -1,0 +1,64 @@
+/** The account under edit: every change is checked as a whole, and made from what is in force. */
+import { compileAccountInTurns } from '../account/snapshot.ts';
+import { AccountConflict, type AccountStore, type SavedAccount } from '../store/store.ts';
+
+/** An account document, as far as it is edited: lists of entries by name. */
+export type Document = Readonly<Record<string, unknown>>;
+
+/** A document that others may save at the same moment is made anew so often. */
+const MAX_TRIES = 20;
+
+export class AccountBook {
+  readonly #accounts: AccountStore;
+  readonly #initial: () => Promise<unknown>;
+  #last: SavedAccount | undefined;
+  /** Edits of this process go one after the other; only those of others can be in the way. */
+  #edits: Promise<unknown> = Promise.resolve();
+
+  /** @param initial the document where none has ever been saved */
+  constructor(accounts: AccountStore, initial: () => Promise<unknown>) {
+    this.#accounts = accounts;
+    this.#initial = initial;
+  }
+
+  /** What is in force, or will be in a moment. */
+  async current(): Promise<SavedAccount> {
+    const revision = await this.#accounts.revision();
+    if (this.#last?.revision === revision) return this.#last;
+    const saved = await this.#accounts.load();
+    this.#last = saved ?? {
+      revision: 0,
+      document: await this.#initial(),
+      origin: { at: 0, by: 'the demo' },
+    };
+    return this.#last;
+  }
+
+  /**
+   * Saves what an edit makes of the document in force.
+   *
+   * @param edit is called again where somebody else was faster; what it throws is passed on
+   * @throws AccountError where the document would be wrong; nothing is saved then
+   */
+  edit(by: string, edit: (document: Document) => Document): Promise<SavedAccount> {
+    const edited = this.#edits.then(() => this.#edit(by, edit));
+    this.#edits = edited.catch(() => undefined);
+    return edited;
+  }
+
+  async #edit(by: string, edit: (document: Document) => Document): Promise<SavedAccount> {
+    for (let tries = 1; ; tries++) {
+      const before = await this.current();
+      const document = edit(before.document as Document);
+      await compileAccountInTurns(document);
+      const origin = { ...before.origin, at: Date.now(), by };
+      try {
+        const revision = await this.#accounts.save(document, origin, before.revision);
+        this.#last = { revision, document, origin };
+        return this.#last;
+      } catch (error) {
+        if (!(error instanceof AccountConflict) || tries === MAX_TRIES) throw error;
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/** The lists of the account document as resources of the REST interface. */
+import { z } from 'zod';
+import {
+  dataSourceSchema,
+  destinationSchema,
+  folderSchema,
+  mappingSchema,
+  segmentSchema,
+  siteSchema,
+  traitSchema,
+} from '../account/document.ts';
+
+export type Entry = Readonly<Record<string, unknown>>;
+
+export interface Resource {
+  /** Below `/v1/`. */
+  readonly path: string;
+  /** Of the document. */
+  readonly list: string;
+  /** The field that holds the id; traits and segments share theirs. */
+  readonly id: string;
+  /** What one of them is called. */
+  readonly noun: string;
+  readonly schema: z.ZodType;
+}
+
+export const RESOURCES: readonly Resource[] = [
+  {
+    path: 'destinations',
+    list: 'destinations',
+    id: 'destinationId',
+    noun: 'destination',
+    schema: destinationSchema,
+  },
+  { path: 'traits', list: 'traits', id: 'sid', noun: 'trait', schema: traitSchema },
+  { path: 'segments', list: 'segments', id: 'sid', noun: 'segment', schema: segmentSchema },
+  {
+    path: 'datasources',
+    list: 'dataSources',
+    id: 'dataSourceId',
+    noun: 'data source',
+    schema: dataSourceSchema,
+  },
+  { path: 'folders', list: 'folders', id: 'folderId', noun: 'folder', schema: folderSchema },
+  { path: 'sites', list: 'sites', id: 'siteId', noun: 'site', schema: siteSchema },
+];
+
+/** What a destination shares with a partner, of one segment. */
+export const MAPPING = { id: 'destinationMappingId', noun: 'mapping', schema: mappingSchema };
+
+/** Mappings that came with a document have no ids: they get the next ones, in order. */
+export function withIds(mappings: unknown): Entry[] {
+  const list = (mappings ?? []) as Entry[];
+  let next = Math.max(0, ...list.map((mapping) => Number(mapping[MAPPING.id]) || 0));
+  return list.map((mapping) =>
+    mapping[MAPPING.id] === undefined ? { ...mapping, [MAPPING.id]: ++next } : mapping,
+  );
+}
+
+/** What an entry has where it says nothing. */
+export function defaultsOf(schema: z.ZodType): Entry {
+  const { properties, oneOf = [{ properties }] } = z.toJSONSchema(schema);
+  const fields = oneOf.flatMap((kind) => Object.entries(kind.properties ?? {}));
+  return Object.fromEntries(
+    fields.flatMap(([name, field]) =>
+      typeof field === 'object' && field.default !== undefined ? [[name, field.default]] : [],
+    ),
+  );
+}
+
+/** Fields that are written, and never given back. */
+const SECRETS = ['signatureKeys', 'oauth'];
+
+/** An entry as answers show it: with its defaults, without its secrets. */
+export function shown(entry: Entry, schema: z.ZodType): Entry {
+  const full: Record<string, unknown> = { pid: 1, ...(schema.parse(entry) as Entry) };
+  for (const secret of SECRETS) delete full[secret];
+  if (full.mappings !== undefined) {
+    full.mappings = withIds(full.mappings);
+  }
+  return full;
+}
+
+/** An entry that is written over another one: what is not given back stays unless it is written. */
+export function written(body: Entry, before: Entry | undefined): Entry {
+  const kept = Object.fromEntries(
+    [...SECRETS, 'mappings', 'createTime'].flatMap((field) =>
+      before?.[field] === undefined ? [] : [[field, before[field]]],
+    ),
+  );
+  const now = Date.now();
+  return { createTime: now, ...kept, ...body, updateTime: now };
+}
