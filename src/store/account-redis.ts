@@ -6,6 +6,7 @@ import { AccountConflict, type AccountStore, type Origin, type SavedAccount } fr
 
 const POLL_MS = 500;
 const READY_MS = 5_000;
+const SILENCE_MS = 1_000;
 /** So many revisions are kept. */
 const KEPT = 20;
 
@@ -64,7 +65,7 @@ export class AccountRedis implements AccountStore {
   watch(changed: (account: SavedAccount) => Promise<void>): void {
     let known = this.#loaded;
     const look = async () => {
-      if ((await this.#version()) === known) return;
+      if ((await this.#versionSoon()) === known) return;
       const { version, saved } = await this.#last();
       if (saved) await changed(saved);
       known = version;
@@ -99,12 +100,32 @@ export class AccountRedis implements AccountStore {
     this.#subscriber.disconnect();
   }
 
+  /** A connection that is dead but not closed would be waited for as long as a large document may take. */
+  async #versionSoon(): Promise<string> {
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        for (const connection of [this.#client, this.#subscriber]) connection.disconnect(true);
+        reject(new Error('no answer'));
+      }, SILENCE_MS);
+    });
+    try {
+      return await Promise.race([this.#version(), silence]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   async #last(): Promise<{ version: string; saved: SavedAccount | undefined }> {
     for (;;) {
       const version = await this.#version();
-      const saved = await this.#read(Number.parseInt(version, 10));
+      const revision = Number.parseInt(version, 10);
+      const saved = revision === 0 ? undefined : await this.#read(revision);
+      if (saved || revision === 0) return { version, saved };
       // So many may have been saved meanwhile that it is gone.
-      if (saved || version === (await this.#version())) return { version, saved };
+      if (version === (await this.#version())) {
+        throw new Error(`${this.#key} names revision ${revision}, but does not hold it`);
+      }
     }
   }
 

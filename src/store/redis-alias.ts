@@ -3,11 +3,14 @@
  * before the visit. Visits that share an alias are asked one after the other.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Profile } from '../audience/profile.ts';
 import { aliasKey, derivedId } from './entry.ts';
-import type { RedisClient } from './redis-client.ts';
+import { nodeOf, type RedisClient } from './redis-client.ts';
 import { aliasesOf } from './redis-lane.ts';
-import { aliasKeyOf, secondsOf, visitorKey } from './redis-script.ts';
-import type { Visit } from './store.ts';
+import { aliasKeyOf, ID_DIGITS, secondsOf, visitorKey } from './redis-script.ts';
+import { isOfServer } from './redis-shard.ts';
+import { profileIn } from './redis-value.ts';
+import { ECID_SOURCE, StoreError, type Visit } from './store.ts';
 
 export interface AliasOptions {
   readonly prefix: string;
@@ -18,15 +21,20 @@ export interface AliasOptions {
 
 const RETRY_MS = 100;
 
+/** One server, as far as questions to it are concerned. */
+interface Gate {
+  /** When each question that is open was asked, the oldest first. */
+  readonly open: Set<{ readonly at: number }>;
+  /** Until something is answered again; whoever has failed waits for it. */
+  recovery: Promise<void> | undefined;
+}
+
 export class Aliases {
   readonly #client: RedisClient;
   readonly #options: AliasOptions;
   /** The last visit that asks for an alias: the next one with the same alias comes after it. */
   readonly #turns = new Map<string, Promise<unknown>>();
-  /** When each question that is open was asked, the oldest first. */
-  readonly #open = new Set<{ readonly at: number }>();
-  /** Until something is answered again; whoever has failed waits for it. */
-  #recovery: Promise<void> | undefined;
+  readonly #gates = new Map<string, Gate>();
   #closed = false;
 
   constructor(client: RedisClient, options: AliasOptions) {
@@ -34,22 +42,36 @@ export class Aliases {
     this.#options = options;
   }
 
-  /** Whether nobody should wait for an answer. */
-  isAway(now: number): boolean {
-    if (this.#recovery) return true;
-    for (const { at } of this.#open) return now - at > this.#options.patience;
-    return false;
+  /** Whether a visit should not wait for its answer. */
+  isAway(visit: Visit): boolean {
+    const now = performance.now();
+    return this.#keysOf(visit).some((key) => {
+      const gate = this.#gates.get(nodeOf(this.#client, key));
+      return gate !== undefined && this.#isShut(gate, now);
+    });
+  }
+
+  /** Whether any server leaves questions open. */
+  get problem(): string | undefined {
+    const now = performance.now();
+    const isShut = [...this.#gates.values()].some((gate) => this.#isShut(gate, now));
+    return isShut ? 'ids cannot be looked up' : undefined;
   }
 
   close(): void {
     this.#closed = true;
   }
 
-  /** Finds the device, however long that takes, and has the aliases lead there. */
+  /**
+   * Finds the device, however long that takes, and has the aliases lead there; before an opt-out, all
+   * ids that lead there are kept for ever, since nobody knows them afterwards.
+   *
+   * @throws StoreError where what is stored under an id is none of Switchyard's
+   */
   async find(visit: Visit): Promise<string> {
     const aliases = aliasesOf(visit);
     const before = Promise.all(aliases.map((alias) => this.#turns.get(alias)));
-    const turn = before.then(() => this.#persistently(() => this.#identify(visit)));
+    const turn = before.then(() => this.#identify(visit));
     const settled = turn.catch(() => undefined);
     for (const alias of aliases) this.#turns.set(alias, settled);
     try {
@@ -61,50 +83,38 @@ export class Aliases {
     }
   }
 
-  /** After a visit: keeps its aliases for as long as the visitor, or for ever if that one has opted out. */
+  /** After a visit: keeps its aliases for as long as the visitor. */
   refresh(aliases: readonly string[], deviceId: string, isOptedOut: boolean): void {
-    const { prefix, profileDays } = this.#options;
     for (const alias of aliases) {
-      const key = aliasKeyOf(prefix, alias);
-      if (isOptedOut) this.#persistently(() => this.#client.set(key, deviceId)).catch(() => {});
+      const key = aliasKeyOf(this.#options.prefix, alias);
+      const kept = isOptedOut
+        ? this.#persist(key, deviceId)
+        : this.#client.expire(key, secondsOf(this.#options.profileDays));
       // The next visit tries again.
-      else this.#client.expire(key, secondsOf(profileDays)).catch(() => undefined);
+      kept.catch(() => undefined);
     }
   }
 
-  async #persistently<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    for (;;) {
-      const question = { at: performance.now() };
-      this.#open.add(question);
-      try {
-        return await ask();
-      } catch (error) {
-        if (this.#closed) throw error;
-        this.#recovery ??= this.#probe(ask);
-      } finally {
-        this.#open.delete(question);
-      }
-      await this.#recovery;
-    }
-  }
-
-  /** One question finds out for all whether there are answers again. */
-  async #probe(ask: () => Promise<unknown>): Promise<void> {
-    for (let isAnswered = false; !isAnswered && !this.#closed; ) {
-      await pause(RETRY_MS, undefined, { ref: false });
-      isAnswered = await ask().then(
-        () => true,
-        () => false,
-      );
-    }
-    this.#recovery = undefined;
-  }
-
-  async #identify({ deviceId, aliases, change }: Visit): Promise<string> {
-    const { prefix, profileDays } = this.#options;
-    const client = this.#client;
+  #keysOf({ aliases, deviceId }: Visit): string[] {
+    const { prefix } = this.#options;
     const keys = aliases.map(({ dataSource, id }) => aliasKeyOf(prefix, aliasKey(dataSource, id)));
-    const linked = await Promise.all(keys.map((key) => client.get(key)));
+    return keys.length > 0 || deviceId === undefined ? keys : [visitorKey(prefix, deviceId)];
+  }
+
+  #isShut({ recovery, open }: Gate, now: number): boolean {
+    if (recovery) return true;
+    for (const { at } of open) return now - at > this.#options.patience;
+    return false;
+  }
+
+  async #identify(visit: Visit): Promise<string> {
+    const { deviceId, aliases, change } = visit;
+    if (aliases.length === 0) {
+      await this.#keepIds(deviceId as string);
+      return deviceId as string;
+    }
+    const keys = this.#keysOf(visit);
+    const linked = await Promise.all(keys.map((key) => this.#linkOf(key)));
     // Whether the one that is found first has opted out, the visit itself tells.
     let found = deviceId;
     for (const other of linked) {
@@ -113,21 +123,104 @@ export class Aliases {
       found ??= other;
     }
     const target = found ?? derivedId(aliases[0]);
+    if (change.optOut) {
+      await this.#keepIds(target);
+      await Promise.all(keys.map((key) => this.#ask(key, () => this.#client.set(key, target))));
+      return target;
+    }
     const isNew = linked.some((other) => other !== target);
     if (!isNew || (await this.#isOptedOut(target))) return target;
+    const seconds = secondsOf(this.#options.profileDays);
     await Promise.all(
-      keys.map((key, i) => {
-        if (linked[i] === target) return undefined;
-        if (change.optOut) return client.set(key, target);
-        return client.set(key, target, 'EX', secondsOf(profileDays));
-      }),
+      keys.map((key, i) =>
+        linked[i] === target
+          ? undefined
+          : this.#ask(key, () => this.#client.set(key, target, 'EX', seconds)),
+      ),
     );
     return target;
   }
 
+  async #linkOf(key: string): Promise<string | null> {
+    const deviceId = await this.#ask(key, () => this.#client.get(key));
+    if (deviceId === null || deviceId.length === ID_DIGITS) return deviceId;
+    throw new StoreError(`${key} holds no device id`);
+  }
+
   async #isOptedOut(deviceId: string): Promise<boolean> {
     const key = visitorKey(this.#options.prefix, deviceId);
-    const state = await this.#client.getrangeBuffer(key, 1, 1);
+    const state = await this.#ask(key, () => this.#client.getrangeBuffer(key, 1, 1));
     return state.length === 1 && state[0] >= 2;
+  }
+
+  /** Keeps what leads to a visitor for ever. */
+  async #keepIds(deviceId: string): Promise<void> {
+    const { prefix } = this.#options;
+    const key = visitorKey(prefix, deviceId);
+    const value = await this.#ask(key, () => this.#client.getBuffer(key));
+    const profile = value && readable(value);
+    if (!profile) return;
+    const { ecid, declared } = profile;
+    const ids = [...declared].flatMap(([source, all]) => all.map((id) => aliasKey(source, id)));
+    if (ecid !== undefined) ids.push(aliasKey(ECID_SOURCE, ecid));
+    await Promise.all(ids.map((id) => this.#persist(aliasKeyOf(prefix, id), deviceId)));
+  }
+
+  /** An id that leads to somebody else by now is left alone. */
+  async #persist(key: string, deviceId: string): Promise<void> {
+    if ((await this.#linkOf(key)) === deviceId) {
+      await this.#ask(key, () => this.#client.persist(key));
+    }
+  }
+
+  /** Asks the server that has a key, until it answers. */
+  async #ask<Answer>(key: string, question: () => Promise<Answer>): Promise<Answer> {
+    for (;;) {
+      const gate = this.#gateOf(key);
+      const asked = { at: performance.now() };
+      gate.open.add(asked);
+      try {
+        return await question();
+      } catch (error) {
+        if (this.#closed) throw error;
+        if (!isOfServer(error as Error))
+          throw new StoreError(`${key}: ${(error as Error).message}`);
+        gate.recovery ??= this.#probe(gate, key);
+      } finally {
+        gate.open.delete(asked);
+      }
+      await gate.recovery;
+    }
+  }
+
+  #gateOf(key: string): Gate {
+    const node = nodeOf(this.#client, key);
+    let gate = this.#gates.get(node);
+    if (!gate) {
+      gate = { open: new Set(), recovery: undefined };
+      this.#gates.set(node, gate);
+    }
+    return gate;
+  }
+
+  /** One question finds out for all whether there are answers again. */
+  async #probe(gate: Gate, key: string): Promise<void> {
+    for (let isAnswered = false; !isAnswered && !this.#closed; ) {
+      await pause(RETRY_MS, undefined, { ref: false });
+      isAnswered = await this.#client.exists(key).then(
+        () => true,
+        (error) => !isOfServer(error),
+      );
+    }
+    gate.recovery = undefined;
+  }
+}
+
+/** Undefined where a newer program has written it: the visit itself says so. */
+function readable(value: Buffer): Profile | undefined {
+  try {
+    return profileIn(value);
+  } catch {
+    return undefined;
   }
 }

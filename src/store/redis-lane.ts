@@ -119,6 +119,6 @@ export const cookiesOf = ({ day, cookiesSet, cookiesRemoved }: Change): Change =
 export const aliasesOf = ({ aliases }: Visit): string[] =>
   aliases.map(({ dataSource, id }) => aliasKey(dataSource, id));
 
-/** The lane of a visit with aliases. */
+/** The lane of visits of whom ids have to be asked first. */
 export const strangerKey = (visit: Visit): string =>
-  JSON.stringify([visit.deviceId, ...aliasesOf(visit)]);
+  JSON.stringify([visit.deviceId, visit.change.optOut === true, ...aliasesOf(visit)]);

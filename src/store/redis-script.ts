@@ -30,7 +30,7 @@ export const FOUND = 1;
 export const REPEATED = 2;
 export const UNREADABLE = 3;
 
-const ID_DIGITS = 38;
+export const ID_DIGITS = 38;
 const DAY = 86_400;
 
 export interface ScriptOptions {
@@ -66,8 +66,11 @@ local blob, at, replies = ARGV[1], 1, {}
 
 -- Of who opts out only the cookies that are still to be removed, and the marks, stay; the aliases that
 -- lead there do, for ever.
+local function keep(key, id)
+  if redis.pcall('GET', key) == id then call('PERSIST', key) end
+end
 local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11 }
-local function cookiesIn(records, from)
+local function cookiesIn(records, from, id)
   local kept, i = {}, from
   while i <= #records do
     local tag = byte(records, i)
@@ -80,7 +83,7 @@ local function cookiesIn(records, from)
       ${
         options.isCluster
           ? ''
-          : `call('PERSIST', prefix .. 'id:' .. string.format('%d', source) .. '\\1' .. sub(records, start, start + length - 1))`
+          : `keep(prefix .. 'id:' .. string.format('%d', source) .. '\\1' .. sub(records, start, start + length - 1), id)`
       }
     end
     if not size then return sub(records, from) end
@@ -101,6 +104,7 @@ local function follow(id, fallback, aliases)
   for i, alias in ipairs(aliases) do
     local other = redis.pcall('GET', prefix .. 'id:' .. alias)
     if type(other) == 'table' then return id, other.err end
+    if other and #other ~= ${ID_DIGITS} then return id, 'an id leads to no device id' end
     linked[i] = other
     if other and other ~= found and optedOut(other) then
       found = other
@@ -112,7 +116,8 @@ local function follow(id, fallback, aliases)
   local out = optedOut(found)
   for i, alias in ipairs(aliases) do
     local key = prefix .. 'id:' .. alias
-    if out then call('PERSIST', key)
+    if out then
+      if linked[i] == found then call('PERSIST', key) end
     elseif linked[i] == found then call('EXPIRE', key, profileTtl)
     else call('SET', key, found, 'EX', profileTtl) end
   end
@@ -153,12 +158,12 @@ while at <= #blob do
     local state, seen = unpack_('<BH', value, 2)
     local was, out = state, state >= 2
     if not newcomer and state % 2 == 1 then state = state - 1 end
-    local records = out and cookiesIn(remembered, 1) or (remembered .. added)
+    local records = out and cookiesIn(remembered, 1, id) or (remembered .. added)
     if #records > 0 then
       if find(value, mark, ${HEADER + 1}, true) then status = ${REPEATED}
       elseif optOut and not out then
         state = state + 2
-        local kept = sub(value, 1, ${HEADER}) .. cookiesIn(value, ${HEADER + 1})
+        local kept = sub(value, 1, ${HEADER}) .. cookiesIn(value, ${HEADER + 1}, id)
         call('SET', key, kept .. mark .. records, 'KEEPTTL')
         -- The length is another one now: nobody may replace what was read before.
         call('SETRANGE', key, 4, sub(mark, 8, 11))

@@ -31,6 +31,8 @@ export interface Owner {
 const RETRY_MS = 100;
 /** While replicas are missing. Redis takes up to a tenth of a second to say that they are. */
 const WAIT_AGAIN_MS = 1_000;
+/** Longer, and the connection would be given up. */
+const MAX_WAIT_MS = 1_000;
 /** Calls under way at the same time; when Redis has more to do, calls become larger instead. */
 const MAX_CALLS = 8;
 /** Entries of a call: Redis serves nobody else meanwhile. */
@@ -40,6 +42,10 @@ const EARLY = 16;
 /** Errors that are about the server, not about one visitor. */
 const OF_SERVER =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|OOM|MISCONF|NOREPLICAS|BUSY|NOAUTH|NOPERM|WRONGPASS)/;
+
+/** Whether an error is about the connection or the whole server, so that everything else would fail, too. */
+export const isOfServer = (error: Error): boolean =>
+  error.name !== 'ReplyError' || OF_SERVER.test(error.message);
 
 interface Outcome {
   /** For each lane. */
@@ -190,7 +196,8 @@ export class Shard {
       this.flush();
       return;
     }
-    if ((kind === 'MOVED' || kind === 'ASK') && lanes[0].asked !== address) {
+    // Whom one server sends to another, that one may send back: then it is not known yet who has the slot.
+    if ((kind === 'MOVED' || kind === 'ASK') && lanes[0].asked === undefined) {
       this.#owner.failed();
       for (const lane of lanes) lane.asked = address;
       this.#queue.unshift(...lanes);
@@ -199,9 +206,7 @@ export class Shard {
     }
     this.#error = error.message;
     this.#owner.failed();
-    const isOfLanes =
-      lanes[0].asked !== undefined ||
-      (error.name === 'ReplyError' && !OF_SERVER.test(error.message));
+    const isOfLanes = lanes[0].asked !== undefined || !isOfServer(error);
     for (const lane of lanes) lane.asked = undefined;
     if (!isOfLanes) {
       this.#queue.unshift(...lanes);
@@ -290,7 +295,8 @@ export class Shard {
     // only now and then a call waits for them, since nothing else goes over the connection meanwhile.
     const waits = this.#short === undefined || performance.now() > this.#waitAgain;
     if (waits) this.#waitAgain = Number.POSITIVE_INFINITY;
-    if (waitReplicas > 0) pipeline.wait(waits ? waitReplicas : 0, this.#options.patience);
+    if (waitReplicas > 0)
+      pipeline.wait(waits ? waitReplicas : 0, Math.min(this.#options.patience, MAX_WAIT_MS));
     const results = (await pipeline.exec()) as [Error | null, unknown][];
     const replies = places.flatMap((place): (Reply | Error)[] => {
       const [error, reply] = results[place];
@@ -299,7 +305,7 @@ export class Shard {
     const answered = replies.some((reply) => !(reply instanceof Error));
     const [first] = replies;
     if (!answered && first instanceof Error) {
-      if (!isCluster || first.name !== 'ReplyError' || OF_SERVER.test(first.message)) throw first;
+      if (!isCluster || isOfServer(first)) throw first;
     }
     if (answered && asked === undefined) this.#untold = false;
     if (waitReplicas === 0) return { replies, confirmed: undefined };

@@ -26,14 +26,7 @@ import {
 } from './redis-script.ts';
 import { type Owner, Shard, type ShardOptions } from './redis-shard.ts';
 import { foldedIn, generationOf, isTooLong, minuteOf, profileIn } from './redis-value.ts';
-import {
-  ECID_SOURCE,
-  type Store,
-  StoreError,
-  type Visit,
-  type Visitor,
-  type Waiter,
-} from './store.ts';
+import { type Store, StoreError, type Visit, type Visitor, type Waiter } from './store.ts';
 
 export interface RedisStoreOptions extends Omit<ShardOptions, 'isCluster'> {
   readonly address: RedisAddress;
@@ -97,7 +90,9 @@ export class RedisStore implements Store, Owner {
       return;
     }
     this.#held++;
-    const isStranger = visit.aliases.length > 0;
+    const { isCluster } = this.#options;
+    const optsOut = visit.change.optOut === true && visit.deviceId !== undefined;
+    const isStranger = visit.aliases.length > 0 || (isCluster && optsOut);
     const deviceId = visit.deviceId ?? visit.freshId;
     const isKnown = isStranger || deviceId !== visit.freshId;
     if (!isKnown && !addsAnything(visit.change)) {
@@ -110,7 +105,7 @@ export class RedisStore implements Store, Owner {
       : this.#laneOf(deviceId, deviceId);
     if (isKnown) lane.newcomer = false;
     lane.waiting.push(waiting);
-    if (isStranger && this.#options.isCluster) this.#follow(lane, waiter);
+    if (isStranger && isCluster) this.#follow(lane, waiting);
     else this.#queue(lane, waiter);
   }
 
@@ -198,7 +193,10 @@ export class RedisStore implements Store, Owner {
       }
       const deviceId = lane.deviceId ?? reply.deviceId;
       if (profile) {
-        if (isCluster) this.#keepAliases(deviceId, profile, waiting);
+        if (isCluster) {
+          const aliases = waiting.flatMap(({ visit }) => aliasesOf(visit));
+          this.#aliases.refresh(aliases, deviceId, profile.optedOut);
+        }
         this.#decideAll(lane, { deviceId, profile }, waiting, afterwards, status !== REPEATED);
         if (status !== ABSENT && isTooLong(value)) this.#compact(deviceId, value);
       }
@@ -253,20 +251,6 @@ export class RedisStore implements Store, Owner {
     }
   }
 
-  /** In a Cluster, a visitor's script reaches no alias. */
-  #keepAliases(deviceId: string, profile: Profile, waiting: readonly Waiting[]): void {
-    const given = waiting.flatMap(({ visit }) => aliasesOf(visit));
-    const optsOut = waiting.some(({ visit }) => visit.change.optOut);
-    if (optsOut) {
-      // All ids that the visitor is known by, before they are forgotten.
-      if (profile.ecid !== undefined) given.push(aliasKey(ECID_SOURCE, profile.ecid));
-      for (const [source, ids] of profile.declared) {
-        for (const id of ids) given.push(aliasKey(source, id));
-      }
-    }
-    if (given.length > 0) this.#aliases.refresh(given, deviceId, optsOut || profile.optedOut);
-  }
-
   /** Replaces a value that has grown by what it comes to; whatever others append stays. */
   #compact(deviceId: string, value: Uint8Array): void {
     const key = visitorKey(this.#options.prefix, deviceId);
@@ -280,11 +264,10 @@ export class RedisStore implements Store, Owner {
   }
 
   /** Finds whom the ids of a lane lead to, and has its visits go there. */
-  #follow(lane: Lane, waiter: Waiter): void {
-    if (this.#aliases.isAway(performance.now())) waiter.late();
+  #follow(lane: Lane, { visit, waiter }: Waiting): void {
+    if (this.#aliases.isAway(visit)) waiter.late();
     if (lane.queued) return;
     lane.queued = true;
-    const [{ visit }] = lane.waiting;
     this.#aliases.find(visit).then(
       (deviceId) => {
         this.#lanes.delete(lane.key);
@@ -296,8 +279,12 @@ export class RedisStore implements Store, Owner {
           this.#queue(home, waiting.waiter);
         }
       },
-      // The store has closed; whoever waits has been told.
-      () => undefined,
+      (error: Error) => {
+        // Whoever waits when the store has closed has been told.
+        if (this.#closed) return;
+        this.#lanes.delete(lane.key);
+        this.#refuse(lane.waiting, error.message);
+      },
     );
   }
 
@@ -308,7 +295,7 @@ export class RedisStore implements Store, Owner {
       const problem = shard.problem(now);
       if (problem) return problem;
     }
-    return this.#aliases.isAway(now) ? 'ids cannot be looked up' : undefined;
+    return this.#aliases.problem;
   }
 
   async #profileOf(deviceId: string): Promise<Profile> {

@@ -299,6 +299,26 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       expect(inWords((await store.look(visitOf(device(1)))).profile)).toEqual(expected);
     });
 
+    it('does not spread to others by an id that is theirs', async () => {
+      const shared = [aliased(1, 'shared')];
+      const declare = (n: number): Visit => ({
+        ...visitOf(device(n)),
+        aliases: shared,
+        change: { day: TODAY, declared: shared },
+      });
+      await visited(store, declare(1));
+      await visited(store, declare(2));
+      // It leads to the second now.
+      await visited(store, optOut(1));
+      const second = await visited(store, { ...visitOf(device(2), 1), aliases: shared });
+      expect([second.deviceId, second.profile.optedOut]).toEqual([device(2), false]);
+      // Nor where somebody who has opted out comes with it.
+      const first = await visited(store, { ...visitOf(device(1), 1), aliases: shared });
+      expect([first.deviceId, first.profile.optedOut]).toEqual([device(1), true]);
+      const alone = await visited(store, anonymous(3, ['shared'], 1));
+      expect([alone.deviceId, alone.profile.optedOut]).toEqual([device(2), false]);
+    });
+
     it('holds by every id that ever came with the device', async () => {
       await visited(store, { ...visitOf(device(1), 1), aliases: [aliased(1), aliased(2)] });
       const change = { day: TODAY, declared: [aliased(1), aliased(2)] };

@@ -506,6 +506,9 @@ describe.skipIf(!redisServer)('Redis', () => {
     beforeAll(async () => {
       cluster = await startCluster();
     });
+    afterEach(() => {
+      for (const node of cluster.nodes) node.signal('SIGCONT');
+    });
     afterAll(() => cluster.stop());
 
     storeContract({ place: newPlace, open: (prefix) => openStore(cluster.url, prefix) });
@@ -546,14 +549,77 @@ describe.skipIf(!redisServer)('Redis', () => {
           late: () => late.add(n),
           refuse: () => {},
         });
-      come(2);
+      // Some find out about each primary.
+      for (let n = 2; n < 22; n++) come(n);
       await new Promise((resolve) => setTimeout(resolve, 100));
-      for (let n = 3; n < 40; n++) come(n);
-      expect(late.size).toBe(37);
+      expect(late.size).toBe(0);
+      for (let n = 22; n < 40; n++) come(n);
+      expect(late.size).toBe(18);
       expect(store.problem).toMatch(/38 visits wait/);
       for (const node of cluster.nodes) node.signal('SIGCONT');
       await until('all are decided', () => decided.length === 38);
       await until('the store is well', () => store.problem === undefined);
+      await store.close();
+    });
+
+    it('of which one primary is stopped costs those with ids on the others nothing', async () => {
+      const store = await openStore(cluster.url, newPlace(), { patience: 50 });
+      const prefix = `t${places}:`;
+      const person = (n: number): Visit => ({
+        ...visitOf(device(n), 1),
+        aliases: [{ dataSource: 7, id: `p${n}` }],
+      });
+      const dead = await cluster.primaryOf(`${prefix}id:7\u0001p0`);
+      const isWith = async (n: number) =>
+        (
+          await Promise.all(
+            [`${prefix}id:7\u0001p${n}`, `${prefix}{${device(n)}}`].map((key) =>
+              cluster.primaryOf(key),
+            ),
+          )
+        ).includes(dead);
+      const others: number[] = [];
+      for (let n = 1; others.length < 5; n++) if (!(await isWith(n))) others.push(n);
+      await Promise.all([0, ...others].map((n) => visited(store, person(n))));
+      dead.signal('SIGSTOP');
+      const waits = visited(store, person(0));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(store.problem).toMatch(/ids cannot be looked up/);
+      let late = 0;
+      const begin = performance.now();
+      await Promise.all(
+        others.map(
+          (n) =>
+            new Promise<void>((resolve) =>
+              store.visit(person(n), {
+                decide: () => {
+                  resolve();
+                  return undefined;
+                },
+                late: () => late++,
+                refuse: () => {},
+              }),
+            ),
+        ),
+      );
+      expect([late, performance.now() - begin < 500]).toEqual([0, true]);
+      dead.signal('SIGCONT');
+      await waits;
+      await until('the store is well', () => store.problem === undefined);
+      await store.close();
+    });
+
+    it('refuses an id that leads to something else, alone', async () => {
+      const store = await openStore(cluster.url);
+      const key = `t${places}:id:7\u0001x`;
+      await (await cluster.primaryOf(key)).cli('rpush', key, 'x');
+      const [bad, good] = await Promise.allSettled(
+        ['x', 'y'].map((id) =>
+          visited(store, { ...visitOf(device(1), 1), aliases: [{ dataSource: 7, id }] }),
+        ),
+      );
+      expect([bad.status, good.status]).toEqual(['rejected', 'fulfilled']);
+      expect([store.lost, store.problem]).toEqual([1, undefined]);
       await store.close();
     });
 
