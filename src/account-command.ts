@@ -47,7 +47,7 @@ async function run([command, file]: readonly string[]): Promise<void> {
       const lines = differences(before, given);
       console.log(lines.length > 0 ? lines.join('\n') : 'No differences.');
       if (command === 'push' && lines.length > 0) {
-        const origin = { ...saved?.origin, at: Date.now(), by: 'npm run account' };
+        const origin = { file: saved?.origin.file, at: Date.now(), by: 'npm run account' };
         // What was shown is what was replaced.
         const saving = accounts.save(given, origin, saved?.revision ?? 0);
         console.log(`Saved as revision ${await reach(config, saving)}.`);

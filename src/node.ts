@@ -39,7 +39,7 @@ async function prepare(config: Config): Promise<void> {
     // The same file has been given before: whatever was changed since then stays.
     if (saved?.origin.file === file) return;
     if (JSON.stringify(saved?.document) === JSON.stringify(document)) return;
-    if (saved && saved.origin.by !== GIVEN) {
+    if (saved && saved.origin.by !== GIVEN && !saved.origin.isDemo) {
       throw new ConfigError(
         `ACCOUNT_FILE: the account was changed by ${saved.origin.by} since a server was given its file, and is another one than ${config.ACCOUNT_FILE}
   start without ACCOUNT_FILE to keep it; see what is different by npm run account -- diff ${config.ACCOUNT_FILE}, and replace it by push`,
@@ -141,7 +141,9 @@ async function openAccount(
   inbox: string,
 ): Promise<{ snapshot: Snapshot; isDemo: boolean }> {
   const saved = await accounts.load();
-  if (saved !== undefined) return { snapshot: compileAccount(saved.document), isDemo: false };
+  if (saved) {
+    return { snapshot: compileAccount(saved.document), isDemo: saved.origin.isDemo === true };
+  }
   const { demoAccount } = await import('./demo/account.ts');
   return { snapshot: compileAccount(demoAccount({ inbox })), isDemo: true };
 }

@@ -29,7 +29,7 @@ export class AccountBook {
     this.#last = saved ?? {
       revision: 0,
       document: await this.#initial(),
-      origin: { at: 0, by: 'the demo' },
+      origin: { at: 0, by: 'the demo', isDemo: true },
     };
     return this.#last;
   }
@@ -38,20 +38,26 @@ export class AccountBook {
    * Saves what an edit makes of the document in force.
    *
    * @param edit is called again where somebody else was faster; what it throws is passed on
+   * @param isNew whether nothing of the one before is left
    * @throws AccountError where the document would be wrong; nothing is saved then
    */
-  edit(by: string, edit: (document: Document) => Document): Promise<SavedAccount> {
-    const edited = this.#edits.then(() => this.#edit(by, edit));
+  edit(by: string, edit: (document: Document) => Document, isNew = false): Promise<SavedAccount> {
+    const edited = this.#edits.then(() => this.#edit(by, edit, isNew));
     this.#edits = edited.catch(() => undefined);
     return edited;
   }
 
-  async #edit(by: string, edit: (document: Document) => Document): Promise<SavedAccount> {
+  async #edit(
+    by: string,
+    edit: (document: Document) => Document,
+    isNew: boolean,
+  ): Promise<SavedAccount> {
     for (let tries = 1; ; tries++) {
       const before = await this.current();
       const document = edit(before.document as Document);
       await compileAccountInTurns(document);
-      const origin = { ...before.origin, at: Date.now(), by };
+      const { file, isDemo } = before.origin;
+      const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by };
       try {
         const revision = await this.#accounts.save(document, origin, before.revision);
         this.#last = { revision, document, origin };

@@ -136,12 +136,13 @@ export function rest(book: AccountBook): Hono {
       return c.json({ differences: differences(before.document as AccountDocument, given) });
     }
     let lines: string[] = [];
-    const { revision } = await book.edit(BY, (document) => {
+    const replace = (document: Document) => {
       // What was looked at is what is replaced.
       if (expected !== undefined && expected !== `"${before.revision}"`) throw stale('the account');
       lines = differences(document, given);
       return given;
-    });
+    };
+    const { revision } = await book.edit(BY, replace, true);
     return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
   });
 

@@ -73,6 +73,7 @@ export class Shard {
   #untold = true;
   /** How many replicas had the last visit, where that was too few. */
   #short: number | undefined;
+  #shortAt = 0;
   #waitAgain = 0;
 
   constructor(name: string, options: ShardOptions, owner: Owner) {
@@ -102,7 +103,8 @@ export class Shard {
     if (this.isAway(now)) {
       return this.#error ?? (this.#slow ? 'answers slowly' : 'does not answer');
     }
-    if (this.#short !== undefined) {
+    // Where nobody comes, nobody finds out that they are back.
+    if (this.#short !== undefined && now - this.#shortAt < 2 * WAIT_AGAIN_MS) {
       return `only ${this.#short} of ${this.#options.waitReplicas} replicas confirm`;
     }
     return undefined;
@@ -167,7 +169,8 @@ export class Shard {
     if (confirmed !== undefined && confirmed >= this.#options.waitReplicas) this.#short = undefined;
     else if (confirmed !== undefined) {
       this.#short = confirmed;
-      this.#waitAgain = Math.min(this.#waitAgain, performance.now() + WAIT_AGAIN_MS);
+      this.#shortAt = performance.now();
+      this.#waitAgain = Math.min(this.#waitAgain, this.#shortAt + WAIT_AGAIN_MS);
     }
     const failures = new Map<string, [Error, Lane[]]>();
     for (const [i, lane] of lanes.entries()) {

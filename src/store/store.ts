@@ -87,8 +87,10 @@ export interface Origin {
   /** Unix milliseconds. */
   readonly at: number;
   readonly by: string;
-  /** Of a server's `ACCOUNT_FILE`: which one, by its digest. */
+  /** The `ACCOUNT_FILE` that a server was given before, by its digest. */
   readonly file?: string;
+  /** Whether it was made from the demo's account, so that shop and inbox belong to it. */
+  readonly isDemo?: boolean;
 }
 
 /** An account document as it was saved. */

@@ -398,3 +398,28 @@ it('on a real server, a change is in force within a second', async () => {
   await expect.poll(ask, { timeout: 1_000 }).toMatchObject([{ c: 'http://dsp.example/p' }]);
   await server.stop();
 });
+
+it('the demo stays the demo when it is edited, until another account takes its place', async () => {
+  const first = await startServer();
+  const { folder } = first;
+  const ask = async (path: string, method = 'GET', body?: unknown) => {
+    const response = await fetch(`${server.origin}${path}`, {
+      method,
+      headers: { Authorization: 'Bearer test-token' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    return { status: response.status, text: await response.text() };
+  };
+  let server = first;
+  const site = { name: 'Mine', domains: ['mine.example'] };
+  expect((await ask('/v1/sites', 'POST', site)).status).toBe(201);
+  await server.stop();
+  server = await startServer({ folder });
+  expect((await ask('/v1/sites')).text).toContain('mine.example');
+  expect((await ask('/demo/')).status).toBe(200);
+  await server.stop();
+  server = await startServer({ folder, account: exampleAccount() });
+  expect((await ask('/v1/sites')).text).not.toContain('mine.example');
+  expect((await ask('/demo/')).status).toBe(404);
+  await server.stop();
+});

@@ -474,6 +474,8 @@ describe.skipIf(!redisServer)('Redis', () => {
       expect(await countAt(store, 1)).toBe(53);
       expect(store.lost).toBe(0);
       await replica.start();
+      // A server that nobody sends visits to, since it is not ready, has to become ready.
+      await until('it is well', () => store.problem === undefined);
       await until('it is confirmed again', () =>
         refused().then(
           () => true,
