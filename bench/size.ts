@@ -1,10 +1,10 @@
 /** `npm run bench:size`: how many bytes a visitor takes, in Redis and in the embedded store. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { EmbeddedStore } from '../src/store/embedded.ts';
-import { RedisStore } from '../src/store/redis.ts';
-import { readRedisAddress } from '../src/store/redis-address.ts';
-import { ready } from '../src/store/redis-client.ts';
+import { EmbeddedStore } from '../src/store/embedded/embedded-store.ts';
+import { readRedisAddress } from '../src/store/redis/address.ts';
+import { ready } from '../src/store/redis/client.ts';
+import { RedisStore } from '../src/store/redis/redis-store.ts';
 import type { Store } from '../src/store/store.ts';
 import { visitorOf } from './account.ts';
 import { bench, folder, startRedis } from './contender.ts';

@@ -1,7 +1,7 @@
 /** Every setting, read once from the environment, with its default and meaning. */
 
 import { availableParallelism } from 'node:os';
-import { readRedisAddress } from './store/redis-address.ts';
+import { readRedisAddress } from './store/redis/address.ts';
 
 interface Setting<Value> {
   readonly meaning: string;

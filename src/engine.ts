@@ -2,12 +2,12 @@
 import fs from 'node:fs';
 import { AccountError } from './account/problem.ts';
 import { type Config, ConfigError } from './config.ts';
-import { AccountFile } from './store/account-file.ts';
-import { AccountRedis } from './store/account-redis.ts';
-import { EmbeddedStore } from './store/embedded.ts';
-import { RedisStore } from './store/redis.ts';
-import { inWords, readRedisAddress } from './store/redis-address.ts';
-import { openRedis } from './store/redis-client.ts';
+import { AccountFile } from './store/embedded/account-file.ts';
+import { EmbeddedStore } from './store/embedded/embedded-store.ts';
+import { AccountRedis } from './store/redis/account-redis.ts';
+import { inWords, readRedisAddress } from './store/redis/address.ts';
+import { openRedis } from './store/redis/client.ts';
+import { RedisStore } from './store/redis/redis-store.ts';
 import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 
 /** A large account takes its time over a slow line. */

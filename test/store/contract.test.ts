@@ -1,5 +1,5 @@
 import { beforeEach, describe } from 'vitest';
-import { AccountFile } from '../../src/store/account-file.ts';
+import { AccountFile } from '../../src/store/embedded/account-file.ts';
 import { temporaryFolder } from '../server.ts';
 import { accountContract } from './account.ts';
 import { storeContract } from './contract.ts';

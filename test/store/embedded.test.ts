@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Base } from '../../src/store/base.ts';
-import type { EmbeddedStore } from '../../src/store/embedded.ts';
-import { fileOf, segmentsIn } from '../../src/store/log.ts';
+import { Base } from '../../src/store/embedded/base.ts';
+import type { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
+import { fileOf, segmentsIn } from '../../src/store/embedded/log.ts';
 import { temporaryFolder } from '../server.ts';
 import {
   countOf,

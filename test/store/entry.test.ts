@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Profile } from '../../src/audience/profile.ts';
+import { aliasKey } from '../../src/store/alias.ts';
 import {
-  aliasKey,
   type Entry,
   entriesOf,
   KNOWN,
@@ -11,7 +11,7 @@ import {
   NEWCOMER,
   writeChangeEntry,
   writeLinkEntry,
-} from '../../src/store/entry.ts';
+} from '../../src/store/embedded/entry.ts';
 import { readRecords, Writer } from '../../src/store/record.ts';
 import { anyChange, anyId, device, inWords } from './workbench.ts';
 

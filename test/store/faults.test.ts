@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { segmentsIn } from '../../src/store/log.ts';
+import { segmentsIn } from '../../src/store/embedded/log.ts';
 import { type RunningServer, type ServerOptions, startServer, temporaryFolder } from '../server.ts';
 import { countOf, device, openEmbedded, visitOf } from './workbench.ts';
 
@@ -331,7 +331,7 @@ describe.skipIf(process.platform !== 'linux').concurrent('the program that folds
     const outcomes = await Promise.all(
       Array.from({ length: 6 }, async (_, i) => {
         const base = JSON.stringify(path.join(temporaryFolder(), 'base'));
-        const begin = `import { Base } from '${root}src/store/base.ts'; const base = new Base(${base}, 'write');`;
+        const begin = `import { Base } from '${root}src/store/embedded/base.ts'; const base = new Base(${base}, 'write');`;
         const server = inline(`${begin} console.log('open');
           process.stdin.once('data', async () => { await base.root.close(); process.exit(7); });`);
         await once(server.stdout, 'data');
@@ -357,7 +357,7 @@ describe.skipIf(process.platform !== 'linux').concurrent('the program that folds
     await first.stop();
     const base = JSON.stringify(path.join(first.folder, 'base'));
     const holder = inline(
-      `import { Base } from '${root}src/store/base.ts';
+      `import { Base } from '${root}src/store/embedded/base.ts';
        new Base(${base}, 'write').root.transactionSync(() => {
          console.log('held');
          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000);

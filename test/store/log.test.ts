@@ -2,7 +2,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { fileOf, Log, type LogReader, readSegment, segmentsIn } from '../../src/store/log.ts';
+import {
+  fileOf,
+  Log,
+  type LogReader,
+  readSegment,
+  segmentsIn,
+} from '../../src/store/embedded/log.ts';
 import { Writer } from '../../src/store/record.ts';
 import { temporaryFolder } from '../server.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inWords, readRedisAddress } from '../../src/store/redis-address.ts';
+import { inWords, readRedisAddress } from '../../src/store/redis/address.ts';
 
 const single = { kind: 'single', tls: false, db: 0 };
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Profile } from '../../src/audience/profile.ts';
 import { readRecords, Writer, writeChange, writeMark } from '../../src/store/record.ts';
-import { HEADER } from '../../src/store/redis-script.ts';
-import { foldedIn, minuteOf } from '../../src/store/redis-value.ts';
+import { HEADER } from '../../src/store/redis/script.ts';
+import { foldedIn, minuteOf } from '../../src/store/redis/value.ts';
 
 /** A value with marks, in this order: by their age in minutes and their writer. */
 function valueWith(...marks: [age: number, writer: number][]): Uint8Array {

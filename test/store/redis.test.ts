@@ -1,10 +1,10 @@
 /** The store on Redis: the contract on every kind of Redis, and what only Redis has to show. */
 import fs from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AccountRedis } from '../../src/store/account-redis.ts';
-import { RedisStore } from '../../src/store/redis.ts';
-import { type RedisAddress, readRedisAddress } from '../../src/store/redis-address.ts';
-import { openRedis, ready } from '../../src/store/redis-client.ts';
+import { AccountRedis } from '../../src/store/redis/account-redis.ts';
+import { type RedisAddress, readRedisAddress } from '../../src/store/redis/address.ts';
+import { openRedis, ready } from '../../src/store/redis/client.ts';
+import { RedisStore } from '../../src/store/redis/redis-store.ts';
 import { StoreError, type Visit } from '../../src/store/store.ts';
 import { type RedisProxy, startProxy } from '../proxy.ts';
 import {

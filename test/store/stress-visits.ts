@@ -5,7 +5,7 @@
  *     node stress-visits.ts '{"folder":"…","segmentSize":500,"milliseconds":3000,"visitors":10}'
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { EmbeddedStore } from '../../src/store/embedded.ts';
+import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { countOf, device, TODAY, visit } from './workbench.ts';
 
 const { folder, segmentSize, milliseconds, visitors, idle } = JSON.parse(process.argv[2]);

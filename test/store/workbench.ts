@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { type Change, dayOf, type Profile } from '../../src/audience/profile.ts';
-import { EmbeddedStore } from '../../src/store/embedded.ts';
+import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import type { Remember, Store, Visit, Visitor } from '../../src/store/store.ts';
 
 export const TODAY = dayOf(Date.now());
@@ -84,7 +84,7 @@ export const openEmbedded = (
     ...more,
   });
 
-const foldProgram = fileURLToPath(new URL('../../src/store/fold.ts', import.meta.url));
+const foldProgram = fileURLToPath(new URL('../../src/store/embedded/fold.ts', import.meta.url));
 const foldArguments = (folder: string, keep: typeof KEEP) => [
   foldProgram,
   JSON.stringify({

@@ -1,8 +1,8 @@
 /** Connections to Redis: one server, a primary that Sentinels know, or a Cluster. */
 import slotOf from 'cluster-key-slot';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import type { RedisAddress } from './redis-address.ts';
-import { COMPACT_SCRIPT } from './redis-script.ts';
+import type { RedisAddress } from './address.ts';
+import { COMPACT_SCRIPT } from './script.ts';
 
 export type RedisClient = (Redis | Cluster) & {
   compact(key: string, ...fields: (string | number | Buffer)[]): Promise<number>;

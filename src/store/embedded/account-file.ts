@@ -1,7 +1,7 @@
 /** The account in files of the data folder, one for each revision, for the processes of one machine. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { AccountConflict, type AccountStore, type Origin, type SavedAccount } from './store.ts';
+import { AccountConflict, type AccountStore, type Origin, type SavedAccount } from '../store.ts';
 
 const POLL_MS = 200;
 /** So many revisions are kept. */

@@ -1,7 +1,8 @@
 /** What waits for one visitor, and the bytes in which it is sent. */
-import type { Change } from '../audience/profile.ts';
-import { aliasKey, derivedId } from './entry.ts';
-import { addsAnything, type Mark, type Writer, writeChange } from './record.ts';
+import type { Change } from '../../audience/profile.ts';
+import { aliasKey, derivedId } from '../alias.ts';
+import { addsAnything, type Mark, type Writer, writeChange } from '../record.ts';
+import type { Visit, Waiter } from '../store.ts';
 import {
   closeSection,
   FALLBACK,
@@ -10,8 +11,7 @@ import {
   openSection,
   writeAliases,
   writeHead,
-} from './redis-script.ts';
-import type { Visit, Waiter } from './store.ts';
+} from './script.ts';
 
 export interface Waiting {
   readonly visit: Visit;

@@ -4,8 +4,8 @@
  * Entry: kind u8, device id (19 bytes), length of the rest u32, then records (see `record.ts`) or,
  * for a link, an alias that leads to the device: data source u32 and the id in UTF-8.
  */
-import { createHash } from 'node:crypto';
-import type { Change, DeclaredId } from '../audience/profile.ts';
+import type { Change, DeclaredId } from '../../audience/profile.ts';
+import { aliasKey } from '../alias.ts';
 import {
   readDeviceId,
   readText,
@@ -13,7 +13,7 @@ import {
   type Writer,
   writeChange,
   writeDeviceId,
-} from './record.ts';
+} from '../record.ts';
 
 export const KNOWN = 1;
 /** The first request of a visitor who was known by nothing. */
@@ -59,16 +59,6 @@ export function* entriesOf(payload: Uint8Array): Generator<Entry> {
 /** The alias of a link, as the key under which it is looked up. */
 export const linkKeyOf = ({ bytes }: Entry): string =>
   aliasKey(readU32(bytes, 0), readText(bytes, 4));
-
-export const aliasKey = (dataSource: number, id: string): string => `${dataSource}\u0001${id}`;
-
-/** The device id of a visitor who is known by an alias alone: the same in every process. */
-export function derivedId({ dataSource, id }: DeclaredId): string {
-  const digest = createHash('sha256').update(aliasKey(dataSource, id)).digest();
-  return [0, 8]
-    .map((at) => (digest.readBigUInt64BE(at) % 10n ** 19n).toString().padStart(19, '0'))
-    .join('');
-}
 
 function begin(writer: Writer, kind: number, deviceId: string): number {
   writer.u8(kind);

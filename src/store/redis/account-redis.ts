@@ -1,8 +1,8 @@
 /** The account in Redis, for every node that serves it. */
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { type RedisClient, ready } from './redis-client.ts';
-import { AccountConflict, type AccountStore, type Origin, type SavedAccount } from './store.ts';
+import { AccountConflict, type AccountStore, type Origin, type SavedAccount } from '../store.ts';
+import { type RedisClient, ready } from './client.ts';
 
 const POLL_MS = 500;
 const READY_MS = 5_000;

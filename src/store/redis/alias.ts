@@ -3,14 +3,14 @@
  * before the visit. Visits that share an alias are asked one after the other.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Profile } from '../audience/profile.ts';
-import { aliasKey, derivedId } from './entry.ts';
-import { nodeOf, type RedisClient } from './redis-client.ts';
-import { aliasesOf } from './redis-lane.ts';
-import { aliasKeyOf, ID_DIGITS, secondsOf, visitorKey } from './redis-script.ts';
-import { isOfServer } from './redis-shard.ts';
-import { profileIn } from './redis-value.ts';
-import { ECID_SOURCE, StoreError, type Visit } from './store.ts';
+import type { Profile } from '../../audience/profile.ts';
+import { aliasKey, derivedId } from '../alias.ts';
+import { ECID_SOURCE, StoreError, type Visit } from '../store.ts';
+import { nodeOf, type RedisClient } from './client.ts';
+import { aliasesOf } from './lane.ts';
+import { aliasKeyOf, ID_DIGITS, secondsOf, visitorKey } from './script.ts';
+import { isOfServer } from './shard.ts';
+import { profileIn } from './value.ts';
 
 export interface AliasOptions {
   readonly prefix: string;

@@ -16,7 +16,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
-import { readU32, type Writer } from './record.ts';
+import { readU32, type Writer } from '../record.ts';
 
 /** Bytes that no UTF-8 text contains, so that no visitor's id can look like a frame. */
 const MAGIC = Uint8Array.of(0xff, 0x53, 0x57, 0xfe);

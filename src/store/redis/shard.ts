@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { type Mark, Writer } from './record.ts';
-import type { Lane, Sent } from './redis-lane.ts';
-import { Reply, type ScriptOptions, visitorKey, visitScript } from './redis-script.ts';
+import { type Mark, Writer } from '../record.ts';
+import type { Lane, Sent } from './lane.ts';
+import { Reply, type ScriptOptions, visitorKey, visitScript } from './script.ts';
 
 export interface ShardOptions extends ScriptOptions {
   /** Replicas that have to have a visit before it is answered for. */

@@ -11,11 +11,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Change, Profile } from '../audience/profile.ts';
+import { type Change, Profile } from '../../audience/profile.ts';
+import { aliasKey, derivedId } from '../alias.ts';
+import { addsAnything, readRecords, Writer } from '../record.ts';
+import { type Store, StoreError, type Visit, type Visitor, type Waiter } from '../store.ts';
 import { Base } from './base.ts';
 import {
-  aliasKey,
-  derivedId,
   entriesOf,
   KNOWN,
   LINK,
@@ -26,8 +27,6 @@ import {
 } from './entry.ts';
 import type { FoldOptions } from './fold.ts';
 import { type Fsync, Log } from './log.ts';
-import { addsAnything, readRecords, Writer } from './record.ts';
-import { type Store, StoreError, type Visit, type Visitor, type Waiter } from './store.ts';
 
 export interface EmbeddedOptions {
   readonly folder: string;

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import type { Profile } from '../audience/profile.ts';
+import type { Profile } from '../../audience/profile.ts';
 import {
   OPTED_OUT,
   packDeviceId,
@@ -19,7 +19,7 @@ import {
   readU32,
   Writer,
   writeProfile,
-} from './record.ts';
+} from '../record.ts';
 
 const VERSION = 1;
 const HEADER = 7;

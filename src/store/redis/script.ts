@@ -12,7 +12,7 @@
  *
  * Reply, for each entry: status u8, device id (38 digits), length u32, the value as it was before.
  */
-import { MARK_BYTES, type Mark, readU32, type Writer, writeMark } from './record.ts';
+import { MARK_BYTES, type Mark, readU32, type Writer, writeMark } from '../record.ts';
 
 export const VERSION = 1;
 export const HEADER = 12;

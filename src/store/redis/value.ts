@@ -1,8 +1,8 @@
-/** The value of a visitor in Redis (its form: `redis-script.ts`), read and made short again. */
-import { Profile } from '../audience/profile.ts';
-import { MARK_BYTES, readRecords, readU16, readU32, Writer, writeProfile } from './record.ts';
-import { HEADER, VERSION } from './redis-script.ts';
-import { StoreError } from './store.ts';
+/** The value of a visitor in Redis (its form: `script.ts`), read and made short again. */
+import { Profile } from '../../audience/profile.ts';
+import { MARK_BYTES, readRecords, readU16, readU32, Writer, writeProfile } from '../record.ts';
+import { StoreError } from '../store.ts';
+import { HEADER, VERSION } from './script.ts';
 
 /** @throws StoreError where a newer program has written it */
 export function profileIn(value: Uint8Array): Profile {

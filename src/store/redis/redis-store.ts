@@ -1,7 +1,7 @@
 /**
  * The store on Redis: one server, Sentinel or Cluster.
  *
- * A visit is one call of a script that adds and reads (`redis-script.ts`); visits of a tick share the
+ * A visit is one call of a script that adds and reads (`script.ts`); visits of a tick share the
  * call. Of each visitor at most one write of this process is under way: what comes meanwhile waits and
  * goes together. A write that was not answered is repeated until it is; a mark in it lets Redis tell a
  * repetition. So what Redis cannot take now is kept here, up to a bound, and counts once.
@@ -9,24 +9,17 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { type Change, Profile } from '../audience/profile.ts';
-import { aliasKey, derivedId } from './entry.ts';
-import { addsAnything, type Mark } from './record.ts';
-import { inWords, type RedisAddress } from './redis-address.ts';
-import { Aliases } from './redis-alias.ts';
-import { connectionTo, nodeOf, openRedis, type RedisClient } from './redis-client.ts';
-import { aliasesOf, cookiesOf, Lane, strangerKey, type Waiting } from './redis-lane.ts';
-import {
-  ABSENT,
-  aliasKeyOf,
-  REPEATED,
-  type Reply,
-  UNREADABLE,
-  visitorKey,
-} from './redis-script.ts';
-import { type Owner, Shard, type ShardOptions } from './redis-shard.ts';
-import { foldedIn, generationOf, isTooLong, minuteOf, profileIn } from './redis-value.ts';
-import { type Store, StoreError, type Visit, type Visitor, type Waiter } from './store.ts';
+import { type Change, Profile } from '../../audience/profile.ts';
+import { aliasKey, derivedId } from '../alias.ts';
+import { addsAnything, type Mark } from '../record.ts';
+import { type Store, StoreError, type Visit, type Visitor, type Waiter } from '../store.ts';
+import { inWords, type RedisAddress } from './address.ts';
+import { Aliases } from './alias.ts';
+import { connectionTo, nodeOf, openRedis, type RedisClient } from './client.ts';
+import { aliasesOf, cookiesOf, Lane, strangerKey, type Waiting } from './lane.ts';
+import { ABSENT, aliasKeyOf, REPEATED, type Reply, UNREADABLE, visitorKey } from './script.ts';
+import { type Owner, Shard, type ShardOptions } from './shard.ts';
+import { foldedIn, generationOf, isTooLong, minuteOf, profileIn } from './value.ts';
 
 export interface RedisStoreOptions extends Omit<ShardOptions, 'isCluster'> {
   readonly address: RedisAddress;

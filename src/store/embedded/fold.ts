@@ -4,11 +4,11 @@
  * share a process, so a fold can be killed, stopped or slow without a page noticing.
  */
 import fs from 'node:fs';
-import { dayOf, Profile } from '../audience/profile.ts';
+import { dayOf, Profile } from '../../audience/profile.ts';
+import { readRecords } from '../record.ts';
 import { Base, type Folded, isOptedOut, seenOf } from './base.ts';
 import { type Entry, entriesOf, LINK, linkKeyOf, NEWCOMER } from './entry.ts';
 import { fileOf, readSegment, segmentsIn } from './log.ts';
-import { readRecords } from './record.ts';
 
 export interface FoldOptions {
   readonly logFolder: string;
