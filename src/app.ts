@@ -1,26 +1,18 @@
 /** The routes, and what each is given. Runs on every runtime. */
 import { type Context, Hono } from 'hono';
-import { z } from 'zod';
-import { problemsOf } from './account/problem.ts';
-import type { AccountBook } from './builder/book.ts';
-import { rest } from './builder/rest.ts';
+import type { Behind } from './builder/gate.ts';
 import { allowOrigin, pixel } from './collect/answer.ts';
 import { event, type FrontDoor } from './collect/event.ts';
 import type { Guard } from './collect/guard.ts';
-import { isDeviceId } from './collect/identity.ts';
 import { optOut } from './collect/opt-out.ts';
 import { placeOf } from './collect/place.ts';
-import { queryOf, Refusal, rawCall, rawCallWithBody, readBody } from './collect/request.ts';
+import { queryOf, Refusal, rawCall, rawCallWithBody } from './collect/request.ts';
 import { sync } from './collect/sync.ts';
-import { trace } from './collect/trace.ts';
-import { StoreError } from './store/store.ts';
 
 export interface AppOptions {
   readonly door: FrontDoor;
-  /** The account under edit. */
-  readonly book: AccountBook;
-  /** The token of `Authorization: Bearer …` for everything below `/v1`. */
-  readonly adminToken: string;
+  /** The builder's routes, where they share the port. */
+  readonly administration?: Hono<Behind>;
   /** The text of the tag. */
   readonly tag: string;
   /** Counts calls by client; the client's address comes from the runtime. */
@@ -30,11 +22,10 @@ export interface AppOptions {
   readonly problem: () => string | undefined;
 }
 
-const MAX_TRACE = 128 * 1024;
 const ALLOW = 'GET, POST, OPTIONS';
 
 export function app(options: AppOptions): Hono {
-  const { door, adminToken, tag, clients, clientOf } = options;
+  const { door, tag, clients, clientOf } = options;
   const app = new Hono();
 
   app.all('/event', (c): Response | Promise<Response> => {
@@ -83,36 +74,7 @@ export function app(options: AppOptions): Hono {
     return problem ? c.json({ status: 'not ready', problem }, 503) : c.json({ status: 'ready' });
   });
 
-  app.use('/v1/*', async (c, next) => {
-    if (await isToken(c.req.header('authorization') ?? '', adminToken)) return next();
-    c.header('WWW-Authenticate', 'Bearer');
-    const instead = 'send the header Authorization: Bearer with the ADMIN_TOKEN of this server';
-    return c.json({ errors: [{ path: 'Authorization', wrong: 'missing or wrong', instead }] }, 401);
-  });
-
-  app.route('/v1', rest(options.book));
-
-  app.post('/v1/trace', async (c) => {
-    const body = parseJson(await readBody(c.req.raw, MAX_TRACE));
-    const result = traceRequest.safeParse(body, { reportInput: true });
-    if (body === undefined) return c.json({ errors: [NOT_JSON] }, 400);
-    if (!result.success) {
-      const errors = problemsOf(result.error).map((problem) =>
-        // A call may hold private values: it is not shown again.
-        problem.wrong.endsWith(NO_CALL) ? { ...problem, wrong: NO_CALL } : problem,
-      );
-      return c.json({ errors }, 400);
-    }
-    const { url, headers, uuid, at } = result.data;
-    const base = c.req.header('host') ?? 'localhost';
-    // A trace is of this server unless it says otherwise.
-    const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
-    const request = new Request(`http://${base}${url}`, {
-      headers: { host: base, ...Object.fromEntries(given) },
-    });
-    const raw = rawCall(request, queryOf(url), at ? Date.parse(at) : Date.now());
-    return c.json(await trace(raw, uuid, door));
-  });
+  if (options.administration) app.route('/', options.administration);
 
   app.onError((error, c) => {
     if (error instanceof Refusal) {
@@ -120,66 +82,11 @@ export function app(options: AppOptions): Hono {
     }
     // Nobody waits for the answer of a call that was broken off.
     if (c.req.raw.signal.aborted) return pixel({}, []);
-    if (error instanceof StoreError) {
-      const instead = 'try again; /readyz says what is wrong';
-      return c.json({ errors: [{ path: '', wrong: error.message, instead }] }, 503);
-    }
     door.report('a call failed', { tid: '', error });
-    if (c.req.path.startsWith('/v1/')) {
-      return c.json(
-        { errors: [{ path: '', wrong: 'an error of the server', instead: 'see its log' }] },
-        500,
-      );
-    }
     return pixel({ 'X-Error': '0' }, []);
   });
 
   return app;
-}
-
-const NO_CALL = 'no call of the collection endpoint';
-
-/** Profiles count days in 16 bits. */
-const LAST_TIME = 65_535 * 86_400_000;
-
-const traceRequest = z.strictObject({
-  url: z.string().regex(/^\/event(\?|$)/, {
-    error:
-      'no call of the collection endpoint|write it with its query, such as "/event?c_page=home"',
-  }),
-  headers: z
-    .record(z.string(), z.string())
-    .refine(
-      (headers) =>
-        Object.entries(headers).every(
-          ([name, value]) => /^[\w-]+$/.test(name) && /^[\t\x20-\x7e]*$/.test(value),
-        ),
-      { error: 'no set of headers|write names and values as HTTP has them' },
-    )
-    .default({}),
-  uuid: z
-    .string()
-    .refine(isDeviceId, { error: 'no device id|write its 38 digits, or leave it out' })
-    .optional(),
-  at: z.iso
-    .datetime({
-      offset: true,
-      error: 'no time|write it such as "2026-11-23T10:00:00Z", or leave it out',
-    })
-    .refine((text) => Date.parse(text) >= 0 && Date.parse(text) < LAST_TIME, {
-      error: 'a time that profiles cannot hold|write one from 1970 to 2149',
-    })
-    .optional(),
-});
-
-const NOT_JSON = { path: '(document)', wrong: 'not JSON', instead: 'write { "url": "/event?…" }' };
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function preflight(request: Request, { snapshot }: FrontDoor): Response {
@@ -201,14 +108,3 @@ const wrongMethod = (allow: string) =>
 
 const tooMany = () =>
   new Response('Too many calls.\n', { status: 429, headers: { 'Retry-After': '60' } });
-
-/** Compares hashes, so that the time it takes tells nothing about the token. */
-async function isToken(header: string, token: string): Promise<boolean> {
-  const given = /^Bearer +(\S+)$/i.exec(header)?.[1];
-  if (!given) return false;
-  const [a, b] = await Promise.all(
-    [given, token].map((text) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))),
-  );
-  const [left, right] = [new Uint8Array(a), new Uint8Array(b)];
-  return left.every((byte, i) => byte === right[i]);
-}

@@ -46,6 +46,13 @@ function choice<const Value extends string>(
 export const SETTINGS = {
   PORT: integer(8080, 1, 65_535, 'Port of the collection endpoint.'),
   HOST: text('127.0.0.1', 'Address to listen on; 0.0.0.0 for every interface.'),
+  ADMIN_PORT: integer(
+    0,
+    0,
+    65_535,
+    'Port of its own for /builder and /v1, so that PORT has only the collection endpoint. 0: they share PORT.',
+  ),
+  ADMIN_HOST: text('', 'Address that ADMIN_PORT listens on. Empty: as HOST.'),
   DATA_DIR: text('./data', 'Folder of the embedded store. Processes of one machine may share it.'),
   REDIS_URL: {
     meaning:

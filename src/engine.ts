@@ -4,10 +4,12 @@ import { AccountError } from './account/problem.ts';
 import { type Config, ConfigError } from './config.ts';
 import { AccountFile } from './store/embedded/account-file.ts';
 import { EmbeddedStore } from './store/embedded/embedded-store.ts';
+import { RegistryFile } from './store/embedded/registry-file.ts';
 import { AccountRedis } from './store/redis/account-redis.ts';
 import { inWords, readRedisAddress } from './store/redis/address.ts';
 import { openRedis } from './store/redis/client.ts';
 import { RedisStore } from './store/redis/redis-store.ts';
+import type { Registry } from './store/registry.ts';
 import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 
 /** A large account takes its time over a slow line. */
@@ -41,6 +43,10 @@ export function openAccounts(config: Config): AccountStore {
   if (!address) return new AccountFile(config.DATA_DIR);
   const options = { ca: certificates(config.REDIS_CA_FILE), silence: ACCOUNT_SILENCE_MS };
   return new AccountRedis(() => openRedis(address, options), config.REDIS_PREFIX);
+}
+
+export function openRegistry(config: Config): Registry {
+  return new RegistryFile(config.DATA_DIR);
 }
 
 /** Says in words for the person who starts a program that Redis is not there. */

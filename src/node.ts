@@ -11,12 +11,14 @@ import pino from 'pino';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
+import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
+import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
-import { openAccounts, openStore, reach } from './engine.ts';
+import { openAccounts, openRegistry, openStore, reach } from './engine.ts';
 import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
 
@@ -60,6 +62,7 @@ async function serveCalls(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
   const store = openStore(config);
   const accounts = openAccounts(config);
+  const registry = openRegistry(config);
   const origin = `http://${urlHost(config.HOST)}:${config.PORT}`;
   const demo = {
     inbox: `http://${urlHost(config.HOST)}:${config.DEMO_PORT || nextPort(config.PORT)}`,
@@ -71,24 +74,26 @@ async function serveCalls(config: Config): Promise<void> {
   let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
-  const routes = app({
-    door: {
-      snapshot: () => snapshot,
-      store,
-      guard: new Guard(config.MAX_CALLS_PER_ID),
-      deadline: new Deadline(config.DEADLINE_MS),
-      settings: {
-        region: config.REGION,
-        cookieName: config.COOKIE_NAME,
-        deviceCookie: new DeviceCookie(config.COOKIE_NAME),
-      },
-      report: (message, { tid, error }) => log.error({ tid, err: error }, message),
+  const door: FrontDoor = {
+    snapshot: () => snapshot,
+    store,
+    guard: new Guard(config.MAX_CALLS_PER_ID),
+    deadline: new Deadline(config.DEADLINE_MS),
+    settings: {
+      region: config.REGION,
+      cookieName: config.COOKIE_NAME,
+      deviceCookie: new DeviceCookie(config.COOKIE_NAME),
     },
-    book: new AccountBook(accounts, async () => {
-      const { demoAccount } = await import('./demo/account.ts');
-      return demoAccount({ inbox: demo.inbox });
-    }),
-    adminToken: token,
+    report: (message, { tid, error }) => log.error({ tid, err: error }, message),
+  };
+  const book = new AccountBook(accounts, async () => {
+    const { demoAccount } = await import('./demo/account.ts');
+    return demoAccount({ inbox: demo.inbox });
+  });
+  const builder = administration({ book, registry, door, adminToken: token });
+  const routes = app({
+    door,
+    administration: config.ADMIN_PORT === 0 ? builder : undefined,
     tag: fs.readFileSync(new URL('./tag/tag.js', import.meta.url), 'utf8'),
     clients: new Guard(config.MAX_CALLS_PER_CLIENT),
     clientOf: (c) => (c.env.incoming as IncomingMessage).socket.remoteAddress ?? '',
@@ -121,8 +126,18 @@ async function serveCalls(config: Config): Promise<void> {
       );
     }
   }
+  if (config.ADMIN_PORT !== 0) {
+    servers.push(
+      await listen(
+        builder.fetch,
+        config.ADMIN_HOST || config.HOST,
+        config.ADMIN_PORT,
+        'ADMIN_PORT',
+      ),
+    );
+  }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
-  stopOnSignal(servers, store, accounts, config.SHUTDOWN_MS, log);
+  stopOnSignal(servers, store, [accounts, registry], config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
@@ -202,7 +217,7 @@ function listen(
   fetch: Fetch,
   hostname: string,
   port: number,
-  setting: 'PORT' | 'DEMO_PORT',
+  setting: 'PORT' | 'ADMIN_PORT' | 'DEMO_PORT',
 ): Promise<ServerType> {
   return new Promise((resolve, reject) => {
     const server = serve(
@@ -235,7 +250,7 @@ function listen(
 function stopOnSignal(
   servers: readonly ServerType[],
   store: Store,
-  accounts: AccountStore,
+  others: readonly { close(): Promise<void> }[],
   milliseconds: number,
   log: pino.Logger,
 ): void {
@@ -252,7 +267,10 @@ function stopOnSignal(
     const open = Math.min(2_000, milliseconds / 2);
     await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, open))]);
     const { lost } = store;
-    await Promise.all([store.close(Math.max(0, end - performance.now())), accounts.close()]);
+    await Promise.all([
+      store.close(Math.max(0, end - performance.now())),
+      ...others.map((other) => other.close()),
+    ]);
     if (store.lost > lost) log.error({ visits: store.lost - lost }, 'visits were not written');
     log.info('stopped');
     process.exit(0);

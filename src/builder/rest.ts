@@ -6,6 +6,7 @@ import { AccountError, type Problem } from '../account/problem.ts';
 import { compileAccountInTurns } from '../account/snapshot.ts';
 import { readBody } from '../collect/request.ts';
 import type { AccountBook, Document } from './book.ts';
+import type { Behind } from './gate.ts';
 import { openApi } from './openapi.ts';
 import {
   defaultsOf,
@@ -32,10 +33,9 @@ export class RestError extends Error {
 
 const MAX_ENTRY = 1024 * 1024;
 const MAX_DOCUMENT = 64 * 1024 * 1024;
-const BY = 'the REST interface';
 
-export function rest(book: AccountBook): Hono {
-  const app = new Hono();
+export function rest(book: AccountBook): Hono<Behind> {
+  const app = new Hono<Behind>();
 
   for (const resource of RESOURCES) {
     const { path, list, id, noun } = resource;
@@ -65,7 +65,7 @@ export function rest(book: AccountBook): Hono {
     app.on('POST', either(`/${path}`), async (c) => {
       const body = await objectIn(c);
       let entry: Entry = {};
-      await edit(book, resource, (document) => {
+      await edit(c, book, resource, (document) => {
         const given = body[id];
         const taken = idsOf(document, id);
         if (given !== undefined && taken.has(Number(given))) {
@@ -86,7 +86,7 @@ export function rest(book: AccountBook): Hono {
     app.on('PUT', either(`/${path}/:id{\\d+}`), async (c) => {
       const body = await objectIn(c);
       let entry: Entry = {};
-      await edit(book, resource, (document) => {
+      await edit(c, book, resource, (document) => {
         const before = entryOf(document, resource, idIn(c));
         demand(c, before);
         if (body[id] !== undefined && Number(body[id]) !== Number(before[id])) {
@@ -101,7 +101,7 @@ export function rest(book: AccountBook): Hono {
     });
 
     app.on('DELETE', either(`/${path}/:id{\\d+}`), async (c) => {
-      await edit(book, resource, (document) => {
+      await edit(c, book, resource, (document) => {
         const before = entryOf(document, resource, idIn(c));
         demand(c, before);
         return without(document, resource, [before]);
@@ -111,7 +111,7 @@ export function rest(book: AccountBook): Hono {
 
     app.on('POST', either(`/${path}/bulk-delete`), async (c) => {
       const ids = await numbersIn(c);
-      await edit(book, resource, (document) => {
+      await edit(c, book, resource, (document) => {
         const doomed = ids.map((one) => entryOf(document, resource, String(one)));
         return without(document, resource, doomed);
       });
@@ -142,7 +142,7 @@ export function rest(book: AccountBook): Hono {
       lines = differences(document, given);
       return given;
     };
-    const { revision } = await book.edit(BY, replace, true);
+    const { revision } = await book.edit(c.get('caller').name, replace, true);
     return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
   });
 
@@ -163,7 +163,7 @@ const either = (path: string): string[] => [path, `${path}/`];
 const idIn = (c: Context, name = 'id'): string => c.req.param(name) ?? '';
 
 /** The mappings of a destination. */
-function mappings(app: Hono, book: AccountBook): void {
+function mappings(app: Hono<Behind>, book: AccountBook): void {
   const destinations = RESOURCES[0];
   const show = (mapping: Entry) => shown(mapping, MAPPING.schema);
   const of = (document: Document, id: string) => {
@@ -175,8 +175,11 @@ function mappings(app: Hono, book: AccountBook): void {
     if (found) return found;
     throw unknown(MAPPING.noun, id);
   };
-  const change = async (c: Context, make: (list: Entry[]) => { list: Entry[]; at?: number }) => {
-    await edit(book, destinations, (document) => {
+  const change = async (
+    c: Context<Behind>,
+    make: (list: Entry[]) => { list: Entry[]; at?: number },
+  ) => {
+    await edit(c, book, destinations, (document) => {
       const { destination, list } = of(document, idIn(c));
       const { list: changed, at } = make(list);
       const entry = { ...destination, mappings: changed, updateTime: Date.now() };
@@ -251,10 +254,15 @@ interface Edit {
 }
 
 /** Saves an edit; what is wrong with the entry itself is a 400, what others say against it a 409. */
-async function edit(book: AccountBook, resource: Resource, make: (d: Document) => Edit) {
+async function edit(
+  c: Context<Behind>,
+  book: AccountBook,
+  resource: Resource,
+  make: (d: Document) => Edit,
+) {
   let prefix = '';
   try {
-    await book.edit(BY, (document) => {
+    await book.edit(c.get('caller').name, (document) => {
       const { document: next, at, inner = '' } = make(document);
       prefix = at === undefined ? '' : `${resource.list}[${at}]${inner}`;
       return next;

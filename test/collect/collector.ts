@@ -4,13 +4,17 @@ import path from 'node:path';
 import { afterAll } from 'vitest';
 import { compileAccount } from '../../src/account/snapshot.ts';
 import { app } from '../../src/app.ts';
+import { administration } from '../../src/builder/administration.ts';
 import { AccountBook } from '../../src/builder/book.ts';
 import { Deadline } from '../../src/collect/deadline.ts';
 import { DeviceCookie } from '../../src/collect/device-cookie.ts';
+import type { FrontDoor } from '../../src/collect/event.ts';
 import { Guard } from '../../src/collect/guard.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
 import { AccountFile } from '../../src/store/embedded/account-file.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
+import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
+import type { Registry } from '../../src/store/registry.ts';
 import type { Visit as Addition, Store } from '../../src/store/store.ts';
 import { COLLECTOR, exampleAccount } from '../account/example.ts';
 import { temporaryFolder } from '../server.ts';
@@ -20,6 +24,7 @@ export const TOKEN = 'test-token';
 export interface CollectorOptions {
   readonly account?: unknown;
   readonly store?: Store;
+  readonly registry?: Registry;
   readonly deadline?: number;
   readonly maxCallsPerId?: number;
   readonly maxCallsPerClient?: number;
@@ -57,6 +62,9 @@ export function embeddedStore(): EmbeddedStore {
   return store;
 }
 
+/** For tests that are not about what it holds: making one takes time. */
+const sharedRegistry = new RegistryFile(parent);
+
 export class Collector {
   readonly store: Store;
   /** What operators were told. */
@@ -66,27 +74,30 @@ export class Collector {
   constructor(options: CollectorOptions = {}) {
     const snapshot = compileAccount(options.account ?? exampleAccount());
     this.store = options.store ?? embeddedStore();
-    this.#app = app({
-      door: {
-        snapshot: () => snapshot,
-        store: this.store,
-        guard: new Guard(options.maxCallsPerId ?? 0),
-        // Long: that a test machine is slow is not what most tests are about.
-        deadline: new Deadline(options.deadline ?? 10_000),
-        settings: {
-          region: 7,
-          cookieName: 'demdex',
-          deviceCookie: new DeviceCookie('demdex'),
-        },
-        report: (message, about) => {
-          this.reports.push(`${message} ${about.tid} ${(about.error as Error)?.stack ?? ''}`);
-        },
+    const door: FrontDoor = {
+      snapshot: () => snapshot,
+      store: this.store,
+      guard: new Guard(options.maxCallsPerId ?? 0),
+      // Long: that a test machine is slow is not what most tests are about.
+      deadline: new Deadline(options.deadline ?? 10_000),
+      settings: {
+        region: 7,
+        cookieName: 'demdex',
+        deviceCookie: new DeviceCookie('demdex'),
       },
-      book: new AccountBook(
-        new AccountFile(path.join(parent, `account-${++accounts}`)),
-        async () => options.account ?? exampleAccount(),
-      ),
-      adminToken: TOKEN,
+      report: (message, about) => {
+        this.reports.push(`${message} ${about.tid} ${(about.error as Error)?.stack ?? ''}`);
+      },
+    };
+    const folder = path.join(parent, `account-${++accounts}`);
+    const { registry = sharedRegistry } = options;
+    const book = new AccountBook(
+      new AccountFile(folder),
+      async () => options.account ?? exampleAccount(),
+    );
+    this.#app = app({
+      door,
+      administration: administration({ book, registry, door, adminToken: TOKEN }),
       tag: '/* the tag */',
       clients: new Guard(options.maxCallsPerClient ?? 0),
       problem: () => this.store.problem,
