@@ -13,6 +13,7 @@ import { compileAccount, compileAccountInTurns, type Snapshot } from './account/
 import { app } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
+import { build, buildFolder } from './builder/build.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
@@ -58,6 +59,15 @@ async function prepare(config: Config): Promise<void> {
 
 const GIVEN = 'ACCOUNT_FILE';
 
+/** Pages' calls are answered in any case: what cannot be built is said, and keeps nothing back. */
+async function buildPages(): Promise<void> {
+  try {
+    await build({ say: console.log });
+  } catch (error) {
+    console.error(`The Destination Builder is not there: ${(error as Error).message}`);
+  }
+}
+
 async function serveCalls(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
   const store = openStore(config);
@@ -90,7 +100,8 @@ async function serveCalls(config: Config): Promise<void> {
     const { demoAccount } = await import('./demo/account.ts');
     return demoAccount({ inbox: demo.inbox });
   });
-  const builder = administration({ book, registry, door, adminToken: token });
+  const pages = await buildFolder().catch(() => undefined);
+  const builder = administration({ book, registry, door, adminToken: token, pages });
   const routes = app({
     door,
     administration: config.ADMIN_PORT === 0 ? builder : undefined,
@@ -309,7 +320,10 @@ if (process.argv.includes('--help')) console.log(help());
 else {
   try {
     const config = readConfig(process.env);
-    if (cluster.isPrimary) await prepare(config);
+    if (cluster.isPrimary) {
+      await prepare(config);
+      await buildPages();
+    }
     if (cluster.isPrimary && config.WORKERS > 1)
       watchWorkers(config.WORKERS, config.PORT, config.SHUTDOWN_MS);
     else await serveCalls(config);
