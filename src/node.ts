@@ -74,6 +74,9 @@ async function serveCalls(config: Config): Promise<void> {
   const accounts = openAccounts(config);
   const registry = openRegistry(config);
   const origin = `http://${urlHost(config.HOST)}:${config.PORT}`;
+  const adminHost = config.ADMIN_HOST || config.HOST;
+  const adminOrigin =
+    config.ADMIN_PORT === 0 ? origin : `http://${urlHost(adminHost)}:${config.ADMIN_PORT}`;
   const demo = {
     inbox: `http://${urlHost(config.HOST)}:${config.DEMO_PORT || nextPort(config.PORT)}`,
     collector: origin,
@@ -128,7 +131,10 @@ async function serveCalls(config: Config): Promise<void> {
       import('./demo/shop.ts'),
       import('./demo/inbox.ts'),
     ]);
-    routes.route('/demo', shop({ inbox: demo.inbox }));
+    routes.route(
+      '/demo',
+      shop({ inbox: demo.inbox, builder: `${adminOrigin}/builder`, snapshot: () => snapshot }),
+    );
     routes.get('/', (c) => c.redirect('/demo/'));
     const port = Number(new URL(demo.inbox).port);
     if (isFirstWorker()) {
@@ -138,14 +144,7 @@ async function serveCalls(config: Config): Promise<void> {
     }
   }
   if (config.ADMIN_PORT !== 0) {
-    servers.push(
-      await listen(
-        builder.fetch,
-        config.ADMIN_HOST || config.HOST,
-        config.ADMIN_PORT,
-        'ADMIN_PORT',
-      ),
-    );
+    servers.push(await listen(builder.fetch, adminHost, config.ADMIN_PORT, 'ADMIN_PORT'));
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
   stopOnSignal(servers, store, [accounts, registry], config.SHUTDOWN_MS, log);
