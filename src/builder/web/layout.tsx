@@ -58,7 +58,7 @@ export function Layout({ children }: { children: ReactNode }) {
         size={280}
         title={<Brand />}
         closeButtonProps={{ 'aria-label': 'Close the navigation' }}
-        classNames={{ body: classes.drawer, content: classes.rail }}
+        classNames={{ body: classes.drawer, content: classes.rail, header: classes.top }}
       >
         <Navigation />
       </Drawer>

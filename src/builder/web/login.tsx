@@ -64,12 +64,20 @@ export function Login() {
               {reasonOf(login.error)}
             </Alert>
           )}
-          <TextInput label="Name" name="name" autoComplete="username" required autoFocus />
+          <TextInput
+            label="Name"
+            name="name"
+            autoComplete="username"
+            required
+            withAsterisk={false}
+            autoFocus
+          />
           <PasswordInput
             label="Password"
             name="password"
             autoComplete="current-password"
             required
+            withAsterisk={false}
             visibilityToggleButtonProps={{ 'aria-label': 'Show the password' }}
           />
           <Button type="submit" loading={login.isPending} fullWidth>
@@ -156,6 +164,7 @@ export function PasswordForm({ oldLabel, action, onDone }: PasswordFormProps) {
           name="password"
           autoComplete="current-password"
           required
+          withAsterisk={false}
           error={problems.at('password')}
           visibilityToggleButtonProps={{ 'aria-label': 'Show the password' }}
         />
@@ -165,6 +174,7 @@ export function PasswordForm({ oldLabel, action, onDone }: PasswordFormProps) {
           name="newPassword"
           autoComplete="new-password"
           required
+          withAsterisk={false}
           error={problems.at('newPassword')}
           visibilityToggleButtonProps={{ 'aria-label': 'Show the new password' }}
         />
