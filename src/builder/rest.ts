@@ -5,7 +5,7 @@ import { type AccountDocument, differences } from '../account/difference.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
 import { compileAccountInTurns } from '../account/snapshot.ts';
 import type { AccountBook, Document } from './book.ts';
-import type { Behind } from './gate.ts';
+import { type Behind, changer } from './caller.ts';
 import { demand, either, jsonIn, pageIn, RestError, stale, unknown } from './request.ts';
 import {
   defaultsOf,
@@ -128,7 +128,7 @@ export function rest(book: AccountBook): Hono<Behind> {
       lines = differences(document, given);
       return given;
     };
-    const { revision } = await book.edit(c.get('caller').name, replace, true);
+    const { revision } = await book.edit(changer(c), replace, true);
     return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
   });
 
@@ -237,7 +237,7 @@ async function edit(
 ) {
   let prefix = '';
   try {
-    await book.edit(c.get('caller').name, (document) => {
+    await book.edit(changer(c), (document) => {
       const { document: next, at, inner = '' } = make(document);
       prefix = at === undefined ? '' : `${resource.list}[${at}]${inner}`;
       return next;
