@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { type AccountDocument, differences } from '../account/difference.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
+import { SECRETS } from '../account/secret.ts';
 import { compileAccountInTurns } from '../account/snapshot.ts';
 import type { AccountBook, Document } from './book.ts';
 import { type Behind, changer } from './caller.ts';
@@ -303,9 +304,15 @@ function nextId(taken: ReadonlySet<number>): number {
   return highest + 1;
 }
 
-/** Names what an entry is now; two that are alike have the same. */
-const tagOf = (entry: Entry) =>
-  `"${createHash('sha256').update(JSON.stringify(entry)).digest('base64url').slice(0, 22)}"`;
+/**
+ * Names what an entry is now; two that are alike have the same. Not of its secrets: whoever knows the
+ * rest could try them against it.
+ */
+const tagOf = (entry: Entry) => {
+  const open = Object.entries(entry).filter(([field]) => !SECRETS.includes(field));
+  const hash = createHash('sha256').update(JSON.stringify(open)).digest('base64url');
+  return `"${hash.slice(0, 22)}"`;
+};
 
 const SEARCHED = ['name', 'description', 'integrationCode', 'traitRule', 'segmentRule'];
 
@@ -331,7 +338,7 @@ function selected(c: Context, entries: readonly Entry[], defaults: Entry) {
     );
   }
   const by = c.req.query('sortBy');
-  if (by) {
+  if (by && !SECRETS.includes(by)) {
     const direction = c.req.query('descending') === 'true' ? -1 : 1;
     found = [...found].sort(
       (a, b) => direction * compared(a[by] ?? defaults[by], b[by] ?? defaults[by]),
