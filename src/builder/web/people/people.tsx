@@ -2,7 +2,7 @@
 import { Badge, Button, Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { IconKey, IconPlus, IconUserPlus, IconUsers } from '@tabler/icons-react';
 import { useState } from 'react';
-import type { Role } from '../../gate.ts';
+import type { Role } from '../../caller.ts';
 import { useAnswer } from '../api.ts';
 import { Moment } from '../moment.tsx';
 import { Page } from '../page.tsx';

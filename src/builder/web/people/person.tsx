@@ -1,7 +1,7 @@
 import { Alert, Button, Divider, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { Role } from '../../gate.ts';
+import type { Role } from '../../caller.ts';
 import { type ApiError, api, changed } from '../api.ts';
 import { useConfirmation } from '../confirmation.tsx';
 import { notice, wordsOf } from '../notice.tsx';

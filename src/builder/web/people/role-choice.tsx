@@ -1,5 +1,5 @@
 import { Radio, Stack, Text } from '@mantine/core';
-import type { Role } from '../../gate.ts';
+import type { Role } from '../../caller.ts';
 import classes from './role-choice.module.css';
 
 const ROLES: readonly { role: Role; title: string; meaning: string }[] = [
