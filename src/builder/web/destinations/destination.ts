@@ -1,4 +1,5 @@
 /** A destination as it is edited: the fields of all three kinds, none of which has to be there yet. */
+import type { ExportLabel } from '../export-labels.ts';
 import type { Problem } from '../problem.ts';
 
 export type Kind = 'PUSH' | 'ADS' | 'S2S';
@@ -16,12 +17,6 @@ export interface Mapping {
   readonly priority?: number | null;
 }
 
-export type Label =
-  | 'PII'
-  | 'ON_SITE_AD_TARGETING'
-  | 'OFF_SITE_AD_TARGETING'
-  | 'ON_SITE_PERSONALIZATION';
-
 export interface Destination {
   readonly destinationId?: number;
   readonly destinationType: Kind;
@@ -31,7 +26,7 @@ export interface Destination {
   readonly status?: 'active' | 'inactive';
   readonly platform?: 'all' | 'browser' | 'android' | 'ios';
   readonly autoFill?: 'SEGMENT_ID' | 'INTEGRATION_CODE' | 'NONE';
-  readonly dataExportLabels?: readonly Label[] | null;
+  readonly dataExportLabels?: readonly ExportLabel[] | null;
   readonly domainRestrictions?: 'all_domains' | 'inclusion' | 'exclusion';
   readonly siteIDs?: readonly number[] | null;
   readonly priority?: number;

@@ -28,6 +28,8 @@ export interface Start {
   readonly etag?: string;
   /** Of a draft that is there. */
   readonly draft?: Tagged<Draft>;
+  /** Where to begin, if somebody was sent to a step. */
+  readonly step?: StepId;
 }
 
 /** Whether what is on the screen is kept. */
@@ -55,13 +57,14 @@ export interface Editing {
 export function useEditing(start: Start): Editing {
   const client = useQueryClient();
   const [destination, setDestination] = useState(start.destination);
-  const [step, setStep] = useState<StepId>(start.draft?.value.step ?? 'basics');
+  const first = start.step ?? start.draft?.value.step ?? 'basics';
+  const [step, setStep] = useState<StepId>(first);
   const [keeping, setKeeping] = useState<Keeping>(start.draft ? 'kept' : 'nothing');
   const [draft, setDraft] = useState(start.draft);
   /** What was kept last; what is written at the moment; whether nothing shall be written any more. */
   const kept = useRef({
     destination: start.destination,
-    step: start.draft?.value.step ?? 'basics',
+    step: first,
   });
   const current = useRef({ draft, writing: Promise.resolve(), isOver: false });
   const latest = useRef({ destination, step });

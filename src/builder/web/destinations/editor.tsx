@@ -4,7 +4,7 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { IconCloudCheck, IconCloudUp, IconFlask, IconRocket } from '@tabler/icons-react';
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { useNavigate, useSearchParams } from 'react-router';
+import { useNavigate } from 'react-router';
 import { differences } from '../../../account/difference.ts';
 import { ApiError, api, changed, type Tagged } from '../api.ts';
 import { useConfirmation } from '../confirmation.tsx';

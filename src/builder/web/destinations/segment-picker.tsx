@@ -3,18 +3,17 @@ import { Button, Checkbox, Group, Modal, Stack, Text } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useListed, withQuery } from '../api.ts';
+import { type ExportLabel, titleOf } from '../export-labels.ts';
 import { count, many } from '../figures.ts';
 import { Search } from '../listing.tsx';
 import { Failed, Loading } from '../state.tsx';
-import type { Label } from './destination.ts';
-import { LABELS } from './labels.tsx';
 import type { Segment } from './mappings.tsx';
 import classes from './segment-picker.module.css';
 
 interface Candidate extends Segment {
   /** Why export controls forbid it; empty: it may be mapped. */
   readonly exportControls?: readonly {
-    readonly label: Label;
+    readonly label: ExportLabel;
     readonly dataSource: string;
     readonly trait: number;
   }[];
@@ -25,7 +24,7 @@ interface SegmentPickerProps {
   readonly close: () => void;
   readonly add: (sids: readonly number[]) => void;
   /** What the destination may do with the data. */
-  readonly labels: readonly Label[];
+  readonly labels: readonly ExportLabel[];
   /** Ids of segments that are mapped already. */
   readonly mapped: ReadonlySet<number>;
 }
@@ -135,7 +134,7 @@ function Choice({ segment, isMapped, isPicked, pick }: ChoiceProps) {
   const isBlocked = exportControls.length > 0;
   const reasons = exportControls.map(
     ({ label, dataSource, trait }) =>
-      `“${dataSource}” (trait ${trait}) forbids what this destination is labelled for: ${words(label)}.`,
+      `“${dataSource}” (trait ${trait}) forbids what this destination is labelled for: ${titleOf(label).toLowerCase()}.`,
   );
   return (
     <div className={classes.choice}>
@@ -158,8 +157,5 @@ function Choice({ segment, isMapped, isPicked, pick }: ChoiceProps) {
     </div>
   );
 }
-
-const words = (label: Label) =>
-  LABELS.find(({ value }) => value === label)?.label.replace(/^May be /, '') ?? label;
 
 const shortened = (rule: string) => (rule.length > 90 ? `${rule.slice(0, 87)}…` : rule);
