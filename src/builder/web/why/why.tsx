@@ -42,7 +42,6 @@ export default function Why() {
       },
       { replace: true },
     );
-  const isPage = /^https?:\/\/[^/]+/.test(settled);
   // A page that nobody has been recorded on: what happens to somebody new who opens it and says nothing.
   const isUnseen = /^https?:\/\/[^/]/.test(settled) && !isUuid && calls.data?.length === 0;
   const question: Question | undefined = typed
