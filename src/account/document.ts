@@ -84,6 +84,8 @@ export const traitSchema = z.strictObject({
 
 export const segmentSchema = z.strictObject({
   ...added,
+  destinationCount: z.unknown().optional(),
+  exportControls: z.unknown().optional(),
   sid: id,
   ...described,
   segmentRule: z.string(),
@@ -127,6 +129,7 @@ export const mappingSchema = z.strictObject({
 
 const destination = {
   ...added,
+  mappingCount: z.unknown().optional(),
   destinationId: id,
   name,
   description,
@@ -187,6 +190,9 @@ const adsSchema = z.strictObject({
   serializationEnabled: z.boolean().default(false),
   serializationSeparator: separator.nullish(),
 });
+
+/** Fields of a destination that are written, and never given back or shown. */
+export const SECRETS = ['signatureKeys', 'oauth'] as const;
 
 const s2sSchema = z.strictObject({
   ...destination,

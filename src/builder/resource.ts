@@ -5,10 +5,12 @@ import {
   destinationSchema,
   folderSchema,
   mappingSchema,
+  SECRETS,
   segmentSchema,
   siteSchema,
   traitSchema,
 } from '../account/document.ts';
+import type { Document } from './book.ts';
 
 export type Entry = Readonly<Record<string, unknown>>;
 
@@ -48,6 +50,9 @@ export const RESOURCES: readonly Resource[] = [
 /** What a destination shares with a partner, of one segment. */
 export const MAPPING = { id: 'destinationMappingId', noun: 'mapping', schema: mappingSchema };
 
+export const entriesOf = (document: Document, list: string) =>
+  (document[list] ?? []) as readonly Entry[];
+
 /** Mappings that came with a document have no ids: they get the next ones, in order. */
 export function withIds(mappings: unknown): Entry[] {
   const list = (mappings ?? []) as Entry[];
@@ -57,29 +62,45 @@ export function withIds(mappings: unknown): Entry[] {
   );
 }
 
-/** What an entry has where it says nothing. */
-export function defaultsOf(schema: z.ZodType): Entry {
+/** The fields that an entry can have, with what each is where it says nothing. */
+export function fieldsOf(schema: z.ZodType): Entry {
   const { properties, oneOf = [{ properties }] } = z.toJSONSchema(schema);
   const fields = oneOf.flatMap((kind) => Object.entries(kind.properties ?? {}));
   return Object.fromEntries(
-    fields.flatMap(([name, field]) =>
-      typeof field === 'object' && field.default !== undefined ? [[name, field.default]] : [],
-    ),
+    fields.map(([name, field]) => [name, typeof field === 'object' ? field.default : undefined]),
   );
 }
 
-/** Fields that are written, and never given back. */
-const SECRETS = ['signatureKeys', 'oauth'];
+/** The fields of a destination that are secret, and the others. */
+export function splitSecrets(entry: Entry): { secrets: Entry; rest: Entry } {
+  const isSecret = ([field]: [string, unknown]) => (SECRETS as readonly string[]).includes(field);
+  const fields = Object.entries(entry);
+  return {
+    secrets: Object.fromEntries(fields.filter(isSecret)),
+    rest: Object.fromEntries(fields.filter((field) => !isSecret(field))),
+  };
+}
+
+/** A document for those who may only look. */
+export const withoutSecrets = (document: Document): Document => ({
+  ...document,
+  destinations: entriesOf(document, 'destinations').map((entry) => splitSecrets(entry).rest),
+});
 
 /** An entry as answers show it: with its defaults, without its secrets. */
 export function shown(entry: Entry, schema: z.ZodType): Entry {
-  const full: Record<string, unknown> = { pid: 1, ...(schema.parse(entry) as Entry) };
-  for (const secret of SECRETS) delete full[secret];
+  const full: Record<string, unknown> = {
+    pid: 1,
+    ...splitSecrets(schema.parse(entry) as Entry).rest,
+  };
   if (full.mappings !== undefined) {
     full.mappings = withIds(full.mappings);
   }
   return full;
 }
+
+/** What answers say of an entry beside what is in it; it is no part of it when it is sent back. */
+const COUNTED = ['mappingCount', 'destinationCount', 'exportControls'];
 
 /** An entry that is written over another one: what is not given back stays unless it is written. */
 export function written(body: Entry, before: Entry | undefined): Entry {
@@ -88,6 +109,7 @@ export function written(body: Entry, before: Entry | undefined): Entry {
       before?.[field] === undefined ? [] : [[field, before[field]]],
     ),
   );
+  const own = Object.entries(body).filter(([field]) => !COUNTED.includes(field));
   const now = Date.now();
-  return { createTime: now, ...kept, ...body, updateTime: now };
+  return { createTime: now, ...kept, ...Object.fromEntries(own), updateTime: now };
 }
