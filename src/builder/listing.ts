@@ -2,6 +2,7 @@
  * A list of the account as people look at it: searched and sorted, in turns, since it may have
  * 100,000 entries. Orders are made once, and carried over to what an edit makes of the list.
  */
+import { SECRETS } from '../account/secret.ts';
 import { inTurns, type Turns } from '../account/turns.ts';
 import { type Entry, fieldsOf, type Resource } from './resource.ts';
 
@@ -28,7 +29,9 @@ export class Listing {
     this.entries = entries;
     this.all = Uint32Array.from(entries.keys());
     this.#id = resource.id;
-    this.#fields = fieldsOf(resource.schema);
+    const fields = Object.entries(fieldsOf(resource.schema));
+    // In which order secrets are tells what they are.
+    this.#fields = Object.fromEntries(fields.filter(([field]) => !SECRETS.includes(field)));
     if (before) this.#carryOver(before);
     else if (entries.length > LONG) this.#order('name');
   }

@@ -1,9 +1,11 @@
 /** The description of the REST interface, made from the schemas that check the requests. */
 import { Hono } from 'hono';
 import { z } from 'zod';
-import type { Behind } from './gate.ts';
+import type { Behind } from './caller.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
+import { peoplePaths } from './people-routes.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
+import { sessionPaths } from './session-routes.ts';
 
 type Json = Record<string, unknown>;
 type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -21,6 +23,8 @@ export function openApi(): Json {
     ...Object.assign({}, ...RESOURCES.map(resourcePaths)),
     ...listPaths('/v1/destinations/{destination}/mappings', 'mapping', {}),
     ...DOCUMENT_PATHS,
+    ...sessionPaths,
+    ...peoplePaths,
   };
   return {
     openapi: '3.1.0',
@@ -29,12 +33,12 @@ export function openApi(): Json {
       version: '1',
       description: 'Traits, segments, destinations and what belongs to them.',
     },
-    security: [{ token: [] }],
+    security: [{ token: [] }, { session: [] }],
     paths: Object.fromEntries(
       Object.entries(paths).map(([path, operations]) => [path, described(path, operations)]),
     ),
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: SECURITY_SCHEMES,
       schemas: {
         ...Object.fromEntries(
           RESOURCES.map((resource) => [nameOf(resource), writable(resource.schema, resource.id)]),
@@ -45,6 +49,17 @@ export function openApi(): Json {
     },
   };
 }
+
+const SECURITY_SCHEMES = {
+  token: { type: 'http', scheme: 'bearer', description: 'A key, or the ADMIN_TOKEN.' },
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: 'switchyard_session',
+    description:
+      'Whoever has logged in (by https: __Host-switchyard). What is no GET needs X-Requested-With: switchyard, too.',
+  },
+};
 
 const problem = z.object({
   path: z.string().meta({ description: 'The field, as a JSON path.' }),
@@ -130,7 +145,8 @@ function listPaths(base: string, name: string, query: Operation['query']): Paths
 const DOCUMENT_PATHS: Paths = {
   '/v1/export': {
     get: {
-      summary: 'The whole account document; for viewers without its secrets',
+      summary: 'The whole account document',
+      role: 'editor',
       answers: { 200: ['The document; its ETag is the revision.'] },
     },
   },

@@ -5,11 +5,11 @@ import {
   destinationSchema,
   folderSchema,
   mappingSchema,
-  SECRETS,
   segmentSchema,
   siteSchema,
   traitSchema,
 } from '../account/document.ts';
+import { SECRETS } from '../account/secret.ts';
 import type { Document } from './book.ts';
 
 export type Entry = Readonly<Record<string, unknown>>;
@@ -71,28 +71,10 @@ export function fieldsOf(schema: z.ZodType): Entry {
   );
 }
 
-/** The fields of a destination that are secret, and the others. */
-export function splitSecrets(entry: Entry): { secrets: Entry; rest: Entry } {
-  const isSecret = ([field]: [string, unknown]) => (SECRETS as readonly string[]).includes(field);
-  const fields = Object.entries(entry);
-  return {
-    secrets: Object.fromEntries(fields.filter(isSecret)),
-    rest: Object.fromEntries(fields.filter((field) => !isSecret(field))),
-  };
-}
-
-/** A document for those who may only look. */
-export const withoutSecrets = (document: Document): Document => ({
-  ...document,
-  destinations: entriesOf(document, 'destinations').map((entry) => splitSecrets(entry).rest),
-});
-
 /** An entry as answers show it: with its defaults, without its secrets. */
 export function shown(entry: Entry, schema: z.ZodType): Entry {
-  const full: Record<string, unknown> = {
-    pid: 1,
-    ...splitSecrets(schema.parse(entry) as Entry).rest,
-  };
+  const full: Record<string, unknown> = { pid: 1, ...(schema.parse(entry) as Entry) };
+  for (const secret of SECRETS) delete full[secret];
   if (full.mappings !== undefined) {
     full.mappings = withIds(full.mappings);
   }

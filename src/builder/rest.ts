@@ -5,11 +5,12 @@ import { type AccountDocument, differences } from '../account/difference.ts';
 import { EXPORT_LABELS } from '../account/document.ts';
 import { type ExportControl, exportControls } from '../account/export-control.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
+import { SECRETS } from '../account/secret.ts';
 import { compileAccountInTurns } from '../account/snapshot.ts';
 import { inTurns } from '../account/turns.ts';
 import type { AccountBook, Document } from './book.ts';
+import { type Behind, changer } from './caller.ts';
 import { counting, destinationsOf } from './counts.ts';
-import type { Behind } from './gate.ts';
 import { Listing, type Places } from './listing.ts';
 import { answerInPieces, listJson, objectJson } from './long-json.ts';
 import { demand, either, jsonIn, pageIn, RestError, stale, unknown } from './request.ts';
@@ -21,7 +22,6 @@ import {
   type Resource,
   shown,
   withIds,
-  withoutSecrets,
   written,
 } from './resource.ts';
 
@@ -137,10 +137,7 @@ export function rest(book: AccountBook): Hono<Behind> {
 
   app.get('/export', async (c) => {
     const { document, revision } = await book.current();
-    // Who may not write the account has no use for what is secret in it.
-    const isWhole = c.get('caller').role !== 'viewer';
-    const given = isWhole ? (document as Document) : withoutSecrets(document as Document);
-    return answerInPieces(c, objectJson(given), { ETag: `"${revision}"` });
+    return answerInPieces(c, objectJson(document as Document), { ETag: `"${revision}"` });
   });
 
   app.post('/import', async (c) => {
@@ -159,7 +156,7 @@ export function rest(book: AccountBook): Hono<Behind> {
       lines = differences(document, given);
       return given;
     };
-    const { revision } = await book.edit(c.get('caller').name, replace, true);
+    const { revision } = await book.edit(changer(c), replace, true);
     return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
   });
 
@@ -280,7 +277,7 @@ async function edit(
   try {
     const document = isTrial
       ? await book.check(change)
-      : ((await book.edit(c.get('caller').name, change)).document as Document);
+      : ((await book.edit(changer(c), change)).document as Document);
     return { document, isTrial };
   } catch (error) {
     if (!(error instanceof AccountError)) throw error;
@@ -341,9 +338,15 @@ function nextId(taken: ReadonlySet<number>): number {
   return highest + 1;
 }
 
-/** Names what an entry is now; two that are alike have the same. */
-const tagOf = (entry: Entry) =>
-  `"${createHash('sha256').update(JSON.stringify(entry)).digest('base64url').slice(0, 22)}"`;
+/**
+ * Names what an entry is now; two that are alike have the same. Not of its secrets: whoever knows the
+ * rest could try them against it.
+ */
+const tagOf = (entry: Entry) => {
+  const open = Object.entries(entry).filter(([field]) => !SECRETS.includes(field));
+  const hash = createHash('sha256').update(JSON.stringify(open)).digest('base64url');
+  return `"${hash.slice(0, 22)}"`;
+};
 
 /** The lists of the account in force, ready to be searched and sorted. */
 class Listings {
