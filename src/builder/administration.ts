@@ -1,11 +1,14 @@
 /** The routes of the builder: everything below `/v1` and `/builder`. */
 import { Hono } from 'hono';
+import { AccountError } from '../account/problem.ts';
 import type { FrontDoor } from '../collect/event.ts';
 import { Refusal } from '../collect/request.ts';
 import type { Registry } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
 import type { AccountBook } from './book.ts';
 import { type Behind, gate } from './gate.ts';
+import { openApiRoutes } from './openapi.ts';
+import { RestError } from './request.ts';
 import { rest } from './rest.ts';
 import { why } from './why.ts';
 
@@ -26,10 +29,14 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.use('/v1/*', gate(adminToken));
   app.route('/v1', rest(book));
   app.route('/v1', why(door));
+  app.route('/v1', openApiRoutes());
 
   app.onError((error, c) => {
+    if (error instanceof RestError) return c.json({ errors: error.problems }, error.status);
+    if (error instanceof AccountError) return c.json({ errors: error.problems }, 400);
     if (error instanceof Refusal) {
-      return c.text(`${error.message}\n`, error.status, { Connection: 'close' });
+      const problem = { path: '(body)', wrong: error.message, instead: 'send less at once' };
+      return c.json({ errors: [problem] }, error.status, { Connection: 'close' });
     }
     if (error instanceof StoreError) {
       const instead = 'try again; /readyz says what is wrong';
