@@ -6,6 +6,7 @@ import { Refusal } from '../collect/request.ts';
 import type { Registry } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
 import type { AccountBook } from './book.ts';
+import { estimates } from './estimates.ts';
 import { type Behind, gate } from './gate.ts';
 import { openApiRoutes } from './openapi.ts';
 import { RestError } from './request.ts';
@@ -23,12 +24,13 @@ export interface AdministrationOptions {
 }
 
 export function administration(options: AdministrationOptions): Hono<Behind> {
-  const { book, door, adminToken } = options;
+  const { book, registry, door, adminToken } = options;
   const app = new Hono<Behind>();
 
   app.use('/v1/*', gate(adminToken));
   app.route('/v1', rest(book));
   app.route('/v1', why(door));
+  app.route('/v1', estimates(book, registry, door));
   app.route('/v1', openApiRoutes());
 
   app.onError((error, c) => {

@@ -1,6 +1,7 @@
 /** The description of the REST interface, made from the schemas that check the requests. */
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { estimatePaths } from './estimates.ts';
 import type { Behind } from './gate.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
@@ -21,6 +22,7 @@ export function openApi(): Json {
     ...Object.assign({}, ...RESOURCES.map(resourcePaths)),
     ...listPaths('/v1/destinations/{destination}/mappings', 'mapping', {}),
     ...DOCUMENT_PATHS,
+    ...estimatePaths,
   };
   return {
     openapi: '3.1.0',
