@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Behind } from './caller.ts';
+import { estimatePaths } from './estimates.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
@@ -25,6 +26,7 @@ export function openApi(): Json {
     ...DOCUMENT_PATHS,
     ...sessionPaths,
     ...peoplePaths,
+    ...estimatePaths,
   };
   return {
     openapi: '3.1.0',
