@@ -3,6 +3,8 @@ import type {
   CookieDestination,
   Destination,
   Mapping,
+  RealtimeTransfer,
+  ServerDestination,
   UrlDestination,
 } from '../destinations/destination.ts';
 import { hasAlias, parseTemplate, type Template, TemplateError } from '../destinations/macro.ts';
@@ -58,12 +60,13 @@ export function compileDestination(
     case 'ADS':
       return { ...common, ...compileCookie(document, path, problems) };
     case 'S2S':
-      return { ...common, kind: 'server' };
+      return { ...common, kind: 'server', transfer: compileTransfer(document, path, problems) };
   }
 }
 
 type PushDocument = Extract<DestinationDocument, { destinationType: 'PUSH' }>;
 type AdsDocument = Extract<DestinationDocument, { destinationType: 'ADS' }>;
+type S2sDocument = Extract<DestinationDocument, { destinationType: 'S2S' }>;
 
 function compileSerialized(
   document: PushDocument,
@@ -129,6 +132,88 @@ function compileCookie(
   };
 }
 
+function compileTransfer(
+  document: S2sDocument,
+  path: string,
+  problems: Problem[],
+): ServerDestination['transfer'] {
+  const userDataSource = document.userDataSourceId ?? undefined;
+  if (document.transfer === 'file') {
+    const { target, alias, syncMode, compress } = document;
+    if (!target) {
+      problems.push({
+        path: `${path}.target`,
+        wrong: 'missing, though transfer is "file"',
+        instead: 'write where the files go: a folder, sftp://… or s3://…',
+      });
+    }
+    if (alias && !/^[\w.-]+$/.test(alias)) {
+      problems.push({
+        path: `${path}.alias`,
+        wrong: `${JSON.stringify(alias)} cannot stand in the name of a file`,
+        instead: 'write letters, digits, - _ and .',
+      });
+    }
+    return {
+      kind: 'file',
+      target: target ?? '',
+      userDataSource,
+      alias: alias ?? '',
+      syncMode: syncMode ?? 'iter',
+      compress: compress ?? false,
+    };
+  }
+  checkEndpoint(document.endpointUrl, `${path}.endpointUrl`, problems);
+  if (document.oauth) checkEndpoint(document.oauth.tokenUrl, `${path}.oauth.tokenUrl`, problems);
+  return {
+    kind: 'realtime',
+    endpointUrl: document.endpointUrl ?? '',
+    userDataSource,
+    clientId: document.clientId ?? '',
+    signature: compileSignature(document, path, problems),
+  };
+}
+
+function checkEndpoint(url: string | null | undefined, path: string, problems: Problem[]): void {
+  if (url && URL.parse(url)?.protocol === 'https:') return;
+  problems.push({
+    path,
+    wrong: url ? `${JSON.stringify(url.slice(0, 80))} is not a secure address` : 'missing',
+    instead: 'write an address that starts with https://, such as https://partner.example/in',
+  });
+}
+
+function compileSignature(
+  { signatureHeader: header, signatureAlgorithm, signatureKeys }: S2sDocument,
+  path: string,
+  problems: Problem[],
+): RealtimeTransfer['signature'] {
+  const keys = signatureKeys ?? [];
+  if (!header && keys.length === 0) return undefined;
+  if (!header || keys.length === 0) {
+    const [missing, given] = header
+      ? ['signatureKeys', 'signatureHeader']
+      : ['signatureHeader', 'signatureKeys'];
+    problems.push({
+      path: `${path}.${missing}`,
+      wrong: `missing, though there is ${given}`,
+      instead: header
+        ? 'write the key that the partner checks messages with, or no header'
+        : 'write the header that carries the signature, such as X-Signature',
+    });
+  } else if (!/^[\w-]+$/.test(header) || TAKEN_HEADERS.test(header)) {
+    problems.push({
+      path: `${path}.signatureHeader`,
+      wrong: `${JSON.stringify(header)} cannot carry the signature`,
+      instead: 'write a name of letters, digits and -, such as X-Signature',
+    });
+  }
+  return { header: header ?? '', algorithm: signatureAlgorithm ?? 'sha1', keys };
+}
+
+/** Headers that say something else of a message. */
+const TAKEN_HEADERS = /^(content-.*|host|connection|transfer-encoding|authorization|accept|date)$/i;
+
 /** @returns undefined where the mapping has a problem */
 export function compileMapping(
   destinationDocument: DestinationDocument,
@@ -169,6 +254,17 @@ export function compileMapping(
       path: `${path}.${field}`,
       wrong: 'missing',
       instead: 'write the value to send, or set autoFill on the destination',
+    });
+  }
+  if (
+    destination.kind === 'server' &&
+    destination.transfer.kind === 'file' &&
+    /[\s,]/.test(alias ?? '')
+  ) {
+    problems.push({
+      path: `${path}.traitAlias`,
+      wrong: `${JSON.stringify(alias)} cannot stand in a file, in which spaces and commas separate`,
+      instead: 'write it without spaces and commas',
     });
   }
   const key = document.traitAlias ?? '';
