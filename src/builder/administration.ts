@@ -13,6 +13,7 @@ import { Keys } from './key.ts';
 import { openApiRoutes } from './openapi.ts';
 import { People } from './people.ts';
 import { peopleRoutes } from './people-routes.ts';
+import { preview } from './preview.ts';
 import { RestError } from './request.ts';
 import { rest } from './rest.ts';
 import { Sessions } from './session.ts';
@@ -44,6 +45,7 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', peopleRoutes({ people, keys, attempts }));
   app.route('/v1', rest(book));
   app.route('/v1', why(door));
+  app.route('/v1', preview(book, door));
   app.route('/v1', openApiRoutes());
 
   app.onError((error, c) => {

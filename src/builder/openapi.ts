@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Behind } from './caller.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
+import { previewPaths } from './preview.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
 import { sessionPaths } from './session-routes.ts';
 
@@ -25,6 +26,7 @@ export function openApi(): Json {
     ...DOCUMENT_PATHS,
     ...sessionPaths,
     ...peoplePaths,
+    ...previewPaths,
   };
   return {
     openapi: '3.1.0',
