@@ -14,6 +14,7 @@ import { compileAccount, compileAccountInTurns, type Snapshot } from './account/
 import { app } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
+import { build, buildFolder } from './builder/build.ts';
 import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
@@ -60,6 +61,15 @@ async function prepare(config: Config): Promise<void> {
 
 const GIVEN = 'ACCOUNT_FILE';
 
+/** Pages' calls are answered in any case: what cannot be built is said, and keeps nothing back. */
+async function buildPages(): Promise<void> {
+  try {
+    await build({ say: console.log });
+  } catch (error) {
+    console.error(`The Destination Builder is not there: ${(error as Error).message}`);
+  }
+}
+
 async function serveCalls(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
   const store = openStore(config);
@@ -95,8 +105,9 @@ async function serveCalls(config: Config): Promise<void> {
     const { demoAccount } = await import('./demo/account.ts');
     return demoAccount({ inbox: demo.inbox });
   });
+  const pages = await buildFolder().catch(() => undefined);
   const clientOf = (c: Context) => clientAddress(c, config.PROXIES);
-  const builder = administration({ book, registry, door, adminToken: token, clientOf });
+  const builder = administration({ book, registry, door, adminToken: token, clientOf, pages });
   const routes = app({
     door,
     administration: config.ADMIN_PORT === 0 ? builder : undefined,
@@ -336,7 +347,10 @@ if (process.argv.includes('--help')) console.log(help());
 else {
   try {
     const config = readConfig(process.env);
-    if (cluster.isPrimary) await prepare(config);
+    if (cluster.isPrimary) {
+      await prepare(config);
+      await buildPages();
+    }
     if (cluster.isPrimary && config.WORKERS > 1)
       watchWorkers(config.WORKERS, config.PORT, config.SHUTDOWN_MS);
     else await serveCalls(config);

@@ -8,9 +8,11 @@ import { StoreError } from '../store/store.ts';
 import { Attempts } from './attempt.ts';
 import type { AccountBook } from './book.ts';
 import type { Behind } from './caller.ts';
+import { estimates } from './estimates.ts';
 import { gate, privately } from './gate.ts';
 import { Keys } from './key.ts';
 import { openApiRoutes } from './openapi.ts';
+import { pages } from './pages.ts';
 import { People } from './people.ts';
 import { peopleRoutes } from './people-routes.ts';
 import { preview } from './preview.ts';
@@ -30,6 +32,8 @@ export interface AdministrationOptions {
   readonly adminToken: string;
   /** The network address of whoever calls. */
   readonly clientOf: (c: Context) => string;
+  /** Folder of the built web application; without one there are no pages. */
+  readonly pages?: string;
 }
 
 export function administration(options: AdministrationOptions): Hono<Behind> {
@@ -46,7 +50,9 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', rest(book));
   app.route('/v1', why(door));
   app.route('/v1', preview(book, door));
+  app.route('/v1', estimates(book, registry, door));
   app.route('/v1', openApiRoutes());
+  if (options.pages) app.route('/builder', pages(options.pages));
 
   app.onError((error, c) => {
     if (error instanceof RestError) return c.json({ errors: error.problems }, error.status);
