@@ -16,8 +16,60 @@ import {
   type SegmentDocument,
 } from './document.ts';
 import type { Problem } from './problem.ts';
+import type { Turns } from './turns.ts';
 
-export function compileDestination(
+/** What a mapping has to know of its segment. */
+export interface MappedSegment {
+  /** Its place in the account. */
+  readonly place: number;
+  readonly document: SegmentDocument;
+  /** What the data sources of its traits forbid, as bits. */
+  readonly restrictions: number;
+}
+
+/**
+ * A destination with its mappings: everything that is checked of it when it is saved, but its shape.
+ *
+ * @param mappings its own; undefined where one could not be read
+ * @param segmentOf a segment of the account by its sid
+ */
+export function* compileWithMappings(
+  document: DestinationDocument,
+  mappings: readonly (MappingDocument | undefined)[],
+  given: {
+    readonly path: string;
+    readonly siteIds: ReadonlySet<number>;
+    readonly segmentOf: (sid: number) => MappedSegment | undefined;
+  },
+  problems: Problem[],
+): Turns<{ destination: Destination; mappings: Mapping[] }> {
+  const { siteIds, segmentOf } = given;
+  const destination = compileDestination(document, given.path, siteIds, problems);
+  const compiled: Mapping[] = [];
+  for (const [i, mappingDocument] of mappings.entries()) {
+    yield;
+    if (!mappingDocument) continue;
+    const path = `${given.path}.mappings[${i}]`;
+    const segment = segmentOf(mappingDocument.sid);
+    if (!segment) {
+      problems.push({
+        path: `${path}.sid`,
+        wrong: `there is no segment ${mappingDocument.sid}`,
+        instead: 'write the sid of a segment of this document',
+      });
+    }
+    const mapping = compileMapping(document, destination, mappingDocument, segment?.document, {
+      segment: segment?.place ?? -1,
+      restrictions: segment?.restrictions ?? 0,
+      path,
+      problems,
+    });
+    if (mapping && segment && mappingDocument.elementStatus === 'active') compiled.push(mapping);
+  }
+  return { destination, mappings: compiled };
+}
+
+function compileDestination(
   document: DestinationDocument,
   path: string,
   siteIds: ReadonlySet<number>,
@@ -215,7 +267,7 @@ function compileSignature(
 const TAKEN_HEADERS = /^(content-.*|host|connection|transfer-encoding|authorization|accept|date)$/i;
 
 /** @returns undefined where the mapping has a problem */
-export function compileMapping(
+function compileMapping(
   destinationDocument: DestinationDocument,
   destination: Destination,
   document: MappingDocument,

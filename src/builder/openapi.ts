@@ -5,6 +5,7 @@ import type { Behind } from './caller.ts';
 import { estimatePaths } from './estimates.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
+import { previewPaths } from './preview.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
 import { sessionPaths } from './session-routes.ts';
 
@@ -26,6 +27,7 @@ export function openApi(): Json {
     ...DOCUMENT_PATHS,
     ...sessionPaths,
     ...peoplePaths,
+    ...previewPaths,
     ...estimatePaths,
   };
   return {
