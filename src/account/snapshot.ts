@@ -12,7 +12,7 @@ import { TraitIndex } from '../audience/trait-index.ts';
 import { parseTraitRule, type TraitRule } from '../audience/trait-rule.ts';
 import type { Destination, Mapping } from '../destinations/destination.ts';
 import type { Mappings } from '../destinations/due.ts';
-import { compileDestination, compileMapping } from './destinations.ts';
+import { compileWithMappings } from './destinations.ts';
 import {
   type AccountDocument,
   bitsOf,
@@ -122,30 +122,21 @@ function* compile(
   const bySegment: Mapping[][] = document.segments.map(() => []);
   const siteIds = new Set(document.sites.map(({ siteId }) => siteId));
   const destinations: Destination[] = [];
+  const segmentOf = (sid: number) => {
+    const at = segmentPlaces.get(sid);
+    if (at === undefined) return undefined;
+    const rule = rules[at];
+    return {
+      place: at,
+      document: document.segments[at],
+      restrictions: rule ? restrictions.of(rule) : 0,
+    };
+  };
   for (const [i, d] of document.destinations.entries()) {
-    const path = `destinations[${i}]`;
-    const destination = compileDestination(d, path, siteIds, problems);
-    destinations.push(destination);
-    for (const [j, m] of (d.mappings ?? []).entries()) {
-      yield;
-      const mappingPath = `${path}.mappings[${j}]`;
-      const at = segmentPlaces.get(m.sid) ?? -1;
-      if (at === -1) {
-        problems.push({
-          path: `${mappingPath}.sid`,
-          wrong: `there is no segment ${m.sid}`,
-          instead: 'write the sid of a segment of this document',
-        });
-      }
-      const rule = rules[at];
-      const mapping = compileMapping(d, destination, m, document.segments[at], {
-        segment: at,
-        restrictions: rule ? restrictions.of(rule) : 0,
-        path: mappingPath,
-        problems,
-      });
-      if (mapping && at !== -1 && m.elementStatus === 'active') bySegment[at].push(mapping);
-    }
+    const given = { path: `destinations[${i}]`, siteIds, segmentOf };
+    const compiled = yield* compileWithMappings(d, d.mappings ?? [], given, problems);
+    destinations.push(compiled.destination);
+    for (const mapping of compiled.mappings) bySegment[mapping.segment].push(mapping);
   }
 
   const cookieDestinations = destinations.filter((d) => d.kind === 'cookie');
@@ -329,7 +320,17 @@ function compileSegmentRule(
   const rule = readings.of(document, () =>
     parsed(() => parseSegmentRule(document.segmentRule), path, problems),
   );
-  if (!rule) return undefined;
+  return rule && checkedRule(rule, path, traits, place, problems);
+}
+
+/** A rule if all of its traits are there; and what is wrong with how it uses them. */
+function checkedRule(
+  rule: SegmentRule,
+  path: string,
+  traits: readonly Trait[],
+  place: (sid: number) => number,
+  problems: Problem[],
+): SegmentRule | undefined {
   const before = problems.length;
   for (const sid of traitsOf(rule)) {
     if (place(sid) === -1) {
@@ -350,6 +351,24 @@ function compileSegmentRule(
       });
     }
   }
+  return rule;
+}
+
+/**
+ * Reads a segment rule that belongs to no segment yet.
+ *
+ * @throws AccountError with everything that keeps it from being one of this account, at `path`
+ */
+export function readSegmentRule(
+  text: string,
+  path: string,
+  { traits, traitPlaces }: Snapshot,
+): SegmentRule {
+  const problems: Problem[] = [];
+  const place = (sid: number) => traitPlaces.get(sid) ?? -1;
+  const read = parsed(() => parseSegmentRule(text), path, problems);
+  const rule = read && checkedRule(read, path, traits, place, problems);
+  if (!rule || problems.length > 0) throw new AccountError(problems);
   return rule;
 }
 

@@ -109,6 +109,11 @@ export class Collector {
     });
   }
 
+  /** Every route, as it was mounted. */
+  get routes(): readonly { method: string; path: string }[] {
+    return this.#app.routes;
+  }
+
   async send(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = { host: COLLECTOR, ...(init.headers as Record<string, string>) };
     return this.#app.fetch(new Request(`http://${COLLECTOR}${path}`, { ...init, headers }));
