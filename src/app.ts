@@ -5,6 +5,7 @@ import { allowOrigin, pixel } from './collect/answer.ts';
 import { event, type FrontDoor } from './collect/event.ts';
 import type { Guard } from './collect/guard.ts';
 import { optOut } from './collect/opt-out.ts';
+import { pixels } from './collect/pixels.ts';
 import { placeOf } from './collect/place.ts';
 import { queryOf, Refusal, rawCall, rawCallWithBody } from './collect/request.ts';
 import { sync } from './collect/sync.ts';
@@ -23,6 +24,7 @@ export interface AppOptions {
 }
 
 const ALLOW = 'GET, POST, OPTIONS';
+const ALLOW_POST = 'POST, OPTIONS';
 
 export function app(options: AppOptions): Hono {
   const { door, tag, clients, clientOf } = options;
@@ -37,7 +39,16 @@ export function app(options: AppOptions): Hono {
     if (method === 'POST') {
       return rawCallWithBody(request, queryOf(request.url), now).then((raw) => event(raw, door));
     }
-    return method === 'OPTIONS' ? preflight(request, door) : wrongMethod(ALLOW);
+    return method === 'OPTIONS' ? preflight(request, door, ALLOW) : wrongMethod(ALLOW);
+  });
+
+  app.all('/pixels', (c): Response | Promise<Response> => {
+    const request = c.req.raw;
+    if (clients.exceeds(clientOf(c), Date.now())) return tooMany();
+    if (request.method === 'POST') return pixels(request, door);
+    return request.method === 'OPTIONS'
+      ? preflight(request, door, ALLOW_POST)
+      : wrongMethod(ALLOW_POST);
   });
 
   // In a route, the colon of `/ibs:dpid=…` would start a parameter.
@@ -89,9 +100,9 @@ export function app(options: AppOptions): Hono {
   return app;
 }
 
-function preflight(request: Request, { snapshot }: FrontDoor): Response {
+function preflight(request: Request, { snapshot }: FrontDoor, allow: string): Response {
   const headers: Record<string, string> = {
-    'Access-Control-Allow-Methods': ALLOW,
+    'Access-Control-Allow-Methods': allow,
     'Access-Control-Allow-Headers': 'Content-Type',
     'Access-Control-Max-Age': '86400',
   };

@@ -6,6 +6,7 @@ import type { Registry } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
 import type { AccountBook } from './book.ts';
 import { type Behind, gate } from './gate.ts';
+import { reports } from './report.ts';
 import { rest } from './rest.ts';
 import { why } from './why.ts';
 
@@ -20,12 +21,13 @@ export interface AdministrationOptions {
 }
 
 export function administration(options: AdministrationOptions): Hono<Behind> {
-  const { book, door, adminToken } = options;
+  const { book, registry, door, adminToken } = options;
   const app = new Hono<Behind>();
 
   app.use('/v1/*', gate(adminToken));
   app.route('/v1', rest(book));
   app.route('/v1', why(door));
+  app.route('/v1', reports(book, registry));
 
   app.onError((error, c) => {
     if (error instanceof Refusal) {

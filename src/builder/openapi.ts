@@ -1,5 +1,6 @@
 /** The description of the REST interface, made from the schemas that check the account. */
 import { z } from 'zod';
+import { REPORT_PATHS } from './report.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
 
 type Json = Record<string, unknown>;
@@ -134,6 +135,7 @@ export function openApi(): Json {
         }),
       ),
       ...mapping,
+      ...REPORT_PATHS,
       '/v1/export': {
         get: {
           summary: 'The whole account document',

@@ -43,6 +43,16 @@ export interface Count {
   readonly count: number;
 }
 
+/**
+ * Names counts that are given again until it is certain that they were added. A writer gives one batch
+ * after the other; its last number is known for two days.
+ */
+export interface Batch {
+  readonly writer: string;
+  /** Grows with each batch of the writer. */
+  readonly number: number;
+}
+
 /** Counts are kept by the hour for two days, and by the day for a hundred. */
 export type Unit = 'hour' | 'day';
 export const UNIT_MS = { hour: 3_600_000, day: 86_400_000 } as const satisfies Record<Unit, number>;
@@ -82,8 +92,11 @@ export interface Registry {
   /** Returns whether there was one. */
   remove(kind: Kind, id: string): Promise<boolean>;
 
-  /** Adds to the counts of the hour and the day in which it happened. */
-  add(counts: readonly Count[], at: number): Promise<void>;
+  /**
+   * Adds to the counts of the hour and the day in which it happened. Where it rejects, they may have
+   * been added all the same; the same batch given again is added once.
+   */
+  add(counts: readonly Count[], at: number, batch?: Batch): Promise<void>;
 
   /** The counts of a scope, from the hour or day that holds `from` to the one that holds `to`, in order of time. */
   counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]>;

@@ -11,6 +11,7 @@ import { DeviceCookie } from '../../src/collect/device-cookie.ts';
 import type { FrontDoor } from '../../src/collect/event.ts';
 import { Guard } from '../../src/collect/guard.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
+import { Tally } from '../../src/destinations/tally.ts';
 import { AccountFile } from '../../src/store/embedded/account-file.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
@@ -67,6 +68,7 @@ const sharedRegistry = new RegistryFile(parent);
 
 export class Collector {
   readonly store: Store;
+  readonly tally = new Tally();
   /** What operators were told. */
   readonly reports: string[] = [];
   readonly #app: ReturnType<typeof app>;
@@ -80,6 +82,7 @@ export class Collector {
       guard: new Guard(options.maxCallsPerId ?? 0),
       // Long: that a test machine is slow is not what most tests are about.
       deadline: new Deadline(options.deadline ?? 10_000),
+      tally: this.tally,
       settings: {
         region: 7,
         cookieName: 'demdex',

@@ -5,8 +5,10 @@
  * stopped, never holds up this one's pages.
  */
 import path from 'node:path';
+import { setImmediate as pause } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import {
+  type Batch,
   type Count,
   type Counted,
   KEPT_UNITS,
@@ -33,13 +35,17 @@ interface Entry {
 }
 
 const UNITS = Object.keys(UNIT_MS) as Unit[];
+/** How long a writer's last batch is known. */
+const BATCH_MS = 2 * UNIT_MS.day;
+/** So many counts are read at a time; pages are answered in between. */
+const MAX_TURN = 500;
 /** Sorts after every text, number and list of them. */
 const END = new Uint8Array([255]);
 const CLOSE_MS = 2_000;
 
 export class RegistryFile implements Registry {
   readonly #root: RootDatabase;
-  readonly #records: Database<Stored, [kind: Kind, id: string]>;
+  readonly #records: Database<Stored, [kind: Kind | 'batch', id: string]>;
   /** By unit first: what is too old lies together. */
   readonly #counts: Database<number, [unit: Unit, at: number, scope: string, name: string]>;
   readonly #recent: Database<Entry, [list: string, at: number, number: number]>;
@@ -95,9 +101,15 @@ export class RegistryFile implements Registry {
     return was;
   }
 
-  async add(counts: readonly Count[], at: number): Promise<void> {
+  async add(counts: readonly Count[], at: number, batch?: Batch): Promise<void> {
     if (counts.length === 0) return;
     await this.#root.transaction(() => {
+      if (batch) {
+        const { writer, number } = batch;
+        if (number <= (this.#stored('batch', writer)?.version ?? 0)) return;
+        const until = Date.now() + BATCH_MS;
+        this.#records.put(['batch', writer], { version: number, until, value: null });
+      }
       for (const unit of UNITS) {
         const start = startOf(unit, at);
         for (const { scope, name, count } of counts) {
@@ -112,9 +124,16 @@ export class RegistryFile implements Registry {
   async counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]> {
     const counted: Counted[] = [];
     for (let at = startOf(unit, from); at <= to; at += UNIT_MS[unit]) {
-      const range = { start: [unit, at, scope], end: [unit, at, scope, END] };
-      for (const { key, value } of this.#counts.getRange(range)) {
-        counted.push({ at, name: key[3], count: value });
+      let name = '';
+      for (let isMore = true; isMore; await pause()) {
+        const start = [unit, at, scope, name];
+        const range = { start, exclusiveStart: true, end: [unit, at, scope, END], limit: MAX_TURN };
+        isMore = false;
+        for (const { key, value } of this.#counts.getRange(range)) {
+          name = key[3];
+          counted.push({ at, name, count: value });
+          isMore = true;
+        }
       }
     }
     return counted;
@@ -154,7 +173,7 @@ export class RegistryFile implements Registry {
     await Promise.race([this.#root.close(), late]);
   }
 
-  #stored(kind: Kind, id: string): Stored | undefined {
+  #stored(kind: Kind | 'batch', id: string): Stored | undefined {
     const stored = this.#records.get([kind, id]);
     return stored && !isOver(stored, Date.now()) ? stored : undefined;
   }
