@@ -32,7 +32,6 @@ const LISTED: ReadonlySet<Tallied['what']> = new Set(['delivered', 'loaded', 'fa
 const EVERY_MS = 5_000;
 /** More would hold up pages while they are written. */
 const BATCH_SIZE = 200;
-/** Of so many counts, those of an earlier hour are added to the next one's. */
 const MAX_WAITING = 100_000;
 
 export interface LedgerOptions {
@@ -40,6 +39,8 @@ export interface LedgerOptions {
   readonly registry: Registry;
   /** Says that counts wait, and why; or, without an error, that they do no longer. */
   readonly report: (error?: unknown) => void;
+  /** Of more counts than so many, those of an earlier hour are added to the next one's; 100,000. */
+  readonly maxWaiting?: number;
 }
 
 interface Given {
@@ -52,6 +53,7 @@ export class Ledger {
   readonly #tally: Tally;
   readonly #registry: Registry;
   readonly #report: LedgerOptions['report'];
+  readonly #maxWaiting: number;
   readonly #writer = randomUUID();
   /** By the hour in which it happened, then by scope and name. */
   readonly #waiting = new Map<number, Map<string, Count>>();
@@ -63,10 +65,11 @@ export class Ledger {
   #adding: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ tally, registry, report }: LedgerOptions) {
+  constructor({ tally, registry, report, maxWaiting = MAX_WAITING }: LedgerOptions) {
     this.#tally = tally;
     this.#registry = registry;
     this.#report = report;
+    this.#maxWaiting = maxWaiting;
   }
 
   /** Brings the counts to the registry from now on. */
@@ -74,10 +77,14 @@ export class Ledger {
     this.#timer = setInterval(() => void this.flush(), EVERY_MS).unref();
   }
 
-  /** Brings to the registry what was counted until now; resolves when it was tried. */
-  async flush(): Promise<void> {
+  /**
+   * Brings to the registry what was counted until now; resolves when it was tried.
+   *
+   * @param now when it happened, in Unix milliseconds
+   */
+  async flush(now = Date.now()): Promise<void> {
     // Even while the registry hangs: each hour's counts are its own.
-    this.#gathered = this.#gathered.then(() => inTurns(this.#gather(Date.now())));
+    this.#gathered = this.#gathered.then(() => inTurns(this.#gather(now)));
     await this.#gathered;
     this.#adding ??= Promise.resolve().then(() => this.#add());
     await this.#adding;
@@ -121,7 +128,7 @@ export class Ledger {
   /** The registry may be away for long: then which hour it was is given up, not the counts. */
   *#shorten(): Turns<void> {
     const sizeOf = () => [...this.#waiting.values()].reduce((sum, { size }) => sum + size, 0);
-    while (this.#waiting.size > 1 && sizeOf() > MAX_WAITING) {
+    while (this.#waiting.size > 1 && sizeOf() > this.#maxWaiting) {
       const [first, next] = [...this.#waiting.keys()].sort((a, b) => a - b);
       const counts = this.#waiting.get(first) as Map<string, Count>;
       this.#waiting.delete(first);

@@ -14,13 +14,14 @@ const MAX_PIXELS_BODY = 4 * 1024;
 const MAX_IDS = 100;
 
 /** @throws Refusal where the body is too large */
-export async function pixels(request: Request, { snapshot, tally }: FrontDoor): Promise<Response> {
+export async function pixels(request: Request, door: FrontDoor): Promise<Response> {
   const type = request.headers.get('content-type') ?? '';
   if (!/^(application\/x-www-form-urlencoded|text\/plain)\b|^$/i.test(type)) {
     return malformed('The body is no form.');
   }
   const parameters = new Parameters();
   parameters.add(await readBody(request, MAX_PIXELS_BODY));
+  if (parameters.broken) return malformed('The body is not properly percent-encoded.');
   const seen: [Sight, string[]][] = SIGHTS.map((sight) => [
     sight,
     parameters.values(sight).flatMap((value) => (value === '' ? [] : value.split(','))),
@@ -30,16 +31,17 @@ export async function pixels(request: Request, { snapshot, tally }: FrontDoor): 
     if (!ids.every((id) => /^\d{1,10}$/.test(id)))
       return malformed(`${sight} has ids that are none.`);
   }
-  const { sites, urlDestinations } = snapshot();
+  const snapshot = door.snapshot();
+  const { sites, urlDestinations } = snapshot;
   const place = placeOf((name) => request.headers.get(name), undefined);
   const site = sites.find(place.host ?? '', place.pageHost);
   if (site !== 'no-host' && site !== 'no-page') {
     for (const [sight, ids] of seen) {
-      for (const id of ids) if (urlDestinations.has(Number(id))) tally.see(Number(id), sight);
+      for (const id of ids) if (urlDestinations.has(Number(id))) door.tally.see(Number(id), sight);
     }
   }
   const headers: Record<string, string> = {};
-  allowOrigin(headers, place, snapshot());
+  allowOrigin(headers, place, snapshot);
   return new Response(null, { status: 204, headers });
 }
 

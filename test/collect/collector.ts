@@ -101,7 +101,7 @@ export class Collector {
     this.#app = app({
       door,
       administration: administration({ book, registry, door, adminToken: TOKEN }),
-      tag: '/* the tag */',
+      tag: '  // a comment\n/* the tag */',
       clients: new Guard(options.maxCallsPerClient ?? 0),
       problem: () => this.store.problem,
       clientOf: () => '127.0.0.1',
