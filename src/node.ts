@@ -15,12 +15,14 @@ import { app } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
 import { build, buildFolder } from './builder/build.ts';
+import { Ledger } from './builder/ledger.ts';
 import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
+import { Tally } from './destinations/tally.ts';
 import { openAccounts, openRegistry, openStore, reach } from './engine.ts';
 import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
@@ -89,11 +91,19 @@ async function serveCalls(config: Config): Promise<void> {
   let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
+  const tally = new Tally();
+  const ledger = new Ledger({
+    tally,
+    registry,
+    report: (error) =>
+      error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
+  });
   const door: FrontDoor = {
     snapshot: () => snapshot,
     store,
     guard: new Guard(config.MAX_CALLS_PER_ID),
     deadline: new Deadline(config.DEADLINE_MS),
+    tally,
     settings: {
       region: config.REGION,
       cookieName: config.COOKIE_NAME,
@@ -150,7 +160,8 @@ async function serveCalls(config: Config): Promise<void> {
     servers.push(await listen(builder.fetch, adminHost, config.ADMIN_PORT, 'ADMIN_PORT'));
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
-  stopOnSignal(servers, store, [accounts, registry], config.SHUTDOWN_MS, log);
+  ledger.start();
+  stopOnSignal(servers, store, ledger, [accounts, registry], config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
@@ -284,10 +295,14 @@ function listen(
   });
 }
 
+/** For the counts, even if the store took all the time that there was. */
+const MIN_LEDGER_MS = 500;
+
 /** Lets open calls finish, keeps what was promised, and ends. */
 function stopOnSignal(
   servers: readonly ServerType[],
   store: Store,
+  ledger: Ledger,
   others: readonly { close(): Promise<void> }[],
   milliseconds: number,
   log: pino.Logger,
@@ -305,10 +320,11 @@ function stopOnSignal(
     const open = Math.min(2_000, milliseconds / 2);
     await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, open))]);
     const { lost } = store;
-    await Promise.all([
-      store.close(Math.max(0, end - performance.now())),
-      ...others.map((other) => other.close()),
-    ]);
+    await store.close(Math.max(0, end - performance.now()));
+    // Only now nothing is counted any more.
+    const counts = await ledger.close(Math.max(MIN_LEDGER_MS, end - performance.now()));
+    if (counts > 0) log.error({ counts }, 'counts were not written');
+    await Promise.all(others.map((other) => other.close()));
     if (store.lost > lost) log.error({ visits: store.lost - lost }, 'visits were not written');
     log.info('stopped');
     process.exit(0);

@@ -16,6 +16,7 @@ import { pages } from './pages.ts';
 import { People } from './people.ts';
 import { peopleRoutes } from './people-routes.ts';
 import { preview } from './preview.ts';
+import { reports } from './report.ts';
 import { RestError } from './request.ts';
 import { rest } from './rest.ts';
 import { Sessions } from './session.ts';
@@ -51,6 +52,7 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', why(door));
   app.route('/v1', preview(book, door));
   app.route('/v1', estimates(book, registry, door));
+  app.route('/v1', reports(book, registry));
   app.route('/v1', openApiRoutes());
   if (options.pages) app.route('/builder', pages(options.pages));
 

@@ -6,6 +6,7 @@ import { estimatePaths } from './estimates.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
 import { previewPaths } from './preview.ts';
+import { reportPaths } from './report.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
 import { sessionPaths } from './session-routes.ts';
 
@@ -29,6 +30,7 @@ export function openApi(): Json {
     ...peoplePaths,
     ...previewPaths,
     ...estimatePaths,
+    ...reportPaths,
   };
   return {
     openapi: '3.1.0',

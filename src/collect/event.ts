@@ -1,6 +1,7 @@
 /** The way of a page request, from the call to its answer. */
 import type { Snapshot } from '../account/snapshot.ts';
 import { Profile } from '../audience/profile.ts';
+import type { Tally } from '../destinations/tally.ts';
 import { ECID_SOURCE, type Store, type Visit } from '../store/store.ts';
 import { type AnswerSettings, answer } from './answer.ts';
 import { type Call, type CallSettings, type RawCall, readCall } from './call.ts';
@@ -23,6 +24,8 @@ export interface FrontDoor {
   readonly store: Store;
   readonly guard: Guard;
   readonly deadline: Deadline;
+  /** Counts what is decided. */
+  readonly tally: Tally;
   readonly settings: AnswerSettings & CallSettings;
   /** Says what an operator has to know of one call. */
   readonly report: (message: string, about: { tid: string; error?: unknown }) => void;
@@ -33,17 +36,22 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
   const call = readCall(raw, snapshot, door.settings);
   const realization = realize(snapshot, call);
   call.complaints.push(...realization.complaints);
+  const { tally } = door;
   const { region } = door.settings;
   const reply = (
     decision: Decision | undefined,
     deviceId: string | undefined,
     told = realization,
-  ) => answer({ call, realization: told, decision, deviceId }, snapshot, door.settings);
+  ) => {
+    tally.totals.pixels += decision?.urls.length ?? 0;
+    return answer({ call, realization: told, decision, deviceId }, snapshot, door.settings);
+  };
   const known = call.optedOut ? undefined : call.deviceId;
 
   if (call.disregarded) return reply(undefined, known);
   if (isBlocked(call, door.guard)) return reply(undefined, known);
 
+  tally.totals.calls++;
   const { visit, transient } = visitOf(call, realization);
   return new Promise<Response>((resolve) => {
     door.deadline.ask(door.store, visit, {
@@ -53,16 +61,17 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
           // Nothing is due; cookies that are still there are removed.
           const forgotten = profile.clone();
           forgotten.apply({ day: call.day, optOut: true });
-          const decision = decide(snapshot, call, deviceId, forgotten, region);
+          const decision = decide(snapshot, call, deviceId, forgotten, region, tally.record);
           resolve(reply(decision, undefined, NO_REALIZATION));
           return decision.remember;
         }
         if (transient) profile.apply(changeOf(call, realization));
-        const decision = decide(snapshot, call, deviceId, profile, region);
+        const decision = decide(snapshot, call, deviceId, profile, region, tally.record);
         resolve(reply(decision, deviceId));
         return transient ? undefined : decision.remember;
       },
       late() {
+        tally.totals.late++;
         const isAlias = call.deviceId === undefined && visit.aliases.length > 0;
         call.complaints.push(complain(isAlias ? 201 : 200));
         if (call.optedOut) {
@@ -76,14 +85,18 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
         // Whom an alias leads to is not known now; a new id would be a second visitor.
         const deviceId = call.deviceId ?? (isAlias ? undefined : call.freshId);
         const alone = { ...call, cookies: {} };
-        const decision = decide(snapshot, alone, deviceId ?? '', profile, region);
-        if (deviceId === call.freshId) {
-          resolve(reply(decision, deviceId));
-          return transient ? undefined : decision.remember;
-        }
-        // Whoever is known by something may have opted out, or have reached a cap: nothing leaves.
-        resolve(reply({ ...decision, urls: [], cookies: [] }, deviceId));
-        return undefined;
+        const unread = deviceId !== call.freshId;
+        const decision = decide(
+          snapshot,
+          alone,
+          deviceId ?? '',
+          profile,
+          region,
+          tally.record,
+          unread,
+        );
+        resolve(reply(decision, deviceId));
+        return transient ? undefined : decision.remember;
       },
       fail(error) {
         door.report('a call failed', { tid: call.transaction.id, error });

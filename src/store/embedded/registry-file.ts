@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inTurns, type Turns } from '../../account/turns.ts';
 import {
+  type Batch,
   type Count,
   type Counted,
   type Kept,
@@ -74,9 +75,11 @@ export class RegistryFile implements Registry {
     return this.#order('remove', kind, id);
   }
 
-  async add(counts: readonly Count[], at: number): Promise<void> {
+  async add(counts: readonly Count[], at: number, batch?: Batch): Promise<void> {
     for (let i = 0; i < counts.length; i += CHUNK) {
-      await this.#order('add', counts.slice(i, i + CHUNK), at);
+      // Each part of a batch is known by itself.
+      const part = batch && { ...batch, number: batch.number + i / counts.length };
+      await this.#order('add', counts.slice(i, i + CHUNK), at, part);
     }
   }
 
