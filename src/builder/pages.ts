@@ -40,7 +40,7 @@ export function pages(folder: string): Hono<Behind> {
     return reading;
   };
 
-  app.get('/assets/:name', async (c) => {
+  app.get('/assets/:name{.*}', async (c) => {
     const name = c.req.param('name');
     const { assets } = await built().catch(() => NOTHING);
     if (!assets.has(name)) return c.text('There is no such file.\n', 404, SAFE);
