@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Behind } from './caller.ts';
+import { draftPaths } from './draft.ts';
 import { estimatePaths } from './estimates.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
@@ -28,6 +29,7 @@ export function openApi(): Json {
     ...sessionPaths,
     ...peoplePaths,
     ...previewPaths,
+    ...draftPaths,
     ...estimatePaths,
   };
   return {
