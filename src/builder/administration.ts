@@ -12,6 +12,7 @@ import { drafts } from './draft.ts';
 import { estimates } from './estimates.ts';
 import { gate, privately } from './gate.ts';
 import { Keys } from './key.ts';
+import { nodes } from './node-state.ts';
 import { openApiRoutes } from './openapi.ts';
 import { pages } from './pages.ts';
 import { People } from './people.ts';
@@ -53,6 +54,7 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', preview(book, door));
   app.route('/v1', drafts(registry));
   app.route('/v1', estimates(book, registry, door));
+  app.route('/v1', nodes(book, registry));
   app.route('/v1', openApiRoutes());
   if (options.pages) app.route('/builder', pages(options.pages));
 

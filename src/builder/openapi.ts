@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Behind } from './caller.ts';
 import { draftPaths } from './draft.ts';
 import { estimatePaths } from './estimates.ts';
+import { nodePaths } from './node-state.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
 import { previewPaths } from './preview.ts';
@@ -30,6 +31,7 @@ export function openApi(): Json {
     ...peoplePaths,
     ...previewPaths,
     ...draftPaths,
+    ...nodePaths,
     ...estimatePaths,
   };
   return {
