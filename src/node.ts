@@ -16,6 +16,7 @@ import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
 import { build, buildFolder } from './builder/build.ts';
 import { Ledger } from './builder/ledger.ts';
+import { Heartbeat } from './builder/node-state.ts';
 import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
@@ -126,14 +127,18 @@ async function serveCalls(config: Config): Promise<void> {
     clientOf,
     problem: () => store.problem ?? accountProblem,
   });
-  accounts.watch(async ({ revision, document }) => {
+  const heartbeat = new Heartbeat(registry, opened.revision, () => store.problem ?? accountProblem);
+  accounts.watch(async (saved) => {
+    const { revision, document } = saved;
     try {
       // Calls that are under way keep the snapshot that they have.
-      snapshot = await compileAccountInTurns(document);
+      snapshot = book.takeOver(saved) ?? (await compileAccountInTurns(document));
       accountProblem = undefined;
+      heartbeat.tookOver(revision);
       log.info({ revision }, 'account taken over');
     } catch (error) {
       accountProblem = `revision ${revision} of the account is not in force here: ${(error as Error).message}`;
+      heartbeat.beat();
       log.error({ revision, err: error }, 'account not taken over');
     }
   });
@@ -161,7 +166,8 @@ async function serveCalls(config: Config): Promise<void> {
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
   ledger.start();
-  stopOnSignal(servers, store, ledger, [accounts, registry], config.SHUTDOWN_MS, log);
+  const others = { close: () => heartbeat.close().then(() => registry.close()) };
+  stopOnSignal(servers, store, ledger, [accounts, others], config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
@@ -203,13 +209,14 @@ function clientAddress(c: Context, proxies: number): string {
 async function openAccount(
   accounts: AccountStore,
   inbox: string,
-): Promise<{ snapshot: Snapshot; isDemo: boolean }> {
+): Promise<{ snapshot: Snapshot; revision: number; isDemo: boolean }> {
   const saved = await accounts.load();
   if (saved) {
-    return { snapshot: compileAccount(saved.document), isDemo: saved.origin.isDemo === true };
+    const { revision, document, origin } = saved;
+    return { snapshot: compileAccount(document), revision, isDemo: origin.isDemo === true };
   }
   const { demoAccount } = await import('./demo/account.ts');
-  return { snapshot: compileAccount(demoAccount({ inbox })), isDemo: true };
+  return { snapshot: compileAccount(demoAccount({ inbox })), revision: 0, isDemo: true };
 }
 
 /**

@@ -8,9 +8,11 @@ import { StoreError } from '../store/store.ts';
 import { Attempts } from './attempt.ts';
 import type { AccountBook } from './book.ts';
 import type { Behind } from './caller.ts';
+import { drafts } from './draft.ts';
 import { estimates } from './estimates.ts';
 import { gate, privately } from './gate.ts';
 import { Keys } from './key.ts';
+import { nodes } from './node-state.ts';
 import { openApiRoutes } from './openapi.ts';
 import { pages } from './pages.ts';
 import { People } from './people.ts';
@@ -51,8 +53,10 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', rest(book));
   app.route('/v1', why(door));
   app.route('/v1', preview(book, door));
+  app.route('/v1', drafts(registry));
   app.route('/v1', estimates(book, registry, door));
   app.route('/v1', reports(book, registry));
+  app.route('/v1', nodes(book, registry));
   app.route('/v1', openApiRoutes());
   if (options.pages) app.route('/builder', pages(options.pages));
 

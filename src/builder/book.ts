@@ -1,6 +1,6 @@
 /** The account under edit: every change is checked as a whole, and made from what is in force. */
 import { Readings } from '../account/readings.ts';
-import { compileAccountInTurns } from '../account/snapshot.ts';
+import { compileAccountInTurns, type Snapshot } from '../account/snapshot.ts';
 import { AccountConflict, type AccountStore, type SavedAccount } from '../store/store.ts';
 
 /** An account document, as far as it is edited: lists of entries by name. */
@@ -17,6 +17,7 @@ export class AccountBook {
   readonly #initial: () => Promise<unknown>;
   readonly #readings = new Readings();
   #last: SavedAccount | undefined;
+  #compiled: { readonly revision: number; readonly snapshot: Snapshot } | undefined;
   /** Edits of this process go one after the other; only those of others can be in the way. */
   #edits: Promise<unknown> = Promise.resolve();
 
@@ -24,6 +25,11 @@ export class AccountBook {
   constructor(accounts: AccountStore, initial: () => Promise<unknown>) {
     this.#accounts = accounts;
     this.#initial = initial;
+  }
+
+  /** The revision that was saved last. */
+  revision(): Promise<number> {
+    return this.#accounts.revision();
   }
 
   /** What is in force, or will be in a moment. */
@@ -37,6 +43,20 @@ export class AccountBook {
       origin: { at: 0, by: 'the demo', isDemo: true },
     };
     return this.#last;
+  }
+
+  /**
+   * Takes note of an account that is in force now, so that it is not read and compiled twice.
+   *
+   * @returns what it was compiled to, where it was saved here
+   */
+  takeOver(saved: SavedAccount): Snapshot | undefined {
+    const compiled = this.#compiled;
+    this.#compiled = undefined;
+    if (compiled?.revision === saved.revision) return compiled.snapshot;
+    // Where nobody edits, nobody needs the document.
+    if (this.#last && this.#last.revision < saved.revision) this.#last = saved;
+    return undefined;
   }
 
   /**
@@ -64,12 +84,13 @@ export class AccountBook {
     for (let tries = 1; ; tries++) {
       const before = await this.current();
       const document = edit(before.document as Document, before.revision);
-      await compileAccountInTurns(document, this.#readings);
+      const snapshot = await compileAccountInTurns(document, this.#readings);
       const { file, isDemo } = before.origin;
       const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by };
       try {
         const revision = await this.#accounts.save(document, origin, before.revision);
         this.#last = { revision, document, origin };
+        this.#compiled = { revision, snapshot };
         return this.#last;
       } catch (error) {
         if (!(error instanceof AccountConflict) || tries === MAX_TRIES) throw error;

@@ -2,7 +2,9 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Behind } from './caller.ts';
+import { draftPaths } from './draft.ts';
 import { estimatePaths } from './estimates.ts';
+import { nodePaths } from './node-state.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
 import { previewPaths } from './preview.ts';
@@ -29,6 +31,8 @@ export function openApi(): Json {
     ...sessionPaths,
     ...peoplePaths,
     ...previewPaths,
+    ...draftPaths,
+    ...nodePaths,
     ...estimatePaths,
     ...reportPaths,
   };
