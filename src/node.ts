@@ -17,6 +17,7 @@ import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
+import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
 import { openAccounts, openRegistry, openStore, reach } from './engine.ts';
 import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
@@ -70,12 +71,14 @@ async function serveCalls(config: Config): Promise<void> {
   };
   const opened = await reach(config, openAccount(accounts, demo.inbox));
   const { isDemo } = opened;
-  let { snapshot } = opened;
+  let { snapshot, revision: inForce } = opened;
   let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
+  const recording = new Recording(registry);
   const door: FrontDoor = {
     snapshot: () => snapshot,
+    revision: () => inForce,
     store,
     guard: new Guard(config.MAX_CALLS_PER_ID),
     deadline: new Deadline(config.DEADLINE_MS),
@@ -84,6 +87,7 @@ async function serveCalls(config: Config): Promise<void> {
       cookieName: config.COOKIE_NAME,
       deviceCookie: new DeviceCookie(config.COOKIE_NAME),
     },
+    recording,
     report: (message, { tid, error }) => log.error({ tid, err: error }, message),
   };
   const book = new AccountBook(accounts, async () => {
@@ -103,6 +107,7 @@ async function serveCalls(config: Config): Promise<void> {
     try {
       // Calls that are under way keep the snapshot that they have.
       snapshot = await compileAccountInTurns(document);
+      inForce = revision;
       accountProblem = undefined;
       log.info({ revision }, 'account taken over');
     } catch (error) {
@@ -137,7 +142,8 @@ async function serveCalls(config: Config): Promise<void> {
     );
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
-  stopOnSignal(servers, store, [accounts, registry], config.SHUTDOWN_MS, log);
+  const kept = { close: () => recording.close().then(() => registry.close()) };
+  stopOnSignal(servers, store, [accounts, kept], config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
@@ -154,13 +160,14 @@ async function serveCalls(config: Config): Promise<void> {
 async function openAccount(
   accounts: AccountStore,
   inbox: string,
-): Promise<{ snapshot: Snapshot; isDemo: boolean }> {
+): Promise<{ snapshot: Snapshot; revision: number; isDemo: boolean }> {
   const saved = await accounts.load();
   if (saved) {
-    return { snapshot: compileAccount(saved.document), isDemo: saved.origin.isDemo === true };
+    const { document, revision, origin } = saved;
+    return { snapshot: compileAccount(document), revision, isDemo: origin.isDemo === true };
   }
   const { demoAccount } = await import('./demo/account.ts');
-  return { snapshot: compileAccount(demoAccount({ inbox })), isDemo: true };
+  return { snapshot: compileAccount(demoAccount({ inbox })), revision: 0, isDemo: true };
 }
 
 /**

@@ -5,8 +5,11 @@ import { Refusal } from '../collect/request.ts';
 import type { Registry } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
 import type { AccountBook } from './book.ts';
+import { calls } from './calls.ts';
 import { type Behind, gate } from './gate.ts';
 import { rest } from './rest.ts';
+import { signals } from './signals.ts';
+import { trials } from './trials.ts';
 import { why } from './why.ts';
 
 export interface AdministrationOptions {
@@ -20,12 +23,15 @@ export interface AdministrationOptions {
 }
 
 export function administration(options: AdministrationOptions): Hono<Behind> {
-  const { book, door, adminToken } = options;
+  const { book, registry, door, adminToken } = options;
   const app = new Hono<Behind>();
 
   app.use('/v1/*', gate(adminToken));
   app.route('/v1', rest(book));
-  app.route('/v1', why(door));
+  app.route('/v1', why(door, registry));
+  app.route('/v1', calls(registry));
+  app.route('/v1', trials(book, registry, door));
+  app.route('/v1', signals(registry, door));
 
   app.onError((error, c) => {
     if (error instanceof Refusal) {

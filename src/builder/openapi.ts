@@ -1,5 +1,6 @@
 /** The description of the REST interface, made from the schemas that check the account. */
 import { z } from 'zod';
+import { questionPaths } from './questions.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
 
 type Json = Record<string, unknown>;
@@ -154,6 +155,7 @@ export function openApi(): Json {
           },
         },
       },
+      ...questionPaths(),
     },
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },

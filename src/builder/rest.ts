@@ -31,7 +31,7 @@ export class RestError extends Error {
   }
 }
 
-const MAX_ENTRY = 1024 * 1024;
+export const MAX_ENTRY = 1024 * 1024;
 const MAX_DOCUMENT = 64 * 1024 * 1024;
 
 export function rest(book: AccountBook): Hono<Behind> {
@@ -148,13 +148,16 @@ export function rest(book: AccountBook): Hono<Behind> {
 
   app.get('/openapi.json', (c) => c.json(openApi()));
 
-  app.onError((error, c) => {
-    if (error instanceof RestError) return c.json({ errors: error.problems }, error.status);
-    if (error instanceof AccountError) return c.json({ errors: error.problems }, 400);
-    throw error;
-  });
+  app.onError(refused);
 
   return app;
+}
+
+/** The answer to what a person can mend. */
+export function refused(error: Error, c: Context): Response {
+  if (error instanceof RestError) return c.json({ errors: error.problems }, error.status);
+  if (error instanceof AccountError) return c.json({ errors: error.problems }, 400);
+  throw error;
 }
 
 /** Scripts write addresses with and without a slash at the end. */
@@ -268,21 +271,31 @@ async function edit(
       return next;
     });
   } catch (error) {
-    if (!(error instanceof AccountError)) throw error;
-    const isOwn = ({ path }: Problem) =>
-      prefix !== '' &&
-      (path === prefix || /^[.[]/.test(path.slice(prefix.length))) &&
-      path.startsWith(prefix);
-    const problems = error.problems.map((problem) =>
-      isOwn(problem)
-        ? { ...problem, path: problem.path.slice(prefix.length).replace(/^\./, '') || '(body)' }
-        : problem,
-    );
-    throw new RestError(error.problems.some(isOwn) ? 400 : 409, ...problems);
+    throw error instanceof AccountError ? told(error, prefix) : error;
   }
 }
 
-const entriesOf = (document: Document, list: string) => (document[list] ?? []) as readonly Entry[];
+/**
+ * What is wrong with a document, told of the entry that was put into it: with paths within the entry,
+ * and as a conflict where only others stand against it.
+ *
+ * @param prefix the entry's path in the document; empty where none was put
+ */
+export function told(error: AccountError, prefix: string): RestError {
+  const isOwn = ({ path }: Problem) =>
+    prefix !== '' &&
+    (path === prefix || /^[.[]/.test(path.slice(prefix.length))) &&
+    path.startsWith(prefix);
+  const problems = error.problems.map((problem) =>
+    isOwn(problem)
+      ? { ...problem, path: problem.path.slice(prefix.length).replace(/^\./, '') || '(body)' }
+      : problem,
+  );
+  return new RestError(error.problems.some(isOwn) ? 400 : 409, ...problems);
+}
+
+export const entriesOf = (document: Document, list: string) =>
+  (document[list] ?? []) as readonly Entry[];
 
 function entryOf(document: Document, { list, id, noun }: Resource, wanted: string): Entry {
   const entry = entriesOf(document, list).find((one) => String(one[id]) === wanted);
@@ -322,14 +335,14 @@ function without(document: Document, { list, id }: Resource, doomed: readonly En
 }
 
 /** Traits and segments share one id space. */
-function idsOf(document: Document, id: string): Set<number> {
+export function idsOf(document: Document, id: string): Set<number> {
   const lists = RESOURCES.filter((resource) => resource.id === id);
   return new Set(
     lists.flatMap(({ list }) => entriesOf(document, list).map((entry) => Number(entry[id]))),
   );
 }
 
-function nextId(taken: ReadonlySet<number>): number {
+export function nextId(taken: ReadonlySet<number>): number {
   let highest = 0;
   for (const id of taken) highest = Math.max(highest, id);
   return highest + 1;
@@ -420,7 +433,7 @@ const compared = (a: unknown, b: unknown) =>
     ? a - b
     : collator.compare(String(a ?? ''), String(b ?? ''));
 
-async function jsonIn(c: Context, limit: number): Promise<unknown> {
+export async function jsonIn(c: Context, limit: number): Promise<unknown> {
   const text = await readBody(c.req.raw, limit);
   try {
     return JSON.parse(text);

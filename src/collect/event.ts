@@ -15,15 +15,20 @@ import {
   realize,
 } from './decision.ts';
 import type { Guard } from './guard.ts';
+import type { Recording } from './recording.ts';
 
 /** What the front door works with. */
 export interface FrontDoor {
   /** The account in force; asked once for each call, so that none is decided by two of them. */
   readonly snapshot: () => Snapshot;
+  /** Its revision, as the account's store counts them. */
+  readonly revision?: () => number;
   readonly store: Store;
   readonly guard: Guard;
   readonly deadline: Deadline;
   readonly settings: AnswerSettings & CallSettings;
+  /** The sample of calls; without it, none are recorded. */
+  readonly recording?: Recording;
   /** Says what an operator has to know of one call. */
   readonly report: (message: string, about: { tid: string; error?: unknown }) => void;
 }
@@ -50,6 +55,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
       decide({ deviceId, profile }) {
         if (call.optedOut || profile.optedOut) {
           call.complaints.push(complain(171));
+          if (deviceId !== call.freshId) door.recording?.remind(deviceId);
           // Nothing is due; cookies that are still there are removed.
           const forgotten = profile.clone();
           forgotten.apply({ day: call.day, optOut: true });
@@ -58,8 +64,10 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
           return decision.remember;
         }
         if (transient) profile.apply(changeOf(call, realization));
-        const decision = decide(snapshot, call, deviceId, profile, region);
+        const tape = transient ? undefined : door.recording?.begin();
+        const decision = decide(snapshot, call, deviceId, profile, region, tape?.record);
         resolve(reply(decision, deviceId));
+        tape?.keep(raw, call, realization, { deviceId, profile });
         return transient ? undefined : decision.remember;
       },
       late() {

@@ -11,6 +11,7 @@ import { DeviceCookie } from '../../src/collect/device-cookie.ts';
 import type { FrontDoor } from '../../src/collect/event.ts';
 import { Guard } from '../../src/collect/guard.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
+import type { Recording } from '../../src/collect/recording.ts';
 import { AccountFile } from '../../src/store/embedded/account-file.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
@@ -25,6 +26,7 @@ export interface CollectorOptions {
   readonly account?: unknown;
   readonly store?: Store;
   readonly registry?: Registry;
+  readonly recording?: Recording;
   readonly deadline?: number;
   readonly maxCallsPerId?: number;
   readonly maxCallsPerClient?: number;
@@ -85,6 +87,7 @@ export class Collector {
         cookieName: 'demdex',
         deviceCookie: new DeviceCookie('demdex'),
       },
+      recording: options.recording,
       report: (message, about) => {
         this.reports.push(`${message} ${about.tid} ${(about.error as Error)?.stack ?? ''}`);
       },
