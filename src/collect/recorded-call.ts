@@ -83,11 +83,13 @@ export function recordedCall(
       }),
     ),
     profile: writer.written().toBase64(),
-    traits: sids,
-    destinations: [...destinations],
+    traits: sids.toSorted(ascending),
+    destinations: [...destinations].sort(ascending),
   };
   return JSON.stringify(recorded).length > MAX_SIZE ? undefined : recorded;
 }
+
+const ascending = (a: number, b: number) => a - b;
 
 /** A visitor without what a call realized: decisions are made with that in the profile already. */
 function before(profile: Profile, sids: readonly number[], day: Day): Profile {

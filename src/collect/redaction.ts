@@ -38,7 +38,7 @@ export function publicText(text: string, depth = MAX_DEPTH): string {
       place ??= separator;
       continue;
     }
-    kept += (separator === '#' ? undefined : place) ?? separator;
+    kept += /[?#]/.test(separator) ? separator : (place ?? separator);
     kept += publicPart(key, depth);
     if (equals !== -1) kept += `=${publicPart(pair.slice(equals + 1), depth)}`;
     place = undefined;
