@@ -1,5 +1,5 @@
 /** A collector that records its calls, over a registry of its own. */
-import { afterAll, expect } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { type RecordedCall, recordedCalls } from '../../src/collect/recorded-call.ts';
 import { Recording } from '../../src/collect/recording.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
@@ -33,7 +33,13 @@ export class RecordingCollector extends Collector {
 
   /** What is recorded when so many calls are, the newest first. */
   async written(count: number): Promise<Recent<RecordedCall>[]> {
-    await expect.poll(async () => (await this.recorded()).length, { timeout: 20_000 }).toBe(count);
-    return this.recorded();
+    return vi.waitFor(
+      async () => {
+        const calls = await this.recorded();
+        expect(calls).toHaveLength(count);
+        return calls;
+      },
+      { timeout: 20_000 },
+    );
   }
 }
