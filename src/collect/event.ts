@@ -64,7 +64,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
           return decision.remember;
         }
         if (transient) profile.apply(changeOf(call, realization));
-        const tape = transient ? undefined : door.recording?.begin();
+        const tape = transient ? undefined : door.recording?.begin(call.at);
         const decision = decide(snapshot, call, deviceId, profile, region, tape?.record);
         resolve(reply(decision, deviceId));
         tape?.keep(raw, call, realization, { deviceId, profile });

@@ -32,11 +32,12 @@ const CLOSE_MS = SECOND;
 
 export class Recording {
   readonly #registry: Registry;
-  /** Before when no further call is recorded, all of these by `performance.now()`. */
+  /** Up to when the calls a second are used up, in Unix milliseconds. */
   #free = 0;
   #waiting: Recent<RecordedCall>[] = [];
   /** Visitors to forget, and how often the list has still to be looked through for them. */
   readonly #gone = new Map<string, number>();
+  /** When to look through it, and what follows, by `performance.now()`. */
   #lookAt = Number.POSITIVE_INFINITY;
   #timer: { readonly id: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
   #writing: Promise<void> | undefined;
@@ -48,15 +49,20 @@ export class Recording {
     this.#registry = registry;
   }
 
-  /** A tape for a call, if it is to be recorded: asked before anything is done for that. */
-  begin(): Tape | undefined {
-    const now = performance.now();
-    const free = Math.max(this.#free, now - SECOND);
-    if (free + GAP_MS > now || this.#waiting.length >= MAX_WAITING) return undefined;
-    this.#free = free + GAP_MS;
+  /**
+   * A tape for a call, if it is to be recorded: asked of every call, and before anything is done.
+   *
+   * @param at the call's time
+   */
+  begin(at: number): Tape | undefined {
+    const isTooSoon = this.#free + GAP_MS > at;
+    // A clock that was put back is no reason to wait.
+    if (isTooSoon && this.#free < at + SECOND) return undefined;
+    if (this.#waiting.length >= MAX_WAITING) return undefined;
+    this.#free = isTooSoon ? at : Math.max(this.#free, at - SECOND) + GAP_MS;
     return new Tape((call) => {
       this.#waiting.push(call);
-      this.#wake(now + SECOND);
+      this.#wake(performance.now() + SECOND);
     });
   }
 

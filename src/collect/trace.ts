@@ -4,7 +4,7 @@
  */
 import type { Segment, Snapshot, Trait } from '../account/snapshot.ts';
 import type { Turns } from '../account/turns.ts';
-import { compileExpression, leavesOf } from '../audience/expression.ts';
+import { leavesOf } from '../audience/expression.ts';
 import { HeldTraits } from '../audience/holdings.ts';
 import type { Day, Profile } from '../audience/profile.ts';
 import {
@@ -158,7 +158,7 @@ export function* trace(
     realized: new Set(profile.optedOut ? [] : realization.traits),
     holding: new Set(decision?.segments),
   };
-  const mappings = yield* mappingsOf(snapshot);
+  const mappings = yield* mappingsOf(snapshot, isOne(scope) ? scope : undefined);
   const segments: (TracedSegment | DetailedSegment)[] = [];
   for (const place of segmentsIn(scope, findings, mappings)) {
     yield;
@@ -214,11 +214,15 @@ type MappingsByDestination = ReadonlyMap<Destination, readonly Mapping[]>;
 
 const isOne = (scope: Scope): scope is Destination => typeof scope !== 'string';
 
-function* mappingsOf({ mappings }: Snapshot): Turns<MappingsByDestination> {
+function* mappingsOf(
+  { mappings }: Snapshot,
+  only: Destination | undefined,
+): Turns<MappingsByDestination> {
   const byDestination = new Map<Destination, Mapping[]>();
   for (const ofSegment of mappings.bySegment) {
     yield;
     for (const mapping of ofSegment) {
+      if (only && mapping.destination !== only) continue;
       const others = byDestination.get(mapping.destination);
       if (others) others.push(mapping);
       else byDestination.set(mapping.destination, [mapping]);
@@ -370,9 +374,16 @@ function blame(
 ): { condition: Condition; wanted: boolean } {
   if (rule.op === 'leaf') return { condition: rule.leaf, wanted };
   if (rule.op === 'not') return blame(rule.term, !wanted, holds);
-  const evaluate = (term: SegmentRule) => compileExpression(term, (c) => () => holds(c))(undefined);
-  const failing = rule.terms.find((term) => evaluate(term) !== wanted) as SegmentRule;
+  const failing = rule.terms.find((term) => isTrue(term, holds) !== wanted) as SegmentRule;
   return blame(failing, wanted, holds);
+}
+
+/** What a rule says where it is asked once: compiling it would cost more. */
+function isTrue(rule: SegmentRule, holds: (condition: Condition) => boolean): boolean {
+  if (rule.op === 'leaf') return holds(rule.leaf);
+  if (rule.op === 'not') return !isTrue(rule.term, holds);
+  const decides = rule.op === 'or';
+  return rule.terms.some((term) => isTrue(term, holds) === decides) ? decides : !decides;
 }
 
 /** The reasons of one decision, by destination. */

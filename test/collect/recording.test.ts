@@ -204,6 +204,21 @@ describe('what is not recorded', () => {
 });
 
 describe('a sample that costs next to nothing', () => {
+  it('is of twenty calls a second, or at once after a quiet one, whatever the clock does', async () => {
+    const registry = new RegistryFile(temporaryFolder());
+    const recording = new Recording(registry);
+    const taken = (at: number) => {
+      for (let tapes = 0; ; tapes++) if (!recording.begin(at)) return tapes;
+    };
+    const t = Date.now();
+    const counts = [0, 10, 49, 50, 99, 350, 5_000, 4_990, 5_050].map((later) => taken(t + later));
+    expect(counts).toEqual([20, 0, 0, 1, 0, 6, 20, 0, 1]);
+    // An hour back: recording goes on.
+    expect([0, 50, 100].map((later) => taken(t - 3_600_000 + later))).toEqual([1, 1, 1]);
+    await recording.close();
+    await registry.close();
+  });
+
   it('takes twenty calls at once after a quiet time, and then twenty a second', async () => {
     const collector = new RecordingCollector();
     const began = performance.now();
@@ -253,7 +268,7 @@ describe('a sample that costs next to nothing', () => {
     expect(sent).toBeGreaterThan(100);
     // One write that never ends, and what waits behind it.
     expect(registry.appended).toBeLessThanOrEqual(100);
-    for (let i = 0; i < 100; i++) expect(recording.begin()).toBeUndefined();
+    for (let i = 0; i < 100; i++) expect(recording.begin(Date.now())).toBeUndefined();
     await registry.close();
   });
 
