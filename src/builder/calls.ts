@@ -1,20 +1,18 @@
 /** Page requests that were recorded, for people who ask about one. */
 import { Hono } from 'hono';
-import { problemsOf } from '../account/problem.ts';
 import { Parameters } from '../collect/parameters.ts';
 import { type RecordedCall, recordedCalls } from '../collect/recorded-call.ts';
 import type { Recent, Registry } from '../store/registry.ts';
-import type { Behind } from './gate.ts';
+import type { Behind } from './caller.ts';
 import { callsQuery, type ShownCall } from './questions.ts';
+import { either, queryIn } from './request.ts';
 
 export function calls(registry: Registry): Hono<Behind> {
   const app = new Hono<Behind>();
 
-  app.get('/calls', async (c) => {
-    const asked = callsQuery.safeParse(c.req.query(), { reportInput: true });
-    if (!asked.success) return c.json({ errors: problemsOf(asked.error) }, 400);
-    const { page, uuid } = asked.data;
-    const limit = Number(asked.data.limit);
+  app.on('GET', either('/calls'), async (c) => {
+    const { page, uuid, ...asked } = queryIn(c, callsQuery);
+    const limit = Number(asked.limit);
     const isAny = page === undefined && uuid === undefined;
     const all = await recordedCalls(registry, isAny ? limit : undefined);
     const shown = all.filter(({ owner }) => uuid === undefined || owner === uuid).map(show);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { isDeviceId } from '../collect/identity.ts';
 import { KEPT_CALLS } from '../collect/recorded-call.ts';
+import type { Paths } from './operation.ts';
 
 /** Of `problemsOf`; a call may hold private values, so what it says of the input is left out. */
 export const NO_CALL = 'no call of the collection endpoint';
@@ -72,7 +73,8 @@ export const callsQuery = z.object({
     .refine((text) => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= KEPT_CALLS, {
       error: `not possible|write a whole number from 1 to ${KEPT_CALLS}`,
     })
-    .default('50'),
+    .default('50')
+    .meta({ description: 'At most so many; 50 if not given.' }),
 });
 
 const sid = z.int();
@@ -136,79 +138,42 @@ export const signalsShown = z.array(
 );
 export type SignalsShown = z.output<typeof signalsShown>;
 
-type Json = Record<string, unknown>;
-
-const schemaOf = (schema: z.ZodType): Json => {
-  const { $schema, ...described } = z.toJSONSchema(schema, { io: 'input' });
-  return described;
-};
-const json = (schema: Json) => ({ content: { 'application/json': { schema } } });
-const answer = (description: string, schema: Json) => ({ 200: { description, ...json(schema) } });
-const failures = (failed: Record<number, string>) =>
+const meanings = (schema: z.ZodObject): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(failed).map(([status, description]) => [
-      status,
-      { description, ...json({ $ref: '#/components/schemas/errors' }) },
-    ]),
-  );
-const WRONG = 'A field is wrong: every error, its path, what is wrong, what to write instead.';
-const UNAUTHORISED = 'Nobody is logged in.';
-
-const queryOf = (schema: z.ZodObject) =>
-  Object.entries(schemaOf(schema).properties as Record<string, Json>).map(
-    ([name, { description, ...field }]) => ({ name, in: 'query', description, schema: field }),
+    Object.entries(schema.shape).map(([name, field]) => [name, field.meta()?.description ?? '']),
   );
 
-/** The description of the routes, for OpenAPI. */
-export const questionPaths = (): Json => ({
+export const questionPaths: Paths = {
   '/v1/calls': {
     get: {
       summary: 'Page requests that were recorded, newest first',
-      parameters: queryOf(callsQuery),
-      responses: {
-        ...answer('The calls.', schemaOf(z.array(shownCall))),
-        ...failures({ 400: WRONG, 401: UNAUTHORISED }),
-      },
+      query: meanings(callsQuery),
+      answers: { 200: ['The calls.', z.array(shownCall)] },
+      refusals: [400],
     },
   },
   '/v1/trace': {
     post: {
       summary: 'Why a call is decided as it is; nothing is stored or sent',
-      requestBody: {
-        required: true,
-        ...json({ anyOf: [schemaOf(traceOfRequest), schemaOf(traceOfCall)] }),
-      },
-      responses: {
-        ...answer('For each trait, segment, destination and mapping, the reason.', {
-          type: 'object',
-          required: ['traits', 'segments', 'destinations', 'answer', 'reasons'],
-        }),
-        ...failures({
-          400: WRONG,
-          401: UNAUTHORISED,
-          404: 'There is no such recorded call (any more), or no such destination.',
-        }),
-      },
+      body: z.union([traceOfRequest, traceOfCall]),
+      answers: { 200: ['For each trait, segment, destination and mapping, the reason.'] },
+      refusals: [400, 404, 413],
     },
   },
   '/v1/trials': {
     post: {
       summary: 'What an entry would change, tried on the recorded calls; nothing is saved',
-      requestBody: { required: true, ...json(schemaOf(trialRequest)) },
-      responses: {
-        ...answer('What would be called more, and what less.', schemaOf(trialResult)),
-        ...failures({ 400: WRONG, 401: UNAUTHORISED, 409: 'Others stand against it.' }),
-      },
+      body: trialRequest,
+      answers: { 200: ['What would be called more, and what less.', trialResult] },
+      refusals: [400, 409],
     },
   },
   '/v1/signals': {
     get: {
       summary: 'Keys that rules may look at, with examples from rules and recorded calls',
-      parameters: queryOf(signalsQuery),
-      responses: {
-        ...answer('At most 50 keys.', schemaOf(signalsShown)),
-        ...failures({ 400: WRONG, 401: UNAUTHORISED }),
-      },
+      query: meanings(signalsQuery),
+      answers: { 200: ['At most 50 keys.', signalsShown] },
+      refusals: [400],
     },
   },
-});
+};

@@ -1,6 +1,5 @@
 /** Keys that a rule may look at, for those who write one: from the account's rules, and as they come. */
 import { Hono } from 'hono';
-import { problemsOf } from '../account/problem.ts';
 import type { Snapshot } from '../account/snapshot.ts';
 import { inTurns, type Turns } from '../account/turns.ts';
 import { leavesOf } from '../audience/expression.ts';
@@ -8,8 +7,9 @@ import { isKey, isPrivate } from '../audience/signal.ts';
 import type { FrontDoor } from '../collect/event.ts';
 import { type RecordedCall, recordedCalls, recordedSignals } from '../collect/recorded-call.ts';
 import type { Recent, Registry } from '../store/registry.ts';
-import type { Behind } from './gate.ts';
+import type { Behind } from './caller.ts';
 import { type SignalsShown, signalsQuery } from './questions.ts';
+import { either, queryIn } from './request.ts';
 
 const MAX_SHOWN = 50;
 const MAX_VALUES = 5;
@@ -25,9 +25,8 @@ export function signals(registry: Registry, door: FrontDoor): Hono<Behind> {
   const ofRules = new WeakMap<Snapshot, Promise<Examples>>();
   let ofCalls: { readonly examples: Promise<Examples>; readonly until: number } | undefined;
 
-  app.get('/signals', async (c) => {
-    const asked = signalsQuery.safeParse(c.req.query(), { reportInput: true });
-    if (!asked.success) return c.json({ errors: problemsOf(asked.error) }, 400);
+  app.on('GET', either('/signals'), async (c) => {
+    const { search } = queryIn(c, signalsQuery);
     const snapshot = door.snapshot();
     const ruled = ofRules.get(snapshot) ?? inTurns(examplesOfRules(snapshot));
     ofRules.set(snapshot, ruled);
@@ -36,7 +35,7 @@ export function signals(registry: Registry, door: FrontDoor): Hono<Behind> {
       ofCalls = { examples: examplesOfCalls(registry), until: now + FRESH_MS };
     }
     const sources = [await ofCalls.examples, await ruled];
-    return c.json(matching(sources, asked.data.search.toLowerCase()));
+    return c.json(matching(sources, search.toLowerCase()));
   });
 
   return app;

@@ -1,19 +1,20 @@
 /** Try before publishing: what an entry would change, had it been there for the recorded calls. */
 import { Hono } from 'hono';
-import { AccountError, problemsOf } from '../account/problem.ts';
-import { compileAccountInTurns, type Snapshot } from '../account/snapshot.ts';
+import { AccountError } from '../account/problem.ts';
+import type { Snapshot } from '../account/snapshot.ts';
 import { inTurns, type Turns } from '../account/turns.ts';
 import { traitsOf } from '../audience/segment-rule.ts';
 import { printTraitRule } from '../audience/trait-rule.ts';
 import type { FrontDoor } from '../collect/event.ts';
+import { Outcome } from '../collect/outcome.ts';
 import { privateKeys, type RecordedCall, recordedCalls } from '../collect/recorded-call.ts';
-import { Tally } from '../collect/trial.ts';
 import type { Recent, Registry } from '../store/registry.ts';
 import type { AccountBook, Document } from './book.ts';
-import type { Behind } from './gate.ts';
+import type { Behind } from './caller.ts';
 import { type TrialResult, trialRequest } from './questions.ts';
-import { type Entry, RESOURCES, type Resource, written } from './resource.ts';
-import { entriesOf, idsOf, jsonIn, MAX_ENTRY, nextId, refused, told } from './rest.ts';
+import { bodyIn, either } from './request.ts';
+import { type Entry, entriesOf, RESOURCES, type Resource, written } from './resource.ts';
+import { idsOf, nextId, told } from './rest.ts';
 
 /** The account as it is, and with the entry. */
 interface Both {
@@ -26,30 +27,48 @@ export function trials(book: AccountBook, registry: Registry, door: FrontDoor): 
   // A large account takes room to compile: only one of them at a time.
   let last: Promise<unknown> = Promise.resolve();
 
-  app.post('/trials', async (c) => {
-    const asked = trialRequest.safeParse(await jsonIn(c, MAX_ENTRY), { reportInput: true });
-    if (!asked.success) return c.json({ errors: problemsOf(asked.error) }, 400);
-    const { list, entry } = asked.data;
+  app.on('POST', either('/trials'), async (c) => {
+    const { list, entry } = await bodyIn(c, trialRequest);
     const resource = RESOURCES.find((one) => one.list === list) as Resource;
     const run = async () => {
       // Who types on does not wait for what they had before.
       if (c.req.raw.signal.aborted) return null;
-      const { document, revision } = await book.current();
-      const put = withEntry(document as Document, resource, entry);
-      const after = await compiled(put);
-      const isInForce = door.revision?.() === revision;
-      const before = isInForce ? door.snapshot() : await compileAccountInTurns(document);
+      const { id, ...accounts } = await compiled(book, door, resource, entry);
       const calls = await recordedCalls(registry);
-      return inTurns(tried(calls, { before, after }, resource, put.id, door.settings));
+      return inTurns(tried(calls, accounts, resource, id, door.settings));
     };
     const trial = last.then(run);
     last = trial.catch(() => undefined);
     return c.json(await trial);
   });
 
-  app.onError(refused);
-
   return app;
+}
+
+/** Compiles the account with an entry, and without. */
+async function compiled(
+  book: AccountBook,
+  door: FrontDoor,
+  resource: Resource,
+  entry: Entry,
+): Promise<Both & { readonly id: number }> {
+  let id = 0;
+  let path = '';
+  const edit = (before: Document) => {
+    const { document, ...place } = withEntry(before, resource, entry);
+    ({ id, path } = place);
+    return document;
+  };
+  try {
+    const { snapshot: after, revision } = await book.check(edit);
+    if (door.revision?.() === revision) return { before: door.snapshot(), after, id };
+    const before = await book.check((document) => document);
+    if (before.revision === revision) return { before: before.snapshot, after, id };
+  } catch (error) {
+    throw error instanceof AccountError ? told(error, path) : error;
+  }
+  // Somebody has saved another account in between.
+  return compiled(book, door, resource, entry);
 }
 
 interface Put {
@@ -78,14 +97,6 @@ function withEntry(document: Document, { list, id }: Resource, given: Entry): Pu
   };
 }
 
-async function compiled({ document, path }: Put): Promise<Snapshot> {
-  try {
-    return await compileAccountInTurns(document);
-  } catch (error) {
-    throw error instanceof AccountError ? told(error, path) : error;
-  }
-}
-
 function* tried(
   calls: readonly Recent<RecordedCall>[],
   { before, after }: Both,
@@ -93,7 +104,7 @@ function* tried(
   id: number,
   settings: FrontDoor['settings'],
 ): Turns<TrialResult> {
-  const [old, now] = [new Tally(), new Tally()];
+  const [old, now] = [new Outcome(), new Outcome()];
   const newRule = list === 'traits' ? changedRule(id, { before, after }) : undefined;
   const options = newRule && { changedTrait: id };
   for (const call of calls) {
@@ -106,7 +117,7 @@ function* tried(
     ...(yield* touchedBy(list, id, before)),
     ...(yield* touchedBy(list, id, after)),
   ]);
-  const pixels = ({ pixels, maxPixels }: Tally) => ({
+  const pixels = ({ pixels, maxPixels }: Outcome) => ({
     mean: calls.length === 0 ? 0 : pixels / calls.length,
     max: maxPixels,
   });

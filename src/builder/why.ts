@@ -7,9 +7,9 @@ import { type Occasion, recordedCalls, replay } from '../collect/recorded-call.t
 import { queryOf, rawCall, readBody } from '../collect/request.ts';
 import { occasionOf, type Scope, trace } from '../collect/trace.ts';
 import type { Registry } from '../store/registry.ts';
-import type { Behind } from './gate.ts';
+import type { Behind } from './caller.ts';
 import { NO_CALL, traceOfCall, traceOfRequest } from './questions.ts';
-import { RestError, refused } from './rest.ts';
+import { RestError } from './request.ts';
 
 const MAX_TRACE = 128 * 1024;
 
@@ -57,8 +57,6 @@ export function why(door: FrontDoor, registry: Registry): Hono<Behind> {
     }
     return c.json(await inTurns(trace(occasion, snapshot, door.settings.region, scope)));
   });
-
-  app.onError(refused);
 
   return app;
 }

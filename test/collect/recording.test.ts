@@ -145,6 +145,9 @@ class SlowStore implements Store {
   look(visit: Visit): Promise<Visitor> {
     return this.#store.look(visit);
   }
+  sample(size: number) {
+    return this.#store.sample(size);
+  }
   async close(): Promise<void> {}
 }
 

@@ -6,7 +6,7 @@ import { decide } from './decision.ts';
 import { type RecordedCall, type ReplayOptions, replay } from './recorded-call.ts';
 
 /** What an account makes of some calls. */
-export class Tally {
+export class Outcome {
   /** How often each destination was called, by id: each URL, each cookie, each message to a server. */
   readonly called = new Map<number, number>();
   /** URL calls, of all and of the one that had most. */
