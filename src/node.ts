@@ -22,6 +22,7 @@ import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
+import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
 import { Tally } from './destinations/tally.ts';
 import { openAccounts, openRegistry, openStore, reach } from './engine.ts';
@@ -88,7 +89,7 @@ async function serveCalls(config: Config): Promise<void> {
   };
   const opened = await reach(config, openAccount(accounts, demo.inbox));
   const { isDemo } = opened;
-  let { snapshot } = opened;
+  let { snapshot, revision: inForce } = opened;
   let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
@@ -99,8 +100,10 @@ async function serveCalls(config: Config): Promise<void> {
     report: (error) =>
       error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
   });
+  const recording = new Recording(registry);
   const door: FrontDoor = {
     snapshot: () => snapshot,
+    revision: () => inForce,
     store,
     guard: new Guard(config.MAX_CALLS_PER_ID),
     deadline: new Deadline(config.DEADLINE_MS),
@@ -110,6 +113,7 @@ async function serveCalls(config: Config): Promise<void> {
       cookieName: config.COOKIE_NAME,
       deviceCookie: new DeviceCookie(config.COOKIE_NAME),
     },
+    recording,
     report: (message, { tid, error }) => log.error({ tid, err: error }, message),
   };
   const book = new AccountBook(accounts, async () => {
@@ -133,6 +137,7 @@ async function serveCalls(config: Config): Promise<void> {
     try {
       // Calls that are under way keep the snapshot that they have.
       snapshot = book.takeOver(saved) ?? (await compileAccountInTurns(document));
+      inForce = revision;
       accountProblem = undefined;
       heartbeat.tookOver(revision);
       log.info({ revision }, 'account taken over');
@@ -166,8 +171,11 @@ async function serveCalls(config: Config): Promise<void> {
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
   ledger.start();
-  const others = { close: () => heartbeat.close().then(() => registry.close()) };
-  stopOnSignal(servers, store, ledger, [accounts, others], config.SHUTDOWN_MS, log);
+  const last = async () => {
+    await Promise.all([heartbeat.close(), recording.close()]);
+    await registry.close();
+  };
+  stopOnSignal(servers, store, ledger, [accounts, { close: last }], config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;

@@ -8,6 +8,7 @@ import { StoreError } from '../store/store.ts';
 import { Attempts } from './attempt.ts';
 import type { AccountBook } from './book.ts';
 import type { Behind } from './caller.ts';
+import { calls } from './calls.ts';
 import { drafts } from './draft.ts';
 import { estimates } from './estimates.ts';
 import { gate, privately } from './gate.ts';
@@ -23,6 +24,8 @@ import { RestError } from './request.ts';
 import { rest } from './rest.ts';
 import { Sessions } from './session.ts';
 import { sessionRoutes } from './session-routes.ts';
+import { signals } from './signals.ts';
+import { trials } from './trials.ts';
 import { why } from './why.ts';
 
 export interface AdministrationOptions {
@@ -51,7 +54,10 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', sessionRoutes({ people, sessions, attempts, clientOf }));
   app.route('/v1', peopleRoutes({ people, keys, attempts }));
   app.route('/v1', rest(book));
-  app.route('/v1', why(door));
+  app.route('/v1', why(door, registry));
+  app.route('/v1', calls(registry));
+  app.route('/v1', trials(book, registry, door));
+  app.route('/v1', signals(registry, door));
   app.route('/v1', preview(book, door));
   app.route('/v1', drafts(registry));
   app.route('/v1', estimates(book, registry, door));

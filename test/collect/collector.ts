@@ -12,6 +12,7 @@ import { DeviceCookie } from '../../src/collect/device-cookie.ts';
 import type { FrontDoor } from '../../src/collect/event.ts';
 import { Guard } from '../../src/collect/guard.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
+import type { Recording } from '../../src/collect/recording.ts';
 import { Tally } from '../../src/destinations/tally.ts';
 import { AccountFile } from '../../src/store/embedded/account-file.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
@@ -27,6 +28,7 @@ export interface CollectorOptions {
   readonly account?: unknown;
   readonly store?: Store;
   readonly registry?: Registry;
+  readonly recording?: Recording;
   readonly deadline?: number;
   readonly maxCallsPerId?: number;
   readonly maxCallsPerClient?: number;
@@ -92,6 +94,7 @@ export class Collector {
         cookieName: 'demdex',
         deviceCookie: new DeviceCookie('demdex'),
       },
+      recording: options.recording,
       report: (message, about) => {
         this.reports.push(`${message} ${about.tid} ${(about.error as Error)?.stack ?? ''}`);
       },
