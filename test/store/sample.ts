@@ -132,20 +132,18 @@ export function sampleContract({ open, place: newPlace, tidy = () => {} }: Engin
       await tidy(place);
       await come(store, upTo(500, 3_001), newcomer);
       const names: number[] = [];
-      let parts = 0;
+      let next = 0;
       for await (const { profiles } of store.sample(20_000)) {
         names.push(...profiles.map(({ realizations }) => realizations[0]));
-        await come(
-          store,
-          upTo(100).map((i) => ((parts + i * 37) % 3_500) + 1),
-        );
-        await come(store, upTo(10, 3_501 + parts * 10), newcomer);
-        if ([0, 2, 5].includes(parts++)) await tidy(place);
+        if (names.length < next * 400) continue;
+        const back = upTo(200).map((i) => ((next + i * 37) % 3_500) + 1);
+        await Promise.all([come(store, back), come(store, upTo(10, 3_501 + next * 10), newcomer)]);
+        if (next++ % 2 === 0) await tidy(place);
       }
       expect(new Set(names).size).toBe(names.length);
       const drawn = new Set(names);
       expect(upTo(3_500).filter((name) => !drawn.has(name))).toEqual([]);
-    });
+    }, 60_000);
   });
 }
 
