@@ -331,7 +331,7 @@ describe('an estimate', () => {
       const estimate = await over(collector, await ask(collector, '11T AND FREQUENCY([15T]) >= 2'));
       expect(estimate).toMatchObject({ visitors: 15_000, isExact: true });
     });
-    // A turn is of two milliseconds; collecting garbage takes its time, too.
+    // A turn is of one millisecond; collecting garbage takes its time, too.
     expect(longest).toBeLessThan(50);
     expect(turns).toBeGreaterThan(20);
   });

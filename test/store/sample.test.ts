@@ -80,7 +80,7 @@ describe.each([
 
   it('is sampled in short turns', async () => {
     const { longest, turns } = await longestTurn(() => drawnFrom(store, 33_000));
-    // They are of two milliseconds; collecting garbage takes its time, too.
+    // They are of one millisecond; collecting garbage takes its time, too.
     expect(longest).toBeLessThan(50);
     expect(turns).toBeGreaterThan(20);
   });

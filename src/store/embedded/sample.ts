@@ -30,9 +30,9 @@ export interface Source {
   isClosing(): boolean;
 }
 
-const TURN_MS = 2;
-/** Twice as long as a turn: pages get the larger part of the time. */
-const PAUSE_MS = 4;
+/** A page that comes during a turn waits for its end; most come during the pause. */
+const TURN_MS = 1;
+const PAUSE_MS = 5;
 
 /** To pass over so many costs no more than to read one. */
 const PASSED = 100;

@@ -15,7 +15,7 @@ import { isOfServer } from './shard.ts';
 import { profileIn } from './value.ts';
 
 /** Redis serves nobody else while it works on a call, nor does this process while it reads the answer. */
-const BATCH = 200;
+const BATCH = 100;
 const NAMES = 1_000;
 const PAUSE_MS = 4;
 /** Up to so many keys for each visitor who is to be drawn, the names of all are gone through. */
