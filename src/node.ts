@@ -7,13 +7,16 @@ import path from 'node:path';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type ServerType, serve } from '@hono/node-server';
+import type { Context } from 'hono';
 import pino from 'pino';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
+import { build, buildFolder } from './builder/build.ts';
 import { Ledger } from './builder/ledger.ts';
+import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
@@ -60,12 +63,24 @@ async function prepare(config: Config): Promise<void> {
 
 const GIVEN = 'ACCOUNT_FILE';
 
+/** Pages' calls are answered in any case: what cannot be built is said, and keeps nothing back. */
+async function buildPages(): Promise<void> {
+  try {
+    await build({ say: console.log });
+  } catch (error) {
+    console.error(`The Destination Builder is not there: ${(error as Error).message}`);
+  }
+}
+
 async function serveCalls(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
   const store = openStore(config);
   const accounts = openAccounts(config);
   const registry = openRegistry(config);
   const origin = `http://${urlHost(config.HOST)}:${config.PORT}`;
+  const adminHost = config.ADMIN_HOST || config.HOST;
+  const adminOrigin =
+    config.ADMIN_PORT === 0 ? origin : `http://${urlHost(adminHost)}:${config.ADMIN_PORT}`;
   const demo = {
     inbox: `http://${urlHost(config.HOST)}:${config.DEMO_PORT || nextPort(config.PORT)}`,
     collector: origin,
@@ -100,13 +115,15 @@ async function serveCalls(config: Config): Promise<void> {
     const { demoAccount } = await import('./demo/account.ts');
     return demoAccount({ inbox: demo.inbox });
   });
-  const builder = administration({ book, registry, door, adminToken: token });
+  const pages = await buildFolder().catch(() => undefined);
+  const clientOf = (c: Context) => clientAddress(c, config.PROXIES);
+  const builder = administration({ book, registry, door, adminToken: token, clientOf, pages });
   const routes = app({
     door,
     administration: config.ADMIN_PORT === 0 ? builder : undefined,
     tag: fs.readFileSync(new URL('./tag/tag.js', import.meta.url), 'utf8'),
     clients: new Guard(config.MAX_CALLS_PER_CLIENT),
-    clientOf: (c) => (c.env.incoming as IncomingMessage).socket.remoteAddress ?? '',
+    clientOf,
     problem: () => store.problem ?? accountProblem,
   });
   accounts.watch(async ({ revision, document }) => {
@@ -127,7 +144,10 @@ async function serveCalls(config: Config): Promise<void> {
       import('./demo/shop.ts'),
       import('./demo/inbox.ts'),
     ]);
-    routes.route('/demo', shop({ inbox: demo.inbox }));
+    routes.route(
+      '/demo',
+      shop({ inbox: demo.inbox, builder: `${adminOrigin}/builder`, snapshot: () => snapshot }),
+    );
     routes.get('/', (c) => c.redirect('/demo/'));
     const port = Number(new URL(demo.inbox).port);
     if (isFirstWorker()) {
@@ -137,14 +157,7 @@ async function serveCalls(config: Config): Promise<void> {
     }
   }
   if (config.ADMIN_PORT !== 0) {
-    servers.push(
-      await listen(
-        builder.fetch,
-        config.ADMIN_HOST || config.HOST,
-        config.ADMIN_PORT,
-        'ADMIN_PORT',
-      ),
-    );
+    servers.push(await listen(builder.fetch, adminHost, config.ADMIN_PORT, 'ADMIN_PORT'));
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
   ledger.start();
@@ -153,12 +166,37 @@ async function serveCalls(config: Config): Promise<void> {
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
 
-  console.log(`Switchyard listens on ${origin}`);
+  console.log(`Switchyard listens on ${origin}\n`);
   if (isDemo) {
-    console.log(`\n  The demo shop       ${origin}/demo/\n  A partner's inbox   ${demo.inbox}/`);
-    console.log('\n  Your own account    ACCOUNT_FILE=account.json npm start\n');
+    console.log(`  The demo shop       ${origin}/demo/\n  A partner's inbox   ${demo.inbox}/`);
   }
-  if (isNew) console.log(`  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})\n`);
+  console.log(`  The builder         ${adminOrigin}/builder`);
+  try {
+    console.log(`  Log in              ${await howToLogIn(new People(registry))}`);
+  } catch (error) {
+    log.error({ err: error }, 'the first admin cannot be made now');
+  }
+  if (isDemo) console.log('  Your own account    ACCOUNT_FILE=account.json npm start');
+  if (isNew) console.log(`\n  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})`);
+}
+
+/** Makes the first admin, where there is nobody yet; this is the only time that the password is shown. */
+async function howToLogIn(people: People): Promise<string> {
+  const password = await people.first();
+  if (password) return `as admin, once within a week, with ${password}`;
+  const all = await people.all();
+  if (all.some(({ oneTime }) => !oneTime)) return 'with your name and password';
+  const admin = all.find(({ role }) => role === 'admin')?.name;
+  return `nobody has so far; a new password for ${admin}: npm run account -- password ${admin}`;
+}
+
+/**
+ * The network address of a client: of the connection, or what the outermost of our own proxies saw.
+ * What stands before that in the header could be anybody's invention.
+ */
+function clientAddress(c: Context, proxies: number): string {
+  const forwarded = proxies > 0 ? c.req.header('x-forwarded-for')?.split(',').at(-proxies) : '';
+  return forwarded?.trim() || ((c.env.incoming as IncomingMessage).socket.remoteAddress ?? '');
 }
 
 /** The account saved last, else the demo's. */
@@ -325,7 +363,10 @@ if (process.argv.includes('--help')) console.log(help());
 else {
   try {
     const config = readConfig(process.env);
-    if (cluster.isPrimary) await prepare(config);
+    if (cluster.isPrimary) {
+      await prepare(config);
+      await buildPages();
+    }
     if (cluster.isPrimary && config.WORKERS > 1)
       watchWorkers(config.WORKERS, config.PORT, config.SHUTDOWN_MS);
     else await serveCalls(config);

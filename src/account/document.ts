@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { type Problem, problemsOf } from './problem.ts';
+import type { Readings } from './readings.ts';
 import type { Turns } from './turns.ts';
 
 // Compiled validators need `new Function`, which Workers forbid.
@@ -84,6 +85,8 @@ export const traitSchema = z.strictObject({
 
 export const segmentSchema = z.strictObject({
   ...added,
+  destinationCount: z.unknown().optional(),
+  exportControls: z.unknown().optional(),
   sid: id,
   ...described,
   segmentRule: z.string(),
@@ -127,6 +130,7 @@ export const mappingSchema = z.strictObject({
 
 const destination = {
   ...added,
+  mappingCount: z.unknown().optional(),
   destinationId: id,
   name,
   description,
@@ -273,6 +277,7 @@ const frameSchema = accountSchema.extend(
 /** Reads a document, pausing after each entry; either it or everything that is wrong with its shape. */
 export function* readDocument(
   input: unknown,
+  readings: Readings,
 ): Turns<{ document: AccountDocument } | { problems: Problem[] }> {
   const frame = frameSchema.safeParse(input);
   const document: Record<string, unknown> = { ...frame.data };
@@ -282,9 +287,9 @@ export function* readDocument(
     const entries: unknown[] = [];
     for (const entry of document[list] as unknown[]) {
       yield;
-      const { success, data } = entrySchema.safeParse(entry);
-      isRight &&= success;
-      entries.push(data);
+      const read = readings.of(entry, () => entrySchema.safeParse(entry).data);
+      isRight &&= read !== undefined;
+      entries.push(read);
     }
     document[list] = entries;
   }

@@ -12,7 +12,7 @@ import { TraitIndex } from '../audience/trait-index.ts';
 import { parseTraitRule, type TraitRule } from '../audience/trait-rule.ts';
 import type { Destination, Mapping } from '../destinations/destination.ts';
 import type { Mappings } from '../destinations/due.ts';
-import { compileDestination, compileMapping } from './destinations.ts';
+import { compileWithMappings } from './destinations.ts';
 import {
   type AccountDocument,
   bitsOf,
@@ -22,6 +22,7 @@ import {
 } from './document.ts';
 import { FolderTree } from './folders.ts';
 import { AccountError, type Problem } from './problem.ts';
+import { Readings } from './readings.ts';
 import { salvage } from './salvage.ts';
 import { Sites } from './sites.ts';
 import { atOnce, inTurns, type Turns } from './turns.ts';
@@ -69,35 +70,43 @@ export interface Snapshot {
 }
 
 /** @throws AccountError with every problem of the document */
-export const compileAccount = (input: unknown): Snapshot => atOnce(compiling(input));
+export const compileAccount = (input: unknown): Snapshot =>
+  atOnce(compiling(input, new Readings()));
 
 /**
  * Compiles while requests are answered: an account at the field's limits takes seconds.
  *
+ * @param readings of the documents that this one was made from; they make it faster
  * @throws AccountError with every problem of the document
  */
-export const compileAccountInTurns = (input: unknown): Promise<Snapshot> =>
-  inTurns(compiling(input));
+export const compileAccountInTurns = (
+  input: unknown,
+  readings = new Readings(),
+): Promise<Snapshot> => inTurns(compiling(input, readings));
 
-function* compiling(input: unknown): Turns<Snapshot> {
-  const read = yield* readDocument(input);
+function* compiling(input: unknown, readings: Readings): Turns<Snapshot> {
+  const read = yield* readDocument(input, readings);
   const problems: Problem[] = [];
   if ('problems' in read) {
     const { document, inWhole } = salvage(input);
-    yield* compile(document, problems);
+    yield* compile(document, problems, readings);
     throw new AccountError([...read.problems, ...inWhole(problems)]);
   }
-  const snapshot = yield* compile(read.document, problems);
+  const snapshot = yield* compile(read.document, problems, readings);
   if (problems.length > 0) throw new AccountError(problems);
   return snapshot;
 }
 
-function* compile(document: AccountDocument, problems: Problem[]): Turns<Snapshot> {
+function* compile(
+  document: AccountDocument,
+  problems: Problem[],
+  readings: Readings,
+): Turns<Snapshot> {
   checkLimits(document, problems);
   yield* checkUnique(document, problems);
   const dataSources = new Map(document.dataSources.map((d) => [d.dataSourceId, d]));
   const folders = new FolderTree(document.folders, problems);
-  const traits = yield* compileTraits(document.traits, dataSources, folders, problems);
+  const traits = yield* compileTraits(document.traits, dataSources, folders, problems, readings);
   const traitPlaces = new Map<number, number>();
   for (const [place, { sid }] of traits.entries()) {
     yield;
@@ -107,7 +116,7 @@ function* compile(document: AccountDocument, problems: Problem[]): Turns<Snapsho
   const rules: (SegmentRule | undefined)[] = [];
   for (const [i, segment] of document.segments.entries()) {
     yield;
-    rules.push(compileSegmentRule(segment, i, traits, place, problems));
+    rules.push(compileSegmentRule(segment, i, traits, place, problems, readings));
   }
 
   const restrictions = yield* RestrictionsOfTraits.of(document, traits);
@@ -115,30 +124,21 @@ function* compile(document: AccountDocument, problems: Problem[]): Turns<Snapsho
   const bySegment: Mapping[][] = document.segments.map(() => []);
   const siteIds = new Set(document.sites.map(({ siteId }) => siteId));
   const destinations: Destination[] = [];
+  const segmentOf = (sid: number) => {
+    const at = segmentPlaces.get(sid);
+    if (at === undefined) return undefined;
+    const rule = rules[at];
+    return {
+      place: at,
+      document: document.segments[at],
+      restrictions: rule ? restrictions.of(rule) : 0,
+    };
+  };
   for (const [i, d] of document.destinations.entries()) {
-    const path = `destinations[${i}]`;
-    const destination = compileDestination(d, path, siteIds, problems);
-    destinations.push(destination);
-    for (const [j, m] of (d.mappings ?? []).entries()) {
-      yield;
-      const mappingPath = `${path}.mappings[${j}]`;
-      const at = segmentPlaces.get(m.sid) ?? -1;
-      if (at === -1) {
-        problems.push({
-          path: `${mappingPath}.sid`,
-          wrong: `there is no segment ${m.sid}`,
-          instead: 'write the sid of a segment of this document',
-        });
-      }
-      const rule = rules[at];
-      const mapping = compileMapping(d, destination, m, document.segments[at], {
-        segment: at,
-        restrictions: rule ? restrictions.of(rule) : 0,
-        path: mappingPath,
-        problems,
-      });
-      if (mapping && at !== -1 && m.elementStatus === 'active') bySegment[at].push(mapping);
-    }
+    const given = { path: `destinations[${i}]`, siteIds, segmentOf };
+    const compiled = yield* compileWithMappings(d, d.mappings ?? [], given, problems);
+    destinations.push(compiled.destination);
+    for (const mapping of compiled.mappings) bySegment[mapping.segment].push(mapping);
   }
 
   const cookieDestinations = destinations.filter((d) => d.kind === 'cookie');
@@ -235,6 +235,7 @@ function* compileTraits(
   dataSources: ReadonlyMap<number, unknown>,
   folders: FolderTree,
   problems: Problem[],
+  readings: Readings,
 ): Turns<Trait[]> {
   const folderTraits = folders.placesByFolder(documents);
   const traits: Trait[] = [];
@@ -272,7 +273,7 @@ function* compileTraits(
       active: document.status === 'active',
       ttl: document.ttl,
       onboarded: traitType === 'ON_BOARDED_TRAIT',
-      rule: compileTraitRule(document, path, problems),
+      rule: compileTraitRule(document, path, problems, readings),
       folders: folders.above(traitType === 'FOLDER_TRAIT' ? undefined : folderId, folderTraits),
     });
   }
@@ -280,10 +281,12 @@ function* compileTraits(
 }
 
 function compileTraitRule(
-  { traitType, traitRule, status }: TraitDocument,
+  document: TraitDocument,
   path: string,
   problems: Problem[],
+  readings: Readings,
 ): TraitRule | undefined {
+  const { traitType, traitRule, status } = document;
   if (traitType !== 'RULE_BASED_TRAIT') {
     if (traitRule) {
       problems.push({
@@ -302,20 +305,35 @@ function compileTraitRule(
     });
     return undefined;
   }
-  const rule = parsed(() => parseTraitRule(traitRule), `${path}.traitRule`, problems);
+  const rule = readings.of(document, () =>
+    parsed(() => parseTraitRule(traitRule), `${path}.traitRule`, problems),
+  );
   return status === 'active' ? rule : undefined;
 }
 
 function compileSegmentRule(
-  { segmentRule }: SegmentDocument,
+  document: SegmentDocument,
   i: number,
   traits: readonly Trait[],
   place: (sid: number) => number,
   problems: Problem[],
+  readings: Readings,
 ): SegmentRule | undefined {
   const path = `segments[${i}].segmentRule`;
-  const rule = parsed(() => parseSegmentRule(segmentRule), path, problems);
-  if (!rule) return undefined;
+  const rule = readings.of(document, () =>
+    parsed(() => parseSegmentRule(document.segmentRule), path, problems),
+  );
+  return rule && checkedRule(rule, path, traits, place, problems);
+}
+
+/** A rule if all of its traits are there; and what is wrong with how it uses them. */
+function checkedRule(
+  rule: SegmentRule,
+  path: string,
+  traits: readonly Trait[],
+  place: (sid: number) => number,
+  problems: Problem[],
+): SegmentRule | undefined {
   const before = problems.length;
   for (const sid of traitsOf(rule)) {
     if (place(sid) === -1) {
@@ -336,6 +354,24 @@ function compileSegmentRule(
       });
     }
   }
+  return rule;
+}
+
+/**
+ * Reads a segment rule that belongs to no segment yet.
+ *
+ * @throws AccountError with everything that keeps it from being one of this account, at `path`
+ */
+export function readSegmentRule(
+  text: string,
+  path: string,
+  { traits, traitPlaces }: Snapshot,
+): SegmentRule {
+  const problems: Problem[] = [];
+  const place = (sid: number) => traitPlaces.get(sid) ?? -1;
+  const read = parsed(() => parseSegmentRule(text), path, problems);
+  const rule = read && checkedRule(read, path, traits, place, problems);
+  if (!rule || problems.length > 0) throw new AccountError(problems);
   return rule;
 }
 

@@ -2,15 +2,21 @@
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { type AccountDocument, differences } from '../account/difference.ts';
+import { EXPORT_LABELS } from '../account/document.ts';
+import { type ExportControl, exportControls } from '../account/export-control.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
+import { SECRETS } from '../account/secret.ts';
 import { compileAccountInTurns } from '../account/snapshot.ts';
-import { readBody } from '../collect/request.ts';
+import { inTurns } from '../account/turns.ts';
 import type { AccountBook, Document } from './book.ts';
-import type { Behind } from './gate.ts';
-import { openApi } from './openapi.ts';
+import { type Behind, changer } from './caller.ts';
+import { counting, destinationsOf } from './counts.ts';
+import { Listing, type Places } from './listing.ts';
+import { answerInPieces, listJson, objectJson } from './long-json.ts';
+import { demand, either, jsonIn, pageIn, RestError, stale, unknown } from './request.ts';
 import {
-  defaultsOf,
   type Entry,
+  entriesOf,
   MAPPING,
   RESOURCES,
   type Resource,
@@ -19,65 +25,72 @@ import {
   written,
 } from './resource.ts';
 
-/** An answer that is an error, said so that a person can mend it. */
-export class RestError extends Error {
-  readonly status: 400 | 404 | 409 | 412;
-  readonly problems: readonly Problem[];
-
-  constructor(status: RestError['status'], ...problems: Problem[]) {
-    super(problems.map(({ path, wrong }) => `${path}: ${wrong}`).join('\n'));
-    this.status = status;
-    this.problems = problems;
-  }
-}
-
-const MAX_ENTRY = 1024 * 1024;
 const MAX_DOCUMENT = 64 * 1024 * 1024;
 
 export function rest(book: AccountBook): Hono<Behind> {
   const app = new Hono<Behind>();
+  const listings = new Listings();
 
   for (const resource of RESOURCES) {
     const { path, list, id, noun } = resource;
-    const defaults = defaultsOf(resource.schema);
     const show = (entry: Entry, withMappings = false) => {
       const { mappings, ...rest } = entry;
       return shown(withMappings ? entry : rest, resource.schema);
     };
 
     app.on('GET', either(`/${path}`), async (c) => {
-      const entries = entriesOf((await book.current()).document as Document, list);
-      const { page, total, isPaged } = selected(c, entries, defaults);
+      const document = (await book.current()).document as Document;
+      const isPaged = c.req.query('page') !== undefined || c.req.query('pageSize') !== undefined;
+      const { page, pageSize } = pageIn(c);
+      const listing = listings.of(document, resource);
+      const found = await selected(c, document, resource, listing);
+      const start = page * pageSize;
+      const places = isPaged ? found.slice(start, start + pageSize) : found;
+      const wanted = Array.from(places, (place) => listing.entries[place]);
       const withMappings = c.req.query('includeMappings') === 'true';
-      const shownOnes = page.map((entry) => show(entry, withMappings));
-      if (!isPaged) return c.json(shownOnes);
-      return c.json({ ...pageOf(c), total, list: shownOnes });
+      const count = counting(document, resource);
+      const controls = await controlsOf(c, document, resource, wanted);
+      const give = (entry: Entry, i: number) => ({
+        ...show(entry, withMappings),
+        ...count(entry),
+        ...(controls && { exportControls: controls[i] }),
+      });
+      if (!isPaged) return answerInPieces(c, listJson(wanted, give));
+      return c.json({ page, pageSize, total: found.length, list: wanted.map(give) });
     });
 
     app.on('GET', either(`/${path}/:id{\\d+}`), async (c) => {
-      const { document } = await book.current();
-      const entry = entryOf(document as Document, resource, idIn(c));
+      const document = (await book.current()).document as Document;
+      const entry = entryOf(document, resource, idIn(c));
       const tag = tagOf(entry);
       if (c.req.header('If-None-Match') === tag) return c.body(null, 304, { ETag: tag });
-      return c.json(show(entry, c.req.query('includeMappings') === 'true'), 200, { ETag: tag });
+      const controls = await controlsOf(c, document, resource, [entry]);
+      const answer = {
+        ...show(entry, c.req.query('includeMappings') === 'true'),
+        ...counting(document, resource)(entry),
+        ...(controls && { exportControls: controls[0] }),
+      };
+      return c.json(answer, 200, { ETag: tag });
     });
 
     app.on('POST', either(`/${path}`), async (c) => {
       const body = await objectIn(c);
       let entry: Entry = {};
-      await edit(c, book, resource, (document) => {
+      const { document, isTrial } = await edit(c, book, resource, (before) => {
         const given = body[id];
-        const taken = idsOf(document, id);
+        const taken = idsOf(before, id);
         if (given !== undefined && taken.has(Number(given))) {
           const wrong = `${JSON.stringify(given)} is taken`;
           const instead = 'leave it out: it gets an id of its own';
           throw new RestError(409, { path: id, wrong, instead });
         }
         entry = { ...written(body, undefined), [id]: given ?? nextId(taken) };
-        const entries = [...entriesOf(document, list), entry];
-        return { document: { ...document, [list]: entries }, at: entries.length - 1 };
+        const entries = [...entriesOf(before, list), entry];
+        return { document: { ...before, [list]: entries }, at: entries.length - 1 };
       });
-      return c.json(show(entry), 201, {
+      const answer = { ...show(entry), ...counting(document, resource)(entry) };
+      if (isTrial) return c.json(answer);
+      return c.json(answer, 201, {
         ETag: tagOf(entry),
         Location: `/v1/${path}/${entry[id]}`,
       });
@@ -86,24 +99,25 @@ export function rest(book: AccountBook): Hono<Behind> {
     app.on('PUT', either(`/${path}/:id{\\d+}`), async (c) => {
       const body = await objectIn(c);
       let entry: Entry = {};
-      await edit(c, book, resource, (document) => {
-        const before = entryOf(document, resource, idIn(c));
-        demand(c, before);
-        if (body[id] !== undefined && Number(body[id]) !== Number(before[id])) {
+      const { document, isTrial } = await edit(c, book, resource, (before) => {
+        const old = entryOf(before, resource, idIn(c));
+        demand(c, tagOf(old));
+        if (body[id] !== undefined && Number(body[id]) !== Number(old[id])) {
           const wrong = `${JSON.stringify(body[id])} is another ${noun}`;
-          const instead = `write ${before[id]}, or leave it out`;
+          const instead = `write ${old[id]}, or leave it out`;
           throw new RestError(400, { path: id, wrong, instead });
         }
-        entry = { ...written(body, before), [id]: before[id] };
-        return replaced(document, list, before, entry);
+        entry = { ...written(body, old), [id]: old[id] };
+        return replaced(before, list, old, entry);
       });
-      return c.json(show(entry), 200, { ETag: tagOf(entry) });
+      const answer = { ...show(entry), ...counting(document, resource)(entry) };
+      return c.json(answer, 200, isTrial ? {} : { ETag: tagOf(entry) });
     });
 
     app.on('DELETE', either(`/${path}/:id{\\d+}`), async (c) => {
       await edit(c, book, resource, (document) => {
         const before = entryOf(document, resource, idIn(c));
-        demand(c, before);
+        demand(c, tagOf(before));
         return without(document, resource, [before]);
       });
       return c.body(null, 204);
@@ -123,42 +137,31 @@ export function rest(book: AccountBook): Hono<Behind> {
 
   app.get('/export', async (c) => {
     const { document, revision } = await book.current();
-    return c.json(document as object, 200, { ETag: `"${revision}"` });
+    return answerInPieces(c, objectJson(document as Document), { ETag: `"${revision}"` });
   });
 
   app.post('/import', async (c) => {
     const given = (await jsonIn(c, MAX_DOCUMENT)) as AccountDocument;
     const expected = c.req.header('If-Match');
     const isTrial = c.req.query('dryRun') === 'true';
-    const before = await book.current();
     if (isTrial) {
+      const before = await book.current();
       await compileAccountInTurns(given);
       return c.json({ differences: differences(before.document as AccountDocument, given) });
     }
     let lines: string[] = [];
-    const replace = (document: Document) => {
+    const replace = (document: Document, revision: number) => {
       // What was looked at is what is replaced.
-      if (expected !== undefined && expected !== `"${before.revision}"`) throw stale('the account');
+      if (expected !== undefined && expected !== `"${revision}"`) throw stale('the account');
       lines = differences(document, given);
       return given;
     };
-    const { revision } = await book.edit(c.get('caller').name, replace, true);
+    const { revision } = await book.edit(changer(c), replace, true);
     return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
-  });
-
-  app.get('/openapi.json', (c) => c.json(openApi()));
-
-  app.onError((error, c) => {
-    if (error instanceof RestError) return c.json({ errors: error.problems }, error.status);
-    if (error instanceof AccountError) return c.json({ errors: error.problems }, 400);
-    throw error;
   });
 
   return app;
 }
-
-/** Scripts write addresses with and without a slash at the end. */
-const either = (path: string): string[] => [path, `${path}/`];
 
 const idIn = (c: Context, name = 'id'): string => c.req.param(name) ?? '';
 
@@ -179,7 +182,7 @@ function mappings(app: Hono<Behind>, book: AccountBook): void {
     c: Context<Behind>,
     make: (list: Entry[]) => { list: Entry[]; at?: number },
   ) => {
-    await edit(c, book, destinations, (document) => {
+    return edit(c, book, destinations, (document) => {
       const { destination, list } = of(document, idIn(c));
       const { list: changed, at } = make(list);
       const entry = { ...destination, mappings: changed, updateTime: Date.now() };
@@ -204,32 +207,33 @@ function mappings(app: Hono<Behind>, book: AccountBook): void {
   app.on('POST', either(path), async (c) => {
     const body = await objectIn(c);
     let mapping: Entry = {};
-    await change(c, (list) => {
+    const { isTrial } = await change(c, (list) => {
       const { [MAPPING.id]: _, ...given } = body;
       const changed = withIds([...list, written(given, undefined)]);
       mapping = changed[changed.length - 1];
       return { list: changed, at: list.length };
     });
+    if (isTrial) return c.json(show(mapping));
     return c.json(show(mapping), 201, { ETag: tagOf(mapping) });
   });
 
   app.on('PUT', either(`${path}/:mapping{\\d+}`), async (c) => {
     const body = await objectIn(c);
     let mapping: Entry = {};
-    await change(c, (list) => {
+    const { isTrial } = await change(c, (list) => {
       const before = one(list, idIn(c, 'mapping'));
-      demand(c, before);
+      demand(c, tagOf(before));
       mapping = { ...written(body, before), [MAPPING.id]: before[MAPPING.id] };
       const at = list.indexOf(before);
       return { list: list.with(at, mapping), at };
     });
-    return c.json(show(mapping), 200, { ETag: tagOf(mapping) });
+    return c.json(show(mapping), 200, isTrial ? {} : { ETag: tagOf(mapping) });
   });
 
   app.on('DELETE', either(`${path}/:mapping{\\d+}`), async (c) => {
     await change(c, (list) => {
       const before = one(list, idIn(c, 'mapping'));
-      demand(c, before);
+      demand(c, tagOf(before));
       return { list: list.filter((mapping) => mapping !== before) };
     });
     return c.body(null, 204);
@@ -253,20 +257,28 @@ interface Edit {
   readonly inner?: string;
 }
 
-/** Saves an edit; what is wrong with the entry itself is a 400, what others say against it a 409. */
+/**
+ * Saves an edit, or, with `dryRun=true`, only checks it. What is wrong with the entry itself is a 400,
+ * what others say against it a 409.
+ */
 async function edit(
   c: Context<Behind>,
   book: AccountBook,
   resource: Resource,
   make: (d: Document) => Edit,
-) {
+): Promise<{ document: Document; isTrial: boolean }> {
+  const isTrial = c.req.query('dryRun') === 'true';
   let prefix = '';
+  const change = (document: Document) => {
+    const { document: next, at, inner = '' } = make(document);
+    prefix = at === undefined ? '' : `${resource.list}[${at}]${inner}`;
+    return next;
+  };
   try {
-    await book.edit(c.get('caller').name, (document) => {
-      const { document: next, at, inner = '' } = make(document);
-      prefix = at === undefined ? '' : `${resource.list}[${at}]${inner}`;
-      return next;
-    });
+    const document = isTrial
+      ? await book.check(change)
+      : ((await book.edit(changer(c), change)).document as Document);
+    return { document, isTrial };
   } catch (error) {
     if (!(error instanceof AccountError)) throw error;
     const isOwn = ({ path }: Problem) =>
@@ -282,20 +294,11 @@ async function edit(
   }
 }
 
-const entriesOf = (document: Document, list: string) => (document[list] ?? []) as readonly Entry[];
-
 function entryOf(document: Document, { list, id, noun }: Resource, wanted: string): Entry {
   const entry = entriesOf(document, list).find((one) => String(one[id]) === wanted);
   if (entry) return entry;
   throw unknown(noun, wanted);
 }
-
-const unknown = (noun: string, id: string) =>
-  new RestError(404, {
-    path: '(address)',
-    wrong: `there is no ${noun} ${id}`,
-    instead: 'write the id of one that the list shows',
-  });
 
 function replaced(document: Document, list: string, before: Entry, entry: Entry): Edit {
   const entries = entriesOf(document, list);
@@ -335,112 +338,97 @@ function nextId(taken: ReadonlySet<number>): number {
   return highest + 1;
 }
 
-/** Names what an entry is now; two that are alike have the same. */
-const tagOf = (entry: Entry) =>
-  `"${createHash('sha256').update(JSON.stringify(entry)).digest('base64url').slice(0, 22)}"`;
+/**
+ * Names what an entry is now; two that are alike have the same. Not of its secrets: whoever knows the
+ * rest could try them against it.
+ */
+const tagOf = (entry: Entry) => {
+  const open = Object.entries(entry).filter(([field]) => !SECRETS.includes(field));
+  const hash = createHash('sha256').update(JSON.stringify(open)).digest('base64url');
+  return `"${hash.slice(0, 22)}"`;
+};
 
-/** Refuses to replace what the caller has not seen. */
-function demand(c: Context, entry: Entry): void {
-  const expected = c.req.header('If-Match');
-  if (expected === undefined || expected === '*') return;
-  if (!expected.split(',').some((tag) => tag.trim() === tagOf(entry))) throw stale('it');
-}
+/** The lists of the account in force, ready to be searched and sorted. */
+class Listings {
+  readonly #last = new Map<Resource, Listing>();
 
-const stale = (what: string) =>
-  new RestError(412, {
-    path: 'If-Match',
-    wrong: `${what} was changed meanwhile`,
-    instead: 'get it again, and make the change to what it is now',
-  });
-
-const DEFAULT_PAGE = 20;
-const MAX_PAGE = 1_000;
-
-function pageOf(c: Context): { page: number; pageSize: number } {
-  const number = (name: string, preset: number, min: number, max: number) => {
-    const text = c.req.query(name);
-    if (text === undefined) return preset;
-    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    const instead = `write a whole number from ${min} to ${max}`;
-    throw new RestError(400, {
-      path: name,
-      wrong: `${JSON.stringify(text)} is not possible`,
-      instead,
-    });
-  };
-  return {
-    page: number('page', 0, 0, 999_999_999),
-    pageSize: number('pageSize', DEFAULT_PAGE, 1, MAX_PAGE),
-  };
-}
-
-const SEARCHED = ['name', 'description', 'integrationCode', 'traitRule', 'segmentRule'];
-
-/** What a list's query asks for: search, containsSegment, sortBy with descending, page with pageSize. */
-function selected(c: Context, entries: readonly Entry[], defaults: Entry) {
-  const isPaged = c.req.query('page') !== undefined || c.req.query('pageSize') !== undefined;
-  const { page, pageSize } = pageOf(c);
-  let found = entries;
-  const search = c.req.query('search')?.toLowerCase();
-  if (search) {
-    found = found.filter((entry) =>
-      SEARCHED.some((field) =>
-        String(entry[field] ?? '')
-          .toLowerCase()
-          .includes(search),
-      ),
-    );
+  of(document: Document, resource: Resource): Listing {
+    const entries = entriesOf(document, resource.list);
+    const last = this.#last.get(resource);
+    if (last?.entries === entries) return last;
+    const listing = new Listing(entries, resource, last);
+    this.#last.set(resource, listing);
+    return listing;
   }
+}
+
+/** What a list's query asks for: ids, search, containsSegment, sortBy with descending. */
+async function selected(
+  c: Context,
+  document: Document,
+  resource: Resource,
+  listing: Listing,
+): Promise<Places> {
+  const { id } = resource;
+  let found = listing.all;
+  const ids = c.req.query('ids');
+  if (ids !== undefined) {
+    const wanted = new Set(idsIn(ids));
+    found = await listing.filter(found, (entry) => wanted.has(Number(entry[id])));
+  }
+  const search = c.req.query('search');
+  if (search) found = await listing.filter(found, listing.searching(search));
   const segment = c.req.query('containsSegment');
-  if (segment) {
-    found = found.filter(({ mappings }) =>
-      ((mappings ?? []) as Entry[]).some(({ sid }) => String(sid) === segment),
-    );
+  if (segment !== undefined) {
+    const destinations = destinationsOf(document).get(Number(segment)) ?? new Set();
+    found = await listing.filter(found, (entry) => destinations.has(entry));
   }
-  const by = c.req.query('sortBy');
-  if (by) {
-    const direction = c.req.query('descending') === 'true' ? -1 : 1;
-    found = [...found].sort(
-      (a, b) => direction * compared(a[by] ?? defaults[by], b[by] ?? defaults[by]),
-    );
+  const field = c.req.query('sortBy');
+  if (!field) return found;
+  const count = counting(document, resource);
+  const isCount = field in count({});
+  if (!isCount && !listing.has(field)) {
+    const instead = `write one of ${[...listing.fields, ...Object.keys(count({}))].join(', ')}`;
+    throw new RestError(400, { path: 'sortBy', wrong: `there is no field ${field}`, instead });
   }
-  const start = page * pageSize;
-  return {
-    page: isPaged ? found.slice(start, start + pageSize) : found,
-    total: found.length,
-    isPaged,
-  };
+  const counted = isCount ? (entry: Entry) => count(entry)[field] : undefined;
+  const order = await listing.sort(found, field, counted);
+  return c.req.query('descending') === 'true' ? order.toReversed() : order;
 }
 
-const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+function idsIn(text: string): number[] {
+  if (/^\d+(,\d+)*$/.test(text)) return text.split(',').map(Number);
+  const wrong = `${JSON.stringify(text)} is no list of ids`;
+  throw new RestError(400, { path: 'ids', wrong, instead: 'write such as 12,13' });
+}
 
-const compared = (a: unknown, b: unknown) =>
-  typeof a === 'number' && typeof b === 'number'
-    ? a - b
-    : collator.compare(String(a ?? ''), String(b ?? ''));
-
-async function jsonIn(c: Context, limit: number): Promise<unknown> {
-  const text = await readBody(c.req.raw, limit);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new RestError(400, {
-      path: '(body)',
-      wrong: `not JSON: ${(error as Error).message}`,
-      instead: 'write an object in { }',
-    });
+/** Why segments cannot be mapped to a destination with the labels that the query names. */
+async function controlsOf(
+  c: Context,
+  document: Document,
+  { list }: Resource,
+  segments: readonly Entry[],
+): Promise<ExportControl[][] | undefined> {
+  const text = c.req.query('labels');
+  if (text === undefined || list !== 'segments') return undefined;
+  const asked = text.split(',').filter((label) => label !== '');
+  const labels = EXPORT_LABELS.filter((label) => asked.includes(label));
+  if (labels.length < new Set(asked).size) {
+    const wrong = `${JSON.stringify(text)} is no list of data export labels`;
+    const instead = `write some of ${EXPORT_LABELS.join(',')}`;
+    throw new RestError(400, { path: 'labels', wrong, instead });
   }
+  return inTurns(exportControls(document, segments, labels));
 }
 
 async function objectIn(c: Context): Promise<Entry> {
-  const body = await jsonIn(c, MAX_ENTRY);
+  const body = await jsonIn(c);
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Entry;
   throw new RestError(400, { path: '(body)', wrong: 'not an object', instead: 'write { … }' });
 }
 
 async function numbersIn(c: Context): Promise<number[]> {
-  const body = await jsonIn(c, MAX_ENTRY);
+  const body = await jsonIn(c);
   const isList = Array.isArray(body) && body.every((id) => Number.isInteger(id));
   if (isList && body.length > 0) return [...new Set(body as number[])];
   throw new RestError(400, {
