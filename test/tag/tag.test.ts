@@ -140,8 +140,11 @@ describe.skipIf(!executable)('the tag in a browser', () => {
   afterEach(() => context.close());
 
   /** Opens a page that carries the tag. */
-  async function open(attributes: string, { at = shop, before = '' } = {}): Promise<void> {
-    const script = `<script async src="${server.origin}/tag.js" data-d_cts="1" ${attributes}></script>`;
+  async function open(
+    attributes: string,
+    { at = shop, before = '', endpoint = server.origin } = {},
+  ): Promise<void> {
+    const script = `<script async src="${endpoint}/tag.js" data-d_cts="1" ${attributes}></script>`;
     const listen =
       '<script>answers = []; document.addEventListener("switchyard", (e) => answers.push(e.detail))</script>';
     html = `<!doctype html><title>Page</title>${listen}${before}${script}<p>Text</p>`;
@@ -234,6 +237,27 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     const after = await cookies();
     expect(after.has('until_paid')).toBe(false);
     expect(after.has('for_a_month')).toBe(true);
+  });
+
+  test('a cookie that the server has set itself is left to it: by a script it would live shorter', async () => {
+    const before = `<script>
+      written = [];
+      const { get, set } = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
+      Object.defineProperty(document, 'cookie', {
+        get() { return get.call(document) },
+        set(text) { written.push(text.split('=')[0]); set.call(document, text) },
+      });
+    </script>`;
+    const endpoint = server.origin.replace('127.0.0.1', 'collect.shop.localhost');
+    await open('data-c_page="concert"', { before, endpoint });
+    await answers();
+    const written = () => page.evaluate(() => (window as unknown as { written: string[] }).written);
+    expect((await written()).toSorted()).toEqual(['for_a_month', 'for_the_session', 'until_paid']);
+    expect((await cookies()).get('everywhere')?.domain).toBe('.shop.localhost');
+    // Where the browser did not take it, the tag does.
+    await open('data-c_page="concert"', { before });
+    await answers();
+    expect(await written()).toContain('everywhere');
   });
 
   test('images and frames are called, with the Referer only where it is wanted', async () => {
