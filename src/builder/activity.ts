@@ -125,7 +125,10 @@ export const activityPaths: Paths = {
   '/v1/activity': {
     get: {
       summary: 'Who changed what and when, newest first',
-      query: { page: 'Page, from 0.', pageSize: 'Entries of a page, at most 1,000; 20 if not given.' },
+      query: {
+        page: 'Page, from 0.',
+        pageSize: 'Entries of a page, at most 1,000; 20 if not given.',
+      },
       answers: {
         200: [
           'A page of it.',

@@ -1,7 +1,12 @@
 /** The account under edit: every change is checked as a whole, and made from what is in force. */
 import { Readings } from '../account/readings.ts';
 import { compileAccountInTurns, type Snapshot } from '../account/snapshot.ts';
-import { AccountConflict, type AccountStore, type SavedAccount } from '../store/store.ts';
+import {
+  AccountConflict,
+  type AccountStore,
+  type Past,
+  type SavedAccount,
+} from '../store/store.ts';
 
 /** An account document, as far as it is edited: lists of entries by name. */
 export type Document = Readonly<Record<string, unknown>>;
@@ -17,6 +22,7 @@ export class AccountBook {
   readonly #initial: () => Promise<unknown>;
   readonly #readings = new Readings();
   #last: SavedAccount | undefined;
+  #history: { readonly revision: number; readonly past: readonly Past[] } | undefined;
   #compiled: { readonly revision: number; readonly snapshot: Snapshot } | undefined;
   /** Edits of this process go one after the other; only those of others can be in the way. */
   #edits: Promise<unknown> = Promise.resolve();
@@ -37,12 +43,25 @@ export class AccountBook {
     const revision = await this.#accounts.revision();
     if (this.#last?.revision === revision) return this.#last;
     const saved = await this.#accounts.load();
-    this.#last = saved ?? {
-      revision: 0,
-      document: await this.#initial(),
-      origin: { at: 0, by: 'the demo', isDemo: true },
-    };
+    this.#last = saved ?? (await this.#demo());
     return this.#last;
+  }
+
+  /** Who saved the account when, and what that changed, newest first. */
+  async history(): Promise<readonly Past[]> {
+    const revision = await this.revision();
+    if (this.#history?.revision !== revision) {
+      this.#history = { revision, past: await this.#accounts.history() };
+    }
+    return this.#history.past;
+  }
+
+  /** What was in force right before a revision was saved; undefined where it is not kept (any more). */
+  async before(revision: number): Promise<SavedAccount | undefined> {
+    const saved = await this.#accounts.load(revision - 1);
+    if (saved || revision > 1) return saved;
+    const first = (await this.history()).find((past) => past.revision === revision);
+    return first?.origin.isDemo ? this.#demo() : undefined;
   }
 
   /**
@@ -78,6 +97,11 @@ export class AccountBook {
     const document = edit(before as Document, revision);
     await compileAccountInTurns(document, this.#readings);
     return document;
+  }
+
+  async #demo(): Promise<SavedAccount> {
+    const origin = { at: 0, by: 'the demo', isDemo: true };
+    return { revision: 0, document: await this.#initial(), origin };
   }
 
   async #edit(by: string, edit: Edit, isNew: boolean): Promise<SavedAccount> {

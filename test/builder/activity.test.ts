@@ -73,7 +73,9 @@ describe('the list of activities', () => {
   });
 
   it('is empty where nothing was ever changed', async () => {
-    expect((await get('activity')).body.list.filter((one: { what: string }) => one.what === 'account')).toEqual([]);
+    expect(
+      (await get('activity')).body.list.filter((one: { what: string }) => one.what === 'account'),
+    ).toEqual([]);
   });
 });
 
@@ -88,7 +90,10 @@ describe('going back to before', () => {
     [
       'several were deleted',
       async () => {
-        await call('PUT', 'destinations/805', { ...exampleAccount().destinations[4], mappings: [] });
+        await call('PUT', 'destinations/805', {
+          ...exampleAccount().destinations[4],
+          mappings: [],
+        });
         await call('POST', 'destinations/bulk-delete', [805]);
       },
       ['+ destinations 805 "Server"'],
@@ -138,7 +143,9 @@ describe('going back to before', () => {
     expect((await call('POST', 'activity/2/undo')).body.differences).toEqual(lines);
     // What was undone is still in the history.
     expect((await get('activity')).body.total).toBeGreaterThanOrEqual(4);
-    expect((await call('POST', 'activity/3/undo')).body.differences).toEqual(['+ segments 57 "Both"']);
+    expect((await call('POST', 'activity/3/undo')).body.differences).toEqual([
+      '+ segments 57 "Both"',
+    ]);
   });
 
   it('never undoes what the caller has not seen', async () => {
@@ -184,7 +191,9 @@ describe('going back to before', () => {
     for (let n = 0; n < 52; n++) await call('POST', 'folders', { name: `F${n}` });
     const late = await call('POST', 'activity/2/undo');
     expect(late.status).toBe(409);
-    expect(late.body.errors).toMatchObject([{ wrong: expect.stringContaining('not kept any more') }]);
+    expect(late.body.errors).toMatchObject([
+      { wrong: expect.stringContaining('not kept any more') },
+    ]);
     const { body } = await get('activity/2');
     expect(body).toMatchObject({ canRestore: false, toNow: [], changes: ['+ folders 102 "F0"'] });
     const entry = (await get('activity?pageSize=100')).body.list.find(
