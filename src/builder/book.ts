@@ -14,6 +14,14 @@ export type Document = Readonly<Record<string, unknown>>;
 /** Makes the next document from the one in force, whose revision it is told. */
 export type Edit = (document: Document, revision: number) => Document;
 
+/** What an edit would put in force. */
+export interface Checked {
+  readonly document: Document;
+  readonly snapshot: Snapshot;
+  /** Of the document that it was made from. */
+  readonly revision: number;
+}
+
 /** A document that others may save at the same moment is made anew so often. */
 const MAX_TRIES = 20;
 
@@ -92,11 +100,11 @@ export class AccountBook {
   }
 
   /** Checks what an edit makes of the document in force, and saves nothing. */
-  async check(edit: Edit): Promise<Document> {
+  async check(edit: Edit): Promise<Checked> {
     const { document: before, revision } = await this.current();
     const document = edit(before as Document, revision);
-    await compileAccountInTurns(document, this.#readings);
-    return document;
+    const snapshot = await compileAccountInTurns(document, this.#readings);
+    return { document, snapshot, revision };
   }
 
   async #demo(): Promise<SavedAccount> {

@@ -9,6 +9,8 @@ import { nodePaths } from './node-state.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
 import { previewPaths } from './preview.ts';
+import { questionPaths } from './questions.ts';
+import { reportPaths } from './report.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
 import { sessionPaths } from './session-routes.ts';
 
@@ -35,6 +37,8 @@ export function openApi(): Json {
     ...activityPaths,
     ...nodePaths,
     ...estimatePaths,
+    ...reportPaths,
+    ...questionPaths,
   };
   return {
     openapi: '3.1.0',

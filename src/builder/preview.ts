@@ -321,6 +321,7 @@ const visitOf = (
   region,
   nonce: SAMPLE_NONCE,
   consent: (parameter) => SAMPLE_CONSENT[parameter],
+  unread: false,
 });
 
 /** Which site and page are asked about, and which hosts they call. */

@@ -15,6 +15,7 @@ export type Kind =
   | 'node'
   | 'estimate'
   | 'event'
+  | 'batch'
   | 'setting';
 
 /** A value as it is kept. Ids are texts of at most 500 characters. */
@@ -43,6 +44,19 @@ export interface Count {
   /** A whole number. */
   readonly count: number;
 }
+
+/**
+ * Names counts that are given again until it is certain that they were added. A writer gives one batch
+ * after the other; its last number is known for two days.
+ */
+export interface Batch {
+  readonly writer: string;
+  /** Grows with each batch of the writer. */
+  readonly number: number;
+}
+
+/** How long the last batch of a writer is known. */
+export const BATCH_MS = 2 * 86_400_000;
 
 /** Counts are kept by the hour for two days, and by the day for a hundred. */
 export type Unit = 'hour' | 'day';
@@ -103,11 +117,12 @@ export interface Registry {
   remove(kind: Kind, id: string): Promise<boolean>;
 
   /**
-   * Adds to the counts of the hour and the day in which it happened.
+   * Adds to the counts of the hour and the day in which it happened. Where it rejects, they may have
+   * been added all the same; the same batch given again is added once.
    *
    * @param at Unix milliseconds
    */
-  add(counts: readonly Count[], at: number): Promise<void>;
+  add(counts: readonly Count[], at: number, batch?: Batch): Promise<void>;
 
   /** The counts of a scope, from the hour or day that holds `from` to the one that holds `to`, in order of time. */
   counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]>;

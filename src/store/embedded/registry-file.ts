@@ -7,7 +7,9 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { inTurns, type Turns } from '../../account/turns.ts';
 import {
+  type Batch,
   type Count,
   type Counted,
   type Kept,
@@ -26,8 +28,10 @@ import type { Answer, Order, RegistryWriter } from './registry-writer.ts';
 /** What a write may take; the writer of another server may be stopped while it holds the lock. */
 const PATIENCE_MS = 3_000;
 /** Likewise the first one, before which the writer has to start. */
-const FIRST_PATIENCE_MS = 15_000;
+const FIRST_PATIENCE_MS = 10_000;
 const CLOSE_MS = 2_000;
+/** Counts that are sent at once; more of them would hold up what else this process does. */
+const CHUNK = 1_000;
 const STUCK = 'the registry cannot be written: another process has held its lock for too long';
 
 interface Waiting {
@@ -57,15 +61,8 @@ export class RegistryFile implements Registry {
     return stored && { id, value: stored.value as Value, version: stored.version };
   }
 
-  async list<Value>(kind: Kind): Promise<Kept<Value>[]> {
-    const now = Date.now();
-    const kept: Kept<Value>[] = [];
-    const range = { start: [kind], end: [kind, END] };
-    for (const { key, value } of this.#fresh().records.getRange(range)) {
-      if (isOver(value, now)) continue;
-      kept.push({ id: key[1], value: value.value as Value, version: value.version });
-    }
-    return kept;
+  list<Value>(kind: Kind): Promise<Kept<Value>[]> {
+    return inTurns(this.#listing<Value>(kind));
   }
 
   async put(kind: Kind, id: string, value: unknown, options: PutOptions = {}): Promise<number> {
@@ -78,8 +75,12 @@ export class RegistryFile implements Registry {
     return this.#order('remove', kind, id);
   }
 
-  async add(counts: readonly Count[], at: number): Promise<void> {
-    if (counts.length > 0) await this.#order('add', counts, at);
+  async add(counts: readonly Count[], at: number, batch?: Batch): Promise<void> {
+    for (let i = 0; i < counts.length; i += CHUNK) {
+      // Each part of a batch is known by itself.
+      const part = batch && { ...batch, number: batch.number + i / counts.length };
+      await this.#order('add', counts.slice(i, i + CHUNK), at, part);
+    }
   }
 
   async counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]> {
@@ -98,13 +99,8 @@ export class RegistryFile implements Registry {
     if (entries.length > 0) await this.#order('append', list, entries, keep);
   }
 
-  async recent<Value>(list: string, limit: number): Promise<Recent<Value>[]> {
-    const range = { start: [list, END], end: [list], reverse: true, limit };
-    return [...this.#fresh().recent.getRange(range)].map(({ key, value }) => ({
-      at: key[1],
-      owner: value.owner,
-      value: value.value as Value,
-    }));
+  recent<Value>(list: string, limit: number): Promise<Recent<Value>[]> {
+    return inTurns(this.#newest<Value>(list, limit));
   }
 
   async forget(list: string, owner: string): Promise<void> {
@@ -118,16 +114,37 @@ export class RegistryFile implements Registry {
     this.#isClosed = true;
     const writer = this.#writer;
     if (writer) {
+      writer.ref();
       const ended = once(writer, 'exit');
       writer.disconnect();
-      await Promise.race([
-        ended,
-        pause(Math.max(0, end - performance.now()), undefined, { ref: false }),
-      ]);
       // It may wait for a stopped process, for ever.
-      writer.kill('SIGKILL');
+      const timer = setTimeout(() => writer.kill('SIGKILL'), CLOSE_MS);
+      await ended;
+      clearTimeout(timer);
     }
     await this.#base.root.close();
+  }
+
+  *#listing<Value>(kind: Kind): Turns<Kept<Value>[]> {
+    const now = Date.now();
+    const kept: Kept<Value>[] = [];
+    const range = { start: [kind], end: [kind, END] };
+    for (const { key, value } of this.#fresh().records.getRange(range)) {
+      yield;
+      if (isOver(value, now)) continue;
+      kept.push({ id: key[1], value: value.value as Value, version: value.version });
+    }
+    return kept;
+  }
+
+  *#newest<Value>(list: string, limit: number): Turns<Recent<Value>[]> {
+    const newest: Recent<Value>[] = [];
+    const range = { start: [list, END], end: [list], reverse: true, limit };
+    for (const { key, value } of this.#fresh().recent.getRange(range)) {
+      yield;
+      newest.push({ at: key[1], owner: value.owner, value: value.value as Value });
+    }
+    return newest;
   }
 
   /** As of now: what was read before in this tick may be older than what others have put. */
@@ -170,7 +187,8 @@ export class RegistryFile implements Registry {
     if (this.#writer) return this.#writer;
     const program = fileURLToPath(new URL('./registry-writer.ts', import.meta.url));
     const writer = fork(program, [this.#folder], {
-      execArgv: [],
+      // It may take longer rather than much memory.
+      execArgv: ['--max-semi-space-size=1'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#writer = writer;

@@ -5,6 +5,8 @@
  */
 import { randomInt } from 'node:crypto';
 import {
+  BATCH_MS,
+  type Batch,
   type Count,
   KEPT_UNITS,
   type Kind,
@@ -61,7 +63,14 @@ export class RegistryWriter {
     return was;
   }
 
-  add(counts: readonly Count[], at: number): void {
+  add(counts: readonly Count[], at: number, batch?: Batch): void {
+    if (batch) {
+      const { writer, number } = batch;
+      const now = Date.now();
+      if (number <= (this.#base.record('batch', writer, now)?.version ?? 0)) return;
+      const mark = { version: number, until: now + BATCH_MS, value: null };
+      this.#base.records.putSync(['batch', writer], mark);
+    }
     for (const unit of UNITS) {
       const start = startOf(unit, at);
       for (const { scope, name, count } of counts) {

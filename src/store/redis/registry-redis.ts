@@ -5,11 +5,15 @@
  *     PREFIXregistry:{KIND}                a hash: id → version, space, value as JSON
  *     PREFIXregistry:{KIND}:until          a sorted set: ids by when their time is over, in Unix ms
  *     PREFIXcounts:{SCOPE}:hour:START      a hash: name → count; expires by itself; likewise `day`
+ *     PREFIXcounts:{SCOPE}:batches         a hash: writer → its last batch; expires by itself
  *     PREFIXrecent:{LIST}                  a sorted set: entries by time; an entry is a number and its owner
  *     PREFIXrecent:{LIST}:values           a hash: entry → value as JSON
  */
 import { randomBytes, randomInt } from 'node:crypto';
+import { inTurns, type Turns } from '../../account/turns.ts';
 import {
+  BATCH_MS,
+  type Batch,
   type Count,
   type Counted,
   KEPT_UNITS,
@@ -36,7 +40,7 @@ const ANSWER_MS = 3_000;
 /** Records that are removed along with one that is put, once their time is over. */
 const PRUNED = 100;
 /** Scopes that are counted together; more of them would hold up what else this process does. */
-const CHUNK = 200;
+const CHUNK = 50;
 
 /** Redis' clock counts, for all nodes. */
 const NOW = `
@@ -50,7 +54,7 @@ if till and tonumber(till) <= now then return false end
 return redis.call('HGET', KEYS[1], ARGV[1])
 `;
 
-/** Returns ids and values by turns. */
+/** Returns ids and records, one after the other. */
 const LIST = `${NOW}
 local over, kept = {}, {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do over[id] = true end
@@ -89,15 +93,25 @@ local removed = redis.call('HDEL', KEYS[1], ARGV[1])
 return till and tonumber(till) <= now and 0 or removed
 `;
 
-/** Takes when the counts of each key expire, in seconds, then names and counts by turns. */
+/**
+ * Takes the batch's writer and number, perhaps empty, when the counts of each key expire, in seconds,
+ * then each name with its count.
+ */
 const ADD = `
-for k, key in ipairs(KEYS) do
-  for i = #KEYS + 1, #ARGV, 2 do redis.call('HINCRBY', key, ARGV[i], ARGV[i + 1]) end
-  redis.call('EXPIREAT', key, ARGV[k])
+local writer, number = ARGV[1], ARGV[2]
+if writer ~= '' then
+  local last = redis.call('HGET', KEYS[1], writer)
+  if last and tonumber(last) >= tonumber(number) then return end
+  redis.call('HSET', KEYS[1], writer, number)
+  redis.call('PEXPIRE', KEYS[1], ${BATCH_MS})
+end
+for k = 2, #KEYS do
+  for i = #KEYS + 2, #ARGV, 2 do redis.call('HINCRBY', KEYS[k], ARGV[i], ARGV[i + 1]) end
+  redis.call('EXPIREAT', KEYS[k], ARGV[k + 1])
 end
 `;
 
-/** Takes how many are kept, then entries, their times and values by turns. */
+/** Takes how many are kept, then each entry with its time and value. */
 const APPEND = `
 for i = 2, #ARGV, 3 do
   redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i])
@@ -109,7 +123,7 @@ for _, entry in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1 - ARGV[1])) do
 end
 `;
 
-/** Returns entries, times and values by turns. */
+/** Returns each entry with its time and value. */
 const RECENT = `
 local recent = {}
 local newest = { '+inf', '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[1] }
@@ -161,9 +175,8 @@ export class RegistryRedis implements Registry {
 
   async list<Value>(kind: Kind): Promise<Kept<Value>[]> {
     const all = await this.#run<string[]>(LIST, this.#records(kind), []);
-    return inTurn(all, 2)
-      .map(([id, stored]) => keptIn<Value>(id, stored))
-      .sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+    const kept = await inTurns(inRows(all, 2, ([id, stored]): Kept<Value> => keptIn(id, stored)));
+    return kept.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   async put(kind: Kind, id: string, value: unknown, options: PutOptions = {}): Promise<number> {
@@ -178,14 +191,17 @@ export class RegistryRedis implements Registry {
     return (await this.#run<number>(REMOVE, this.#records(kind), [id])) === 1;
   }
 
-  async add(counts: readonly Count[], at: number): Promise<void> {
+  async add(counts: readonly Count[], at: number, batch?: Batch): Promise<void> {
     const scopes = [...Map.groupBy(counts, ({ scope }) => scope)];
     const ends = UNITS.map((unit) => endOf(unit, at) / 1_000);
     for (let i = 0; i < scopes.length; i += CHUNK) {
       await Promise.all(
         scopes.slice(i, i + CHUNK).map(([scope, own]) => {
           const keys = UNITS.map((unit) => this.#countsOf(scope, unit, startOf(unit, at)));
-          return this.#run(ADD, keys, [...ends, ...own.flatMap((one) => [one.name, one.count])]);
+          const mark = [batch?.writer ?? '', batch?.number ?? ''];
+          const named = own.flatMap((one) => [one.name, one.count]);
+          const batches = `${this.#prefix}counts:{${scope}}:batches`;
+          return this.#run(ADD, [batches, ...keys], [...mark, ...ends, ...named]);
         }),
       );
     }
@@ -211,11 +227,13 @@ export class RegistryRedis implements Registry {
 
   async recent<Value>(list: string, limit: number): Promise<Recent<Value>[]> {
     const all = await this.#run<string[]>(RECENT, this.#recent(list), [limit]);
-    return inTurn(all, 3).map(([entry, at, value]) => ({
-      at: Number(at),
-      owner: entry.slice(ENTRY_HEAD),
-      value: JSON.parse(value),
-    }));
+    return inTurns(
+      inRows(all, 3, ([entry, at, value]) => ({
+        at: Number(at),
+        owner: entry.slice(ENTRY_HEAD),
+        value: JSON.parse(value),
+      })),
+    );
   }
 
   async forget(list: string, owner: string): Promise<void> {
@@ -274,9 +292,16 @@ function keptIn<Value>(id: string, stored: string): Kept<Value> {
   return { id, value: JSON.parse(stored.slice(space)), version: Number(stored.slice(0, space)) };
 }
 
-/** What a script has returned by turns, together again. */
-function inTurn(values: readonly string[], size: number): string[][] {
-  return Array.from({ length: values.length / size }, (_, i) =>
-    values.slice(i * size, (i + 1) * size),
-  );
+/** Reads what a script has returned, so many values a row. */
+function* inRows<Row>(
+  values: readonly string[],
+  size: number,
+  read: (values: readonly string[]) => Row,
+): Turns<Row[]> {
+  const rows: Row[] = [];
+  for (let i = 0; i < values.length; i += size) {
+    yield;
+    rows.push(read(values.slice(i, i + size)));
+  }
+  return rows;
 }
