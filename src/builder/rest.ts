@@ -1,7 +1,7 @@
 /** The REST interface for the account: what scripts of this field already speak. */
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
-import { type AccountDocument, differences } from '../account/difference.ts';
+import { type AccountDocument, differencesInTurns } from '../account/difference.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
 import { compileAccountInTurns } from '../account/snapshot.ts';
 import { readBody } from '../collect/request.ts';
@@ -130,20 +130,19 @@ export function rest(book: AccountBook): Hono<Behind> {
     const given = (await jsonIn(c, MAX_DOCUMENT)) as AccountDocument;
     const expected = c.req.header('If-Match');
     const isTrial = c.req.query('dryRun') === 'true';
-    const before = await book.current();
     if (isTrial) {
+      const before = await book.current();
       await compileAccountInTurns(given);
-      return c.json({ differences: differences(before.document as AccountDocument, given) });
+      const lines = await differencesInTurns(before.document as AccountDocument, given);
+      return c.json({ differences: lines });
     }
-    let lines: string[] = [];
-    const replace = (document: Document) => {
+    const replace = (_: Document, revision: number) => {
       // What was looked at is what is replaced.
-      if (expected !== undefined && expected !== `"${before.revision}"`) throw stale('the account');
-      lines = differences(document, given);
+      if (expected !== undefined && expected !== `"${revision}"`) throw stale('the account');
       return given;
     };
-    const { revision } = await book.edit(c.get('caller').name, replace, true);
-    return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
+    const { revision, differences } = await book.edit(c.get('caller').name, replace, true);
+    return c.json({ revision, differences }, 200, { ETag: `"${revision}"` });
   });
 
   app.get('/openapi.json', (c) => c.json(openApi()));
