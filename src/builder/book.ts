@@ -1,4 +1,5 @@
 /** The account under edit: every change is checked as a whole, and made from what is in force. */
+import { differencesInTurns, shortened } from '../account/difference.ts';
 import { Readings } from '../account/readings.ts';
 import { compileAccountInTurns, type Snapshot } from '../account/snapshot.ts';
 import {
@@ -20,6 +21,12 @@ export interface Checked {
   readonly snapshot: Snapshot;
   /** Of the document that it was made from. */
   readonly revision: number;
+}
+
+/** An edit that is in force. */
+export interface Edited extends SavedAccount {
+  /** What it changed, a line each; `origin` has the first of them. */
+  readonly differences: readonly string[];
 }
 
 /** A document that others may save at the same moment is made anew so often. */
@@ -89,11 +96,12 @@ export class AccountBook {
   /**
    * Saves what an edit makes of the document in force.
    *
-   * @param edit is called again where somebody else was faster; what it throws is passed on
+   * @param edit is given the document and its revision, and called again where somebody else was
+   *   faster; what it throws is passed on
    * @param isNew whether nothing of the one before is left
    * @throws AccountError where the document would be wrong; nothing is saved then
    */
-  edit(by: string, edit: Edit, isNew = false): Promise<SavedAccount> {
+  edit(by: string, edit: Edit, isNew = false): Promise<Edited> {
     const edited = this.#edits.then(() => this.#edit(by, edit, isNew));
     this.#edits = edited.catch(() => undefined);
     return edited;
@@ -112,18 +120,20 @@ export class AccountBook {
     return { revision: 0, document: await this.#initial(), origin };
   }
 
-  async #edit(by: string, edit: Edit, isNew: boolean): Promise<SavedAccount> {
+  async #edit(by: string, edit: Edit, isNew: boolean): Promise<Edited> {
     for (let tries = 1; ; tries++) {
       const before = await this.current();
       const document = edit(before.document as Document, before.revision);
       const snapshot = await compileAccountInTurns(document, this.#readings);
+      const differences = await differencesInTurns(before.document as Document, document);
       const { file, isDemo } = before.origin;
-      const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by };
+      const changes = shortened(differences);
+      const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by, changes };
       try {
         const revision = await this.#accounts.save(document, origin, before.revision);
         this.#last = { revision, document, origin };
         this.#compiled = { revision, snapshot };
-        return this.#last;
+        return { ...this.#last, differences };
       } catch (error) {
         if (!(error instanceof AccountConflict) || tries === MAX_TRIES) throw error;
       }
