@@ -117,7 +117,14 @@ function Person() {
   const navigate = useNavigate();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   return (
-    <Menu position="top-start" width={240} shadow="md">
+    <Menu
+      position="top-start"
+      width={240}
+      shadow="md"
+      // Inside of its landmark.
+      withinPortal={false}
+      floatingStrategy="fixed"
+    >
       <Menu.Target>
         <UnstyledButton className={classes.person}>
           <Avatar size={30} radius="xl" name={session.name} color="petrol" aria-hidden />

@@ -21,9 +21,9 @@ describe.skipIf(!executable)('activity', { timeout: PATIENCE_MS }, () => {
     await visits.call('POST', '/sites', { siteId: 20, name: 'Golf', domains: ['golf.example'] });
     await visits.call('PUT', '/sites/20', { name: 'Golf news', domains: ['golf.example'] });
     await visits.call('POST', '/keys', { name: 'nightly import', role: 'editor' });
-  });
+  }, PATIENCE_MS);
   afterEach(() => visits.leave());
-  afterAll(() => visits.stop());
+  afterAll(() => visits?.stop());
 
   const newest = async () => {
     const { list } = await visits.call<Activity>('GET', '/activity');

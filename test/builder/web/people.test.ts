@@ -15,9 +15,9 @@ describe.skipIf(!executable)('people and keys', { timeout: PATIENCE_MS }, () => 
   beforeAll(async () => {
     visits = await startVisits();
     await visits.call('POST', '/keys', { name: 'nightly import', role: 'editor' });
-  });
+  }, PATIENCE_MS);
   afterEach(() => visits.leave());
-  afterAll(() => visits.stop());
+  afterAll(() => visits?.stop());
 
   test.each(LOOKS)('are listed: $look', async ({ look, ...settings }) => {
     const page = await visits.open('/people', settings);

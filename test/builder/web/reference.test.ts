@@ -14,9 +14,9 @@ describe.skipIf(!executable)('the reference of the API', { timeout: PATIENCE_MS 
   let visits: Visits;
   beforeAll(async () => {
     visits = await startVisits();
-  });
+  }, PATIENCE_MS);
   afterEach(() => visits.leave());
-  afterAll(() => visits.stop());
+  afterAll(() => visits?.stop());
 
   test.each(LOOKS)('is readable: $look', async ({ look, ...settings }) => {
     const page = await visits.open('/reference', settings);

@@ -28,9 +28,9 @@ describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
   let visits: Visits;
   beforeAll(async () => {
     visits = await startVisits();
-  });
+  }, PATIENCE_MS);
   afterEach(() => visits.leave());
-  afterAll(() => visits.stop());
+  afterAll(() => visits?.stop());
 
   const settled = (page: Page) =>
     expect.poll(() => page.getByRole('status', { name: /^Loading/ }).count()).toBe(0);

@@ -15,9 +15,9 @@ describe.skipIf(!executable)('the shell of the web application', { timeout: PATI
   let visits: Visits;
   beforeAll(async () => {
     visits = await startVisits();
-  });
+  }, PATIENCE_MS);
   afterEach(() => visits.leave());
-  afterAll(() => visits.stop());
+  afterAll(() => visits?.stop());
 
   test.each(LOOKS)('the way in is open to everybody: $look', async ({ look, ...settings }) => {
     const page = await visits.open('/', { as: 'nobody', ...settings });
