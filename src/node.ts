@@ -90,7 +90,7 @@ async function serveCalls(config: Config): Promise<void> {
   let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
-  const recording = new Recording(registry);
+  const recording = new Recording(registry, store);
   const door: FrontDoor = {
     snapshot: () => snapshot,
     revision: () => inForce,
