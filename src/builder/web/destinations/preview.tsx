@@ -152,12 +152,13 @@ function Lifetimes({ lifetimes }: { lifetimes: readonly Lifetime[] }) {
         return (
           <div key={how} className={classes.lifetime}>
             <Text size="sm">
-              {WRITERS[how]}: <b>{lives(longest)}</b>
+              {WRITERS[how]}: <b>{longest > 0 ? lives(longest) : own[0].why}</b>
             </Text>
             <ul>
               {shorter.map(({ browser, days, why }) => (
                 <li key={`${browser} ${why}`}>
-                  {browser}: <b>{lives(days)}</b>, {why}
+                  {browser}: {days > 0 && <b>{lives(days)}, </b>}
+                  {why}
                 </li>
               ))}
             </ul>
@@ -169,11 +170,7 @@ function Lifetimes({ lifetimes }: { lifetimes: readonly Lifetime[] }) {
 }
 
 const lives = (days: number) =>
-  days === 0
-    ? 'until it closes'
-    : days < 1
-      ? many(Math.round(days * 24), 'hour')
-      : many(days, 'day');
+  days < 1 ? many(Math.round(days * 24), 'hour') : many(days, 'day');
 
 /** What is mapped and would not leave now all the same. */
 function Blocked({ blocked }: { blocked: Answer['blocked'] }) {
