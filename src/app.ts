@@ -1,6 +1,6 @@
 /** The routes, and what each is given. Runs on every runtime. */
 import { type Context, Hono } from 'hono';
-import type { Behind } from './builder/gate.ts';
+import type { Behind } from './builder/caller.ts';
 import { allowOrigin, pixel } from './collect/answer.ts';
 import { event, type FrontDoor } from './collect/event.ts';
 import type { Guard } from './collect/guard.ts';

@@ -9,6 +9,7 @@ import vm from 'node:vm';
 import { type ServerType, serve } from '@hono/node-server';
 import type { Context } from 'hono';
 import pino from 'pino';
+import { type AccountDocument, differences, shortened } from './account/difference.ts';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
@@ -16,11 +17,13 @@ import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
 import { build, buildFolder } from './builder/build.ts';
 import { Ledger } from './builder/ledger.ts';
+import { Heartbeat } from './builder/node-state.ts';
 import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
+import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
 import { Tally } from './destinations/tally.ts';
 import { openAccounts, openRegistry, openStore, reach } from './engine.ts';
@@ -37,7 +40,7 @@ async function prepare(config: Config): Promise<void> {
     );
   }
   if (!config.ACCOUNT_FILE) return;
-  const document = readJson(config.ACCOUNT_FILE);
+  const document = readJson(config.ACCOUNT_FILE) as AccountDocument;
   compileAccount(document);
   const file = createHash('sha256').update(JSON.stringify(document)).digest('hex');
   const accounts = openAccounts(config);
@@ -52,7 +55,9 @@ async function prepare(config: Config): Promise<void> {
   start without ACCOUNT_FILE to keep it; see what is different by npm run account -- diff ${config.ACCOUNT_FILE}, and replace it by push`,
       );
     }
-    await accounts.save(document, { at: Date.now(), by: GIVEN, file }, saved?.revision ?? 0);
+    const changes = shortened(differences((saved?.document ?? {}) as AccountDocument, document));
+    const origin = { at: Date.now(), by: GIVEN, file, changes };
+    await accounts.save(document, origin, saved?.revision ?? 0);
   } catch (error) {
     // Another server was given the same file at the same moment, or somebody was faster.
     if (!(error instanceof AccountConflict)) throw error;
@@ -87,7 +92,7 @@ async function serveCalls(config: Config): Promise<void> {
   };
   const opened = await reach(config, openAccount(accounts, demo.inbox));
   const { isDemo } = opened;
-  let { snapshot } = opened;
+  let { snapshot, revision: inForce } = opened;
   let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
@@ -98,8 +103,10 @@ async function serveCalls(config: Config): Promise<void> {
     report: (error) =>
       error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
   });
+  const recording = new Recording(registry);
   const door: FrontDoor = {
     snapshot: () => snapshot,
+    revision: () => inForce,
     store,
     guard: new Guard(config.MAX_CALLS_PER_ID),
     deadline: new Deadline(config.DEADLINE_MS),
@@ -109,6 +116,7 @@ async function serveCalls(config: Config): Promise<void> {
       cookieName: config.COOKIE_NAME,
       deviceCookie: new DeviceCookie(config.COOKIE_NAME),
     },
+    recording,
     report: (message, { tid, error }) => log.error({ tid, err: error }, message),
   };
   const book = new AccountBook(accounts, async () => {
@@ -126,14 +134,19 @@ async function serveCalls(config: Config): Promise<void> {
     clientOf,
     problem: () => store.problem ?? accountProblem,
   });
-  accounts.watch(async ({ revision, document }) => {
+  const heartbeat = new Heartbeat(registry, opened.revision, () => store.problem ?? accountProblem);
+  accounts.watch(async (saved) => {
+    const { revision, document } = saved;
     try {
       // Calls that are under way keep the snapshot that they have.
-      snapshot = await compileAccountInTurns(document);
+      snapshot = book.takeOver(saved) ?? (await compileAccountInTurns(document));
+      inForce = revision;
       accountProblem = undefined;
+      heartbeat.tookOver(revision);
       log.info({ revision }, 'account taken over');
     } catch (error) {
       accountProblem = `revision ${revision} of the account is not in force here: ${(error as Error).message}`;
+      heartbeat.beat();
       log.error({ revision, err: error }, 'account not taken over');
     }
   });
@@ -161,7 +174,11 @@ async function serveCalls(config: Config): Promise<void> {
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
   ledger.start();
-  stopOnSignal(servers, store, ledger, [accounts, registry], config.SHUTDOWN_MS, log);
+  const last = async () => {
+    await Promise.all([heartbeat.close(), recording.close()]);
+    await registry.close();
+  };
+  stopOnSignal(servers, store, ledger, [accounts, { close: last }], config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
@@ -203,13 +220,14 @@ function clientAddress(c: Context, proxies: number): string {
 async function openAccount(
   accounts: AccountStore,
   inbox: string,
-): Promise<{ snapshot: Snapshot; isDemo: boolean }> {
+): Promise<{ snapshot: Snapshot; revision: number; isDemo: boolean }> {
   const saved = await accounts.load();
   if (saved) {
-    return { snapshot: compileAccount(saved.document), isDemo: saved.origin.isDemo === true };
+    const { revision, document, origin } = saved;
+    return { snapshot: compileAccount(document), revision, isDemo: origin.isDemo === true };
   }
   const { demoAccount } = await import('./demo/account.ts');
-  return { snapshot: compileAccount(demoAccount({ inbox })), isDemo: true };
+  return { snapshot: compileAccount(demoAccount({ inbox })), revision: 0, isDemo: true };
 }
 
 /**

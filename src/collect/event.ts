@@ -1,6 +1,7 @@
 /** The way of a page request, from the call to its answer. */
 import type { Snapshot } from '../account/snapshot.ts';
 import { Profile } from '../audience/profile.ts';
+import type { Recorder } from '../destinations/due.ts';
 import type { Tally } from '../destinations/tally.ts';
 import { ECID_SOURCE, type Store, type Visit } from '../store/store.ts';
 import { type AnswerSettings, answer } from './answer.ts';
@@ -16,17 +17,22 @@ import {
   realize,
 } from './decision.ts';
 import type { Guard } from './guard.ts';
+import type { Recording } from './recording.ts';
 
 /** What the front door works with. */
 export interface FrontDoor {
   /** The account in force; asked once for each call, so that none is decided by two of them. */
   readonly snapshot: () => Snapshot;
+  /** Its revision, as the account's store counts them. */
+  readonly revision?: () => number;
   readonly store: Store;
   readonly guard: Guard;
   readonly deadline: Deadline;
   /** Counts what is decided. */
   readonly tally: Tally;
   readonly settings: AnswerSettings & CallSettings;
+  /** The sample of calls; without it, none are recorded. */
+  readonly recording?: Recording;
   /** Says what an operator has to know of one call. */
   readonly report: (message: string, about: { tid: string; error?: unknown }) => void;
 }
@@ -58,6 +64,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
       decide({ deviceId, profile }) {
         if (call.optedOut || profile.optedOut) {
           call.complaints.push(complain(171));
+          if (deviceId !== call.freshId) door.recording?.remind(deviceId);
           // Nothing is due; cookies that are still there are removed.
           const forgotten = profile.clone();
           forgotten.apply({ day: call.day, optOut: true });
@@ -66,8 +73,16 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
           return decision.remember;
         }
         if (transient) profile.apply(changeOf(call, realization));
-        const decision = decide(snapshot, call, deviceId, profile, region, tally.record);
+        const tape = transient ? undefined : door.recording?.begin(call.at);
+        const record: Recorder = tape
+          ? (...told) => {
+              tally.record(...told);
+              tape.record(...told);
+            }
+          : tally.record;
+        const decision = decide(snapshot, call, deviceId, profile, region, record);
         resolve(reply(decision, deviceId));
+        tape?.keep(raw, call, realization, { deviceId, profile });
         return transient ? undefined : decision.remember;
       },
       late() {

@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest';
-import { type AccountDocument, differences } from '../../src/account/difference.ts';
+import {
+  type AccountDocument,
+  differences,
+  differencesInTurns,
+  shortened,
+} from '../../src/account/difference.ts';
 
 const document = (...traits: Record<string, unknown>[]): AccountDocument => ({ traits });
 const trait = { sid: 1, name: 'Home', traitRule: 'c_page == "home"' };
@@ -59,6 +64,50 @@ it.each<[string, AccountDocument, AccountDocument, string[]]>([
     { organizationId: 'B' },
     ['~ account', '    organizationId: "A" → "B"'],
   ],
-])('shows %s', (_, before, after, lines) => {
+  [
+    'that secrets changed, and not which they are',
+    { destinations: [{ destinationId: 1, oauth: { clientSecret: 'hush' }, signatureKeys: ['a'] }] },
+    { destinations: [{ destinationId: 1, signatureKeys: ['b', 'hush'], name: 'N' }] },
+    [
+      '~ destinations 1 "N"',
+      '    oauth: (secret) → (none)',
+      '    signatureKeys: (secret) → (secret)',
+      '    name: (none) → "N"',
+    ],
+  ],
+])('shows %s', async (_, before, after, lines) => {
   expect(differences(before, after)).toEqual(lines);
+  expect(await differencesInTurns(before, after)).toEqual(lines);
+});
+
+it.each([
+  ['few', 3, 3, 'line 2'],
+  ['as many as fit', 200, 200, 'line 199'],
+  ['one too many', 201, 200, '… and 2 more lines'],
+  ['thousands', 10_000, 200, '… and 9801 more lines'],
+])('keeps at most 200 lines: %s', (_, given, kept, last) => {
+  const lines = shortened(Array.from({ length: given }, (_, i) => `line ${i}`));
+  expect(lines).toHaveLength(kept);
+  expect(lines.at(-1)).toBe(last);
+});
+
+it('keeps at most 200 characters of a line', () => {
+  const [short, long] = shortened(['x'.repeat(200), 'y'.repeat(201)]);
+  expect(short).toBe('x'.repeat(200));
+  expect(long).toBe(`${'y'.repeat(199)}…`);
+});
+
+it('lets others work in between, however much there is to compare', async () => {
+  const large = () =>
+    document(...Array.from({ length: 50_000 }, (_, sid) => ({ sid, name: `Trait ${sid}` })));
+  let others = 0;
+  const working = setInterval(() => others++, 1);
+  const after = large();
+  (after.traits as unknown[])[7] = { sid: 7, name: 'Seven' };
+  expect(await differencesInTurns(large(), after)).toEqual([
+    '~ traits 7 "Seven"',
+    '    name: "Trait 7" → "Seven"',
+  ]);
+  clearInterval(working);
+  expect(others).toBeGreaterThan(2);
 });
