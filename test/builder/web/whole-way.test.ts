@@ -32,6 +32,8 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
   });
 
   const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true });
+  const step = (name: string) =>
+    page.getByRole('navigation', { name: 'Steps' }).getByRole('button', { name });
   const heading = (name: string) => page.getByRole('heading', { level: 1, name, exact: true });
   const published = (name: string) => page.getByText(`“${name}” is published`).waitFor();
 
@@ -79,7 +81,7 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     await page.getByRole('link', { name: /Nightjar ads/ }).click();
     await heading('Nightjar ads').waitFor();
 
-    await button('Configuration').click();
+    await step('Configuration').click();
     await page.getByLabel('Base URL', { exact: true }).fill('nonsense');
     await page
       .getByText(/no %ALIAS% in it/)
@@ -88,7 +90,7 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     await page
       .getByLabel('Base URL', { exact: true })
       .fill(`${server.inbox}/pixel/nightjar?s=%ALIAS%&uid=%DID%`);
-    await button('Segment mappings').first().click();
+    await step('Segment mappings').click();
     await addSegment('Concert browsers');
     await page.getByText(/pixel\/nightjar\?s=7001&uid=\d{38}/).waitFor();
     expect(await obstacles(page)).toEqual([]);
@@ -101,9 +103,9 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     await page.goto(`${server.origin}/builder/destinations/new`);
     await page.getByRole('button', { name: /Cookie destination/ }).click();
     await page.getByLabel('Name').fill('Seat map');
-    await button('Configuration').click();
+    await step('Configuration').click();
     await page.getByLabel('Cookie name').fill('seat_map');
-    await button('Segment mappings').first().click();
+    await step('Segment mappings').click();
     await addSegment('Jazz audience');
     await page.getByText(/^seat_map=seg=7002/).waitFor();
     await page.getByText('8 of 2,048 bytes').waitFor();
