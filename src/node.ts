@@ -106,7 +106,7 @@ async function serveCalls(config: Config): Promise<void> {
     report: (error) =>
       error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
   });
-  const recording = new Recording(registry);
+  const recording = new Recording(registry, store);
   const door: FrontDoor = {
     snapshot: () => snapshot,
     revision: () => inForce,

@@ -141,7 +141,9 @@ function decided(mappings: readonly Mapping[], profile: Profile, visit: Visit): 
     [...mappings.keys()],
     profile,
     visit,
-    (_, sid, reason) => reasons.push({ sid, reason }),
+    (_, sid, reason) => {
+      if (sid !== 0) reasons.push({ sid, reason });
+    },
   );
   return { ...delivery, reasons };
 }

@@ -4,14 +4,23 @@
  */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { type Problem, problemsOf } from '../account/problem.ts';
+import { problemsOf } from '../account/problem.ts';
 import { SIGHTS, type Sight, type Totals } from '../destinations/tally.ts';
-import { type Counted, KEPT_UNITS, type Registry, UNIT_MS, type Unit } from '../store/registry.ts';
-import type { AccountBook } from './book.ts';
+import {
+  type Counted,
+  KEPT_UNITS,
+  type Registry,
+  startOf,
+  UNIT_MS,
+  type Unit,
+} from '../store/registry.ts';
+import type { AccountBook, Document } from './book.ts';
 import type { Behind } from './caller.ts';
+import { destinationsOf } from './counts.ts';
 import { DESTINATIONS, readName, scopeOf, TOTAL } from './ledger.ts';
 import type { Paths } from './operation.ts';
-import { RestError, unknown } from './request.ts';
+import { either, RestError, unknown } from './request.ts';
+import { type Entry, entriesOf } from './resource.ts';
 
 /** Hours and days begin as in UTC. */
 interface Period {
@@ -26,17 +35,19 @@ const USUAL = { hour: 24, day: 30 } as const satisfies Record<Unit, number>;
 
 export function reports(book: AccountBook, registry: Registry): Hono<Behind> {
   const app = new Hono<Behind>();
+  const current = async () => (await book.current()).document as Document;
+  const read = (scope: string, { unit, from, to }: Period): Promise<Counted[]> =>
+    registry.counts(scope, unit, from, to);
 
-  app.get('/reports/destinations', async (c) => {
-    const { destinations } = await listsOf(book);
+  app.on('GET', either('/reports/destinations'), async (c) => {
     const period = usual('hour', Date.now());
     const byId = new Map(
-      destinations.map(({ destinationId }) => [
-        Number(destinationId),
-        { fired: 0, loaded: 0, failed: 0, timedOut: 0, hours: hoursOf(period).map(() => 0) },
+      entriesOf(await current(), 'destinations').map((destination) => [
+        idOf(destination),
+        { fired: 0, ...NONE_SEEN, hours: timesOf(period).map(() => 0) },
       ]),
     );
-    for (const { at, name, count } of await read(registry, DESTINATIONS, period)) {
+    for (const { at, name, count } of await read(DESTINATIONS, period)) {
       const { id, what } = readName(name);
       const report = byId.get(id);
       if (!report) continue;
@@ -50,18 +61,15 @@ export function reports(book: AccountBook, registry: Registry): Hono<Behind> {
     return c.json(list satisfies z.input<typeof LIST>);
   });
 
-  app.get('/reports/destinations/:id{\\d+}', async (c) => {
+  app.on('GET', either('/reports/destinations/:id{\\d+}'), async (c) => {
     const period = periodIn(c);
     const id = Number(c.req.param('id'));
-    const destination = (await listsOf(book)).destinations.find(
-      ({ destinationId }) => Number(destinationId) === id,
-    );
+    const destination = entriesOf(await current(), 'destinations').find((one) => idOf(one) === id);
     if (!destination) throw unknown('destination', id);
-    const series = seriesOf(period, () => ({ reasons: {}, loaded: 0, failed: 0, timedOut: 0 }));
-    const bySegment = new Map<number, Reasons>(
-      (destination.mappings ?? []).map(({ sid }) => [Number(sid), {}]),
-    );
-    for (const { at, name, count } of await read(registry, scopeOf(id), period)) {
+    const series = seriesOf(period, () => ({ reasons: {}, ...NONE_SEEN }));
+    const mappings = (destination.mappings ?? []) as readonly Entry[];
+    const bySegment = new Map<number, Reasons>(mappings.map(({ sid }) => [Number(sid), {}]));
+    for (const { at, name, count } of await read(scopeOf(id), period)) {
       const { id: sid, what } = readName(name);
       if (sid === 0) {
         const row = series.at(at);
@@ -74,46 +82,42 @@ export function reports(book: AccountBook, registry: Registry): Hono<Behind> {
       }
     }
     const segments = [...bySegment].map(([sid, reasons]) => ({ sid, reasons }));
-    return c.json({ unit: period.unit, series: series.rows, segments } satisfies z.input<
-      typeof OF_DESTINATION
-    >);
+    const report: z.input<typeof OF_DESTINATION> = { ...series.answer, segments };
+    return c.json(report);
   });
 
-  app.get('/reports/segments/:sid{\\d+}', async (c) => {
+  app.on('GET', either('/reports/segments/:sid{\\d+}'), async (c) => {
     const period = periodIn(c);
     const sid = Number(c.req.param('sid'));
-    const { segments, destinations } = await listsOf(book);
-    if (!segments.some((segment) => Number(segment.sid) === sid)) {
+    const document = await current();
+    if (!entriesOf(document, 'segments').some((segment) => Number(segment.sid) === sid)) {
       throw unknown('segment', sid);
     }
     const series = seriesOf(period, () => ({ reasons: {} }));
-    const byDestination: { destinationId: number; reasons: Reasons }[] = [];
-    for (const { destinationId, mappings = [] } of destinations) {
-      if (!mappings?.some((mapping) => Number(mapping.sid) === sid)) continue;
+    const destinations: { destinationId: number; reasons: Reasons }[] = [];
+    for (const destination of destinationsOf(document).get(sid) ?? []) {
+      const destinationId = idOf(destination);
       const reasons: Reasons = {};
-      byDestination.push({ destinationId: Number(destinationId), reasons });
-      const counted = await read(registry, scopeOf(Number(destinationId)), period);
-      for (const { at, name, count } of counted) {
+      destinations.push({ destinationId, reasons });
+      for (const { at, name, count } of await read(scopeOf(destinationId), period)) {
         const { id, what } = readName(name);
         if (id !== sid) continue;
         addTo(reasons, what, count);
         addTo(series.at(at).reasons, what, count);
       }
     }
-    return c.json({
-      unit: period.unit,
-      series: series.rows,
-      destinations: byDestination,
-    } satisfies z.input<typeof OF_SEGMENT>);
+    const report: z.input<typeof OF_SEGMENT> = { ...series.answer, destinations };
+    return c.json(report);
   });
 
-  app.get('/reports/total', async (c) => {
+  app.on('GET', either('/reports/total'), async (c) => {
     const period = periodIn(c);
     const series = seriesOf(period, (): Totals => ({ calls: 0, pixels: 0, late: 0 }));
-    for (const { at, name, count } of await read(registry, TOTAL, period)) {
+    for (const { at, name, count } of await read(TOTAL, period)) {
       series.at(at)[name as keyof Totals] += count;
     }
-    return c.json({ unit: period.unit, series: series.rows } satisfies z.input<typeof OF_ALL>);
+    const report: z.input<typeof OF_ALL> = series.answer;
+    return c.json(report);
   });
 
   return app;
@@ -127,40 +131,29 @@ function addTo(reasons: Reasons, reason: string, count: number): void {
 
 const isSight = (what: string): what is Sight => (SIGHTS as readonly string[]).includes(what);
 
-/** The account in force, as far as reports need it; scripts write ids as text, too. */
-interface Lists {
-  readonly segments: readonly { sid: unknown }[];
-  readonly destinations: readonly {
-    destinationId: unknown;
-    mappings?: readonly { sid: unknown }[] | null;
-  }[];
-}
+const NONE_SEEN: Readonly<Record<Sight, number>> = { loaded: 0, failed: 0, timedOut: 0 };
 
-const listsOf = async (book: AccountBook): Promise<Lists> =>
-  (await book.current()).document as Lists;
+/** Scripts write ids as text, too. */
+const idOf = ({ destinationId }: Entry): number => Number(destinationId);
 
-const read = (registry: Registry, scope: string, { unit, from, to }: Period): Promise<Counted[]> =>
-  registry.counts(scope, unit, from, to);
-
-const hoursOf = ({ unit, from, to }: Period): number[] =>
+const timesOf = ({ unit, from, to }: Period): number[] =>
   Array.from({ length: (to - from) / UNIT_MS[unit] + 1 }, (_, i) => from + i * UNIT_MS[unit]);
 
 /** A row for every hour or day, whether or not anything happened in it. */
 function seriesOf<Row>(period: Period, empty: () => Row) {
-  const rows = hoursOf(period).map((at) => ({ at, ...empty() }));
-  const at = (time: number) => rows[(time - period.from) / UNIT_MS[period.unit]];
-  return { rows, at };
+  const series = timesOf(period).map((at) => ({ at, ...empty() }));
+  return {
+    at: (time: number) => series[(time - period.from) / UNIT_MS[period.unit]],
+    answer: { unit: period.unit, series },
+  };
 }
-
-const startOf = (unit: Unit, at: number) => at - (at % UNIT_MS[unit]);
 
 function usual(unit: Unit, last: number): Period {
   const to = startOf(unit, last);
   return { unit, from: to - (USUAL[unit] - 1) * UNIT_MS[unit], to };
 }
 
-/** What is asked for, or what is wrong with it. */
-/** @throws RestError */
+/** @throws RestError where there is no report of it */
 function periodIn(c: Context): Period {
   const result = QUERY.safeParse(c.req.query(), { reportInput: true });
   if (!result.success) throw new RestError(400, ...problemsOf(result.error));
@@ -169,12 +162,12 @@ function periodIn(c: Context): Period {
   const oldest = startOf(unit, now) - (KEPT_UNITS[unit] - 1) * UNIT_MS[unit];
   // Of what is still to come there is nothing to report.
   const last = Math.min(to ?? now, now);
-  if (last < oldest) throw new RestError(400, tooOld('to', last, unit, oldest));
+  if (last < oldest) throw tooLongAgo('to', last, unit, oldest);
   if (from === undefined) {
     const period = usual(unit, last);
     return { ...period, from: Math.max(period.from, oldest) };
   }
-  if (from < oldest) throw new RestError(400, tooOld('from', from, unit, oldest));
+  if (from < oldest) throw tooLongAgo('from', from, unit, oldest);
   if (from > last) {
     const wrong = `${from} is later than ${to !== undefined && to <= now ? `to, ${to}` : 'now'}`;
     throw new RestError(400, { path: 'from', wrong, instead: `write at most ${last}` });
@@ -182,22 +175,19 @@ function periodIn(c: Context): Period {
   return { unit, from: startOf(unit, from), to: startOf(unit, last) };
 }
 
-const tooOld = (path: string, time: number, unit: Unit, oldest: number): Problem => ({
-  path,
-  wrong: `${time} is too long ago: by the ${unit}, the last ${KEPT_UNITS[unit]} ${unit}s are kept`,
-  instead: `write at least ${oldest}${unit === 'hour' ? ', or unit=day' : ''}`,
-});
+const tooLongAgo = (path: string, time: number, unit: Unit, oldest: number) =>
+  new RestError(400, {
+    path,
+    wrong: `${time} is too long ago: by the ${unit}, the last ${KEPT_UNITS[unit]} ${unit}s are kept`,
+    instead: `write at least ${oldest}${unit === 'hour' ? ', or unit=day' : ''}`,
+  });
 
 const time = z
   .string()
   .regex(/^\d{1,15}$/, { error: 'no time|write Unix milliseconds, such as 1795500000000' })
   .transform(Number)
   .optional();
-const QUERY = z.object({
-  unit: z.enum(['hour', 'day']).default('hour'),
-  from: time,
-  to: time,
-});
+const QUERY = z.object({ unit: z.enum(['hour', 'day']).default('hour'), from: time, to: time });
 
 const count = z.int().min(0);
 const at = z.int().meta({ description: 'When the hour or day began, in Unix milliseconds.' });
@@ -248,21 +238,21 @@ const OF_ALL = z.object({
 });
 
 const PERIOD = {
-  unit: `hour (the last ${KEPT_UNITS.hour} are kept) or day (${KEPT_UNITS.day}), in UTC; hour if not given.`,
-  from: 'Unix milliseconds; 24 hours or 30 days ago if not given.',
-  to: 'Unix milliseconds; now if not given.',
+  unit: `hour, of which the last ${KEPT_UNITS.hour} are kept, or day (${KEPT_UNITS.day}); as in UTC.`,
+  from: `Unix milliseconds; if not given, ${USUAL.hour} hours or ${USUAL.day} days before.`,
+  to: 'Unix milliseconds; if not given, now.',
 };
 
 export const reportPaths: Paths = {
   '/v1/reports/destinations': {
     get: {
       summary: 'The last 24 hours of every destination',
-      answers: { 200: ['The report.', LIST] },
+      answers: { 200: ['The reports.', LIST] },
     },
   },
   '/v1/reports/destinations/{id}': {
     get: {
-      summary: 'Report of a destination',
+      summary: 'How often a destination was called, or was not, and why',
       query: PERIOD,
       answers: { 200: ['The report.', OF_DESTINATION] },
       refusals: [400, 404],
@@ -270,7 +260,7 @@ export const reportPaths: Paths = {
   },
   '/v1/reports/segments/{sid}': {
     get: {
-      summary: 'Report of a segment',
+      summary: 'How often a segment was delivered, or was not, and why',
       query: PERIOD,
       answers: { 200: ['The report.', OF_SEGMENT] },
       refusals: [400, 404],
@@ -278,7 +268,7 @@ export const reportPaths: Paths = {
   },
   '/v1/reports/total': {
     get: {
-      summary: 'Report of all page requests',
+      summary: 'All page requests together',
       query: PERIOD,
       answers: { 200: ['The report.', OF_ALL] },
       refusals: [400],

@@ -15,7 +15,6 @@ export type Kind =
   | 'node'
   | 'estimate'
   | 'event'
-  | 'batch'
   | 'setting';
 
 /** A value as it is kept. Ids are texts of at most 500 characters. */
@@ -54,8 +53,7 @@ export interface Batch {
   /** Grows with each batch of the writer. */
   readonly number: number;
 }
-
-/** How long the last batch of a writer is known. */
+/** How long a writer's last batch is known, in milliseconds. */
 export const BATCH_MS = 2 * 86_400_000;
 
 /** Counts are kept by the hour for two days, and by the day for a hundred. */
@@ -117,10 +115,10 @@ export interface Registry {
   remove(kind: Kind, id: string): Promise<boolean>;
 
   /**
-   * Adds to the counts of the hour and the day in which it happened. Where it rejects, they may have
-   * been added all the same; the same batch given again is added once.
+   * Adds to the counts of the hour and the day in which it happened.
    *
    * @param at Unix milliseconds
+   * @param batch what was given before by this name, and to the same time, is not added again
    */
   add(counts: readonly Count[], at: number, batch?: Batch): Promise<void>;
 

@@ -77,22 +77,14 @@ export class RegistryFile implements Registry {
 
   async add(counts: readonly Count[], at: number, batch?: Batch): Promise<void> {
     for (let i = 0; i < counts.length; i += CHUNK) {
-      // Each part of a batch is known by itself.
-      const part = batch && { ...batch, number: batch.number + i / counts.length };
+      // Each part is added once.
+      const part = batch && { ...batch, writer: `${batch.writer}/${i}` };
       await this.#order('add', counts.slice(i, i + CHUNK), at, part);
     }
   }
 
-  async counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]> {
-    const { counts } = this.#fresh();
-    const counted: Counted[] = [];
-    for (const at of unitsBetween(unit, from, to, Date.now())) {
-      const range = { start: [unit, at, scope], end: [unit, at, scope, END] };
-      for (const { key, value } of counts.getRange(range)) {
-        counted.push({ at, name: key[3], count: value });
-      }
-    }
-    return counted;
+  counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]> {
+    return inTurns(this.#counted(scope, unit, from, to));
   }
 
   async append(list: string, entries: readonly Recent<unknown>[], keep: number): Promise<void> {
@@ -135,6 +127,18 @@ export class RegistryFile implements Registry {
       kept.push({ id: key[1], value: value.value as Value, version: value.version });
     }
     return kept;
+  }
+
+  *#counted(scope: string, unit: Unit, from: number, to: number): Turns<Counted[]> {
+    const counted: Counted[] = [];
+    for (const at of unitsBetween(unit, from, to, Date.now())) {
+      const range = { start: [unit, at, scope], end: [unit, at, scope, END] };
+      for (const { key, value } of this.#fresh().counts.getRange(range)) {
+        yield;
+        counted.push({ at, name: key[3], count: value });
+      }
+    }
+    return counted;
   }
 
   *#newest<Value>(list: string, limit: number): Turns<Recent<Value>[]> {

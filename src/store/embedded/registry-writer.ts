@@ -65,11 +65,11 @@ export class RegistryWriter {
 
   add(counts: readonly Count[], at: number, batch?: Batch): void {
     if (batch) {
-      const { writer, number } = batch;
+      const { writer, number: version } = batch;
       const now = Date.now();
-      if (number <= (this.#base.record('batch', writer, now)?.version ?? 0)) return;
-      const mark = { version: number, until: now + BATCH_MS, value: null };
-      this.#base.records.putSync(['batch', writer], mark);
+      if (version <= (this.#base.record('batch', writer, now)?.version ?? 0)) return;
+      const until = now + BATCH_MS;
+      this.#base.records.putSync(['batch', writer], { version, until, value: null });
     }
     for (const unit of UNITS) {
       const start = startOf(unit, at);

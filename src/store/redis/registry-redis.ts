@@ -5,7 +5,7 @@
  *     PREFIXregistry:{KIND}                a hash: id → version, space, value as JSON
  *     PREFIXregistry:{KIND}:until          a sorted set: ids by when their time is over, in Unix ms
  *     PREFIXcounts:{SCOPE}:hour:START      a hash: name → count; expires by itself; likewise `day`
- *     PREFIXcounts:{SCOPE}:batches         a hash: writer → its last batch; expires by itself
+ *     PREFIXcounts:{SCOPE}:batch:WRITER    the number of the writer's last batch; expires by itself
  *     PREFIXrecent:{LIST}                  a sorted set: entries by time; an entry is a number and its owner
  *     PREFIXrecent:{LIST}:values           a hash: entry → value as JSON
  */
@@ -94,20 +94,19 @@ return till and tonumber(till) <= now and 0 or removed
 `;
 
 /**
- * Takes the batch's writer and number, perhaps empty, when the counts of each key expire, in seconds,
- * then each name with its count.
+ * The last key is the batch's. Takes when the counts of each other key expire, in seconds; the number
+ * of the batch, or nothing; then each name with its count.
  */
 const ADD = `
-local writer, number = ARGV[1], ARGV[2]
-if writer ~= '' then
-  local last = redis.call('HGET', KEYS[1], writer)
-  if last and tonumber(last) >= tonumber(number) then return end
-  redis.call('HSET', KEYS[1], writer, number)
-  redis.call('PEXPIRE', KEYS[1], ${BATCH_MS})
+local last = #KEYS
+local number = ARGV[last]
+if number ~= '' then
+  if tonumber(redis.call('GET', KEYS[last]) or 0) >= tonumber(number) then return end
+  redis.call('SET', KEYS[last], number, 'PX', ${BATCH_MS})
 end
-for k = 2, #KEYS do
-  for i = #KEYS + 2, #ARGV, 2 do redis.call('HINCRBY', KEYS[k], ARGV[i], ARGV[i + 1]) end
-  redis.call('EXPIREAT', KEYS[k], ARGV[k + 1])
+for k = 1, last - 1 do
+  for i = last + 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[k], ARGV[i], ARGV[i + 1]) end
+  redis.call('EXPIREAT', KEYS[k], ARGV[k])
 end
 `;
 
@@ -192,16 +191,16 @@ export class RegistryRedis implements Registry {
   }
 
   async add(counts: readonly Count[], at: number, batch?: Batch): Promise<void> {
+    const { writer = '', number = '' } = batch ?? {};
     const scopes = [...Map.groupBy(counts, ({ scope }) => scope)];
     const ends = UNITS.map((unit) => endOf(unit, at) / 1_000);
     for (let i = 0; i < scopes.length; i += CHUNK) {
       await Promise.all(
         scopes.slice(i, i + CHUNK).map(([scope, own]) => {
           const keys = UNITS.map((unit) => this.#countsOf(scope, unit, startOf(unit, at)));
-          const mark = [batch?.writer ?? '', batch?.number ?? ''];
-          const named = own.flatMap((one) => [one.name, one.count]);
-          const batches = `${this.#prefix}counts:{${scope}}:batches`;
-          return this.#run(ADD, [batches, ...keys], [...mark, ...ends, ...named]);
+          keys.push(`${this.#prefix}counts:{${scope}}:batch:${writer}`);
+          const named = own.flatMap(({ name, count }) => [name, count]);
+          return this.#run(ADD, keys, [...ends, number, ...named]);
         }),
       );
     }
