@@ -237,7 +237,7 @@ describe('an entry that is as it was changes nothing', () => {
     await fc.assert(
       fc.asyncProperty(visits, async (all) => {
         const { registry, store } = base;
-        const recording = new Recording(registry);
+        const recording = new Recording(registry, store);
         const own = new Collector({ account: special, store, registry, recording });
         const uuids = [newDeviceId(), newDeviceId(), newDeviceId()];
         for (const [i, parts] of all)

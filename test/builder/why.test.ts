@@ -114,7 +114,7 @@ describe('a recorded call', () => {
     await fc.assert(
       fc.asyncProperty(visits, async (all) => {
         const { registry, store } = base;
-        const recording = new Recording(registry);
+        const recording = new Recording(registry, store);
         const own = new Collector({ account, store, registry, recording });
         const visitor = newDeviceId();
         const answers = [];
