@@ -9,12 +9,16 @@ import vm from 'node:vm';
 import { type ServerType, serve } from '@hono/node-server';
 import type { Context } from 'hono';
 import pino from 'pino';
+import { type AccountDocument, differences, shortened } from './account/difference.ts';
+import { meaningOf } from './account/document.ts';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
 import { build, buildFolder } from './builder/build.ts';
+import { Ledger } from './builder/ledger.ts';
+import { Heartbeat } from './builder/node-state.ts';
 import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
@@ -22,6 +26,7 @@ import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
 import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
+import { Tally } from './destinations/tally.ts';
 import { openAccounts, openRegistry, openStore, reach } from './engine.ts';
 import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
@@ -36,7 +41,7 @@ async function prepare(config: Config): Promise<void> {
     );
   }
   if (!config.ACCOUNT_FILE) return;
-  const document = readJson(config.ACCOUNT_FILE);
+  const document = readJson(config.ACCOUNT_FILE) as AccountDocument;
   compileAccount(document);
   const file = createHash('sha256').update(JSON.stringify(document)).digest('hex');
   const accounts = openAccounts(config);
@@ -51,7 +56,11 @@ async function prepare(config: Config): Promise<void> {
   start without ACCOUNT_FILE to keep it; see what is different by npm run account -- diff ${config.ACCOUNT_FILE}, and replace it by push`,
       );
     }
-    await accounts.save(document, { at: Date.now(), by: GIVEN, file }, saved?.revision ?? 0);
+    const changes = shortened(
+      differences((saved?.document ?? {}) as AccountDocument, document, meaningOf),
+    );
+    const origin = { at: Date.now(), by: GIVEN, file, changes };
+    await accounts.save(document, origin, saved?.revision ?? 0);
   } catch (error) {
     // Another server was given the same file at the same moment, or somebody was faster.
     if (!(error instanceof AccountConflict)) throw error;
@@ -90,6 +99,13 @@ async function serveCalls(config: Config): Promise<void> {
   let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
+  const tally = new Tally();
+  const ledger = new Ledger({
+    tally,
+    registry,
+    report: (error) =>
+      error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
+  });
   const recording = new Recording(registry, store);
   const door: FrontDoor = {
     snapshot: () => snapshot,
@@ -97,6 +113,7 @@ async function serveCalls(config: Config): Promise<void> {
     store,
     guard: new Guard(config.MAX_CALLS_PER_ID),
     deadline: new Deadline(config.DEADLINE_MS),
+    tally,
     settings: {
       region: config.REGION,
       cookieName: config.COOKIE_NAME,
@@ -120,15 +137,19 @@ async function serveCalls(config: Config): Promise<void> {
     clientOf,
     problem: () => store.problem ?? accountProblem,
   });
-  accounts.watch(async ({ revision, document }) => {
+  const heartbeat = new Heartbeat(registry, opened.revision, () => store.problem ?? accountProblem);
+  accounts.watch(async (saved) => {
+    const { revision, document } = saved;
     try {
       // Calls that are under way keep the snapshot that they have.
-      snapshot = await compileAccountInTurns(document);
+      snapshot = book.takeOver(saved) ?? (await compileAccountInTurns(document));
       inForce = revision;
       accountProblem = undefined;
+      heartbeat.tookOver(revision);
       log.info({ revision }, 'account taken over');
     } catch (error) {
       accountProblem = `revision ${revision} of the account is not in force here: ${(error as Error).message}`;
+      heartbeat.beat();
       log.error({ revision, err: error }, 'account not taken over');
     }
   });
@@ -155,8 +176,12 @@ async function serveCalls(config: Config): Promise<void> {
     servers.push(await listen(builder.fetch, adminHost, config.ADMIN_PORT, 'ADMIN_PORT'));
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
-  const kept = { close: () => recording.close().then(() => registry.close()) };
-  stopOnSignal(servers, store, [accounts, kept], config.SHUTDOWN_MS, log);
+  ledger.start();
+  const last = async () => {
+    await Promise.all([heartbeat.close(), recording.close()]);
+    await registry.close();
+  };
+  stopOnSignal(servers, store, ledger, [accounts, { close: last }], config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
@@ -201,7 +226,7 @@ async function openAccount(
 ): Promise<{ snapshot: Snapshot; revision: number; isDemo: boolean }> {
   const saved = await accounts.load();
   if (saved) {
-    const { document, revision, origin } = saved;
+    const { revision, document, origin } = saved;
     return { snapshot: compileAccount(document), revision, isDemo: origin.isDemo === true };
   }
   const { demoAccount } = await import('./demo/account.ts');
@@ -291,10 +316,14 @@ function listen(
   });
 }
 
+/** For the counts, even if the store took all the time that there was. */
+const MIN_LEDGER_MS = 500;
+
 /** Lets open calls finish, keeps what was promised, and ends. */
 function stopOnSignal(
   servers: readonly ServerType[],
   store: Store,
+  ledger: Ledger,
   others: readonly { close(): Promise<void> }[],
   milliseconds: number,
   log: pino.Logger,
@@ -312,10 +341,11 @@ function stopOnSignal(
     const open = Math.min(2_000, milliseconds / 2);
     await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, open))]);
     const { lost } = store;
-    await Promise.all([
-      store.close(Math.max(0, end - performance.now())),
-      ...others.map((other) => other.close()),
-    ]);
+    await store.close(Math.max(0, end - performance.now()));
+    // Only now nothing is counted any more.
+    const counts = await ledger.close(Math.max(MIN_LEDGER_MS, end - performance.now()));
+    if (counts > 0) log.error({ counts }, 'counts were not written');
+    await Promise.all(others.map((other) => other.close()));
     if (store.lost > lost) log.error({ visits: store.lost - lost }, 'visits were not written');
     log.info('stopped');
     process.exit(0);

@@ -141,7 +141,9 @@ function decided(mappings: readonly Mapping[], profile: Profile, visit: Visit): 
     [...mappings.keys()],
     profile,
     visit,
-    (_, sid, reason) => reasons.push({ sid, reason }),
+    (_, sid, reason) => {
+      if (sid !== 0) reasons.push({ sid, reason });
+    },
   );
   return { ...delivery, reasons };
 }
@@ -321,6 +323,7 @@ const visitOf = (
   region,
   nonce: SAMPLE_NONCE,
   consent: (parameter) => SAMPLE_CONSENT[parameter],
+  unread: false,
 });
 
 /** Which site and page are asked about, and which hosts they call. */

@@ -44,6 +44,18 @@ export interface Count {
   readonly count: number;
 }
 
+/**
+ * Names counts that are given again until it is certain that they were added. A writer gives one batch
+ * after the other; its last number is known for two days.
+ */
+export interface Batch {
+  readonly writer: string;
+  /** Grows with each batch of the writer. */
+  readonly number: number;
+}
+/** How long a writer's last batch is known, in milliseconds. */
+export const BATCH_MS = 2 * 86_400_000;
+
 /** Counts are kept by the hour for two days, and by the day for a hundred. */
 export type Unit = 'hour' | 'day';
 export const UNIT_MS = { hour: 3_600_000, day: 86_400_000 } as const satisfies Record<Unit, number>;
@@ -106,8 +118,9 @@ export interface Registry {
    * Adds to the counts of the hour and the day in which it happened.
    *
    * @param at Unix milliseconds
+   * @param batch what was given before by this name, and to the same time, is not added again
    */
-  add(counts: readonly Count[], at: number): Promise<void>;
+  add(counts: readonly Count[], at: number, batch?: Batch): Promise<void>;
 
   /** The counts of a scope, from the hour or day that holds `from` to the one that holds `to`, in order of time. */
   counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]>;

@@ -261,6 +261,23 @@ export function registryContract(place: () => Environment): void {
       });
     });
 
+    it('of a batch are added once, however often it is given', async () => {
+      const batch = (writer: string, number: number) => ({ writer, number });
+      const several = Array.from({ length: 3_000 }, (_, i) =>
+        fired(`n${i}`, 1, `${scope}:${i % 3}`),
+      );
+      for (const registry of [one, other, one]) await registry.add(several, now, batch('a', 1));
+      await Promise.all([one, other].map((registry) => registry.add(several, now, batch('a', 2))));
+      await one.add(several, now, batch('b', 1));
+      await other.add(several, now, batch('a', 1));
+      await one.add(several, now);
+      for (const n of [0, 1, 2]) {
+        const counts = await other.counts(`${scope}:${n}`, 'hour', now, now);
+        expect(counts).toHaveLength(1_000);
+        expect(counts.filter(({ count }) => count !== 4)).toEqual([]);
+      }
+    });
+
     it('may be of thousands of scopes and names at once', async () => {
       const many = Array.from({ length: 6_000 }, (_, i) =>
         fired(`n${i % 6}`, i, `${scope}:${i >> 2}`),

@@ -26,7 +26,7 @@ export const END = new Uint8Array([255]);
 
 export class RegistryBase {
   readonly root: RootDatabase;
-  readonly records: Database<Stored, [kind: Kind, id: string]>;
+  readonly records: Database<Stored, [kind: Kind | 'batch', id: string]>;
   /** By unit first: what is too old lies together. */
   readonly counts: Database<number, [unit: Unit, at: number, scope: string, name: string]>;
   /** By time; numbers tell apart what is of the same millisecond. */
@@ -54,7 +54,7 @@ export class RegistryBase {
   }
 
   /** Undefined, too, where its time is over. */
-  record(kind: Kind, id: string, now: number): Stored | undefined {
+  record(kind: Kind | 'batch', id: string, now: number): Stored | undefined {
     const stored = this.records.get([kind, id]);
     return stored && !isOver(stored, now) ? stored : undefined;
   }

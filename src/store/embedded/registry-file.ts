@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inTurns, type Turns } from '../../account/turns.ts';
 import {
+  type Batch,
   type Count,
   type Counted,
   type Kept,
@@ -74,22 +75,16 @@ export class RegistryFile implements Registry {
     return this.#order('remove', kind, id);
   }
 
-  async add(counts: readonly Count[], at: number): Promise<void> {
+  async add(counts: readonly Count[], at: number, batch?: Batch): Promise<void> {
     for (let i = 0; i < counts.length; i += CHUNK) {
-      await this.#order('add', counts.slice(i, i + CHUNK), at);
+      // Each part is added once.
+      const part = batch && { ...batch, writer: `${batch.writer}/${i}` };
+      await this.#order('add', counts.slice(i, i + CHUNK), at, part);
     }
   }
 
-  async counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]> {
-    const { counts } = this.#fresh();
-    const counted: Counted[] = [];
-    for (const at of unitsBetween(unit, from, to, Date.now())) {
-      const range = { start: [unit, at, scope], end: [unit, at, scope, END] };
-      for (const { key, value } of counts.getRange(range)) {
-        counted.push({ at, name: key[3], count: value });
-      }
-    }
-    return counted;
+  counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]> {
+    return inTurns(this.#counted(scope, unit, from, to));
   }
 
   async append(list: string, entries: readonly Recent<unknown>[], keep: number): Promise<void> {
@@ -132,6 +127,18 @@ export class RegistryFile implements Registry {
       kept.push({ id: key[1], value: value.value as Value, version: value.version });
     }
     return kept;
+  }
+
+  *#counted(scope: string, unit: Unit, from: number, to: number): Turns<Counted[]> {
+    const counted: Counted[] = [];
+    for (const at of unitsBetween(unit, from, to, Date.now())) {
+      const range = { start: [unit, at, scope], end: [unit, at, scope, END] };
+      for (const { key, value } of this.#fresh().counts.getRange(range)) {
+        yield;
+        counted.push({ at, name: key[3], count: value });
+      }
+    }
+    return counted;
   }
 
   *#newest<Value>(list: string, limit: number): Turns<Recent<Value>[]> {

@@ -5,6 +5,8 @@
  */
 import { randomInt } from 'node:crypto';
 import {
+  BATCH_MS,
+  type Batch,
   type Count,
   KEPT_UNITS,
   type Kind,
@@ -61,7 +63,14 @@ export class RegistryWriter {
     return was;
   }
 
-  add(counts: readonly Count[], at: number): void {
+  add(counts: readonly Count[], at: number, batch?: Batch): void {
+    if (batch) {
+      const { writer, number: version } = batch;
+      const now = Date.now();
+      if (version <= (this.#base.record('batch', writer, now)?.version ?? 0)) return;
+      const until = now + BATCH_MS;
+      this.#base.records.putSync(['batch', writer], { version, until, value: null });
+    }
     for (const unit of UNITS) {
       const start = startOf(unit, at);
       for (const { scope, name, count } of counts) {

@@ -5,12 +5,15 @@
  *     PREFIXregistry:{KIND}                a hash: id → version, space, value as JSON
  *     PREFIXregistry:{KIND}:until          a sorted set: ids by when their time is over, in Unix ms
  *     PREFIXcounts:{SCOPE}:hour:START      a hash: name → count; expires by itself; likewise `day`
+ *     PREFIXcounts:{SCOPE}:batch:WRITER    the number of the writer's last batch; expires by itself
  *     PREFIXrecent:{LIST}                  a sorted set: entries by time; an entry is a number and its owner
  *     PREFIXrecent:{LIST}:values           a hash: entry → value as JSON
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { inTurns, type Turns } from '../../account/turns.ts';
 import {
+  BATCH_MS,
+  type Batch,
   type Count,
   type Counted,
   KEPT_UNITS,
@@ -90,11 +93,20 @@ local removed = redis.call('HDEL', KEYS[1], ARGV[1])
 return till and tonumber(till) <= now and 0 or removed
 `;
 
-/** Takes when the counts of each key expire, in seconds, then each name with its count. */
+/**
+ * The last key is the batch's. Takes when the counts of each other key expire, in seconds; the number
+ * of the batch, or nothing; then each name with its count.
+ */
 const ADD = `
-for k, key in ipairs(KEYS) do
-  for i = #KEYS + 1, #ARGV, 2 do redis.call('HINCRBY', key, ARGV[i], ARGV[i + 1]) end
-  redis.call('EXPIREAT', key, ARGV[k])
+local last = #KEYS
+local number = ARGV[last]
+if number ~= '' then
+  if tonumber(redis.call('GET', KEYS[last]) or 0) >= tonumber(number) then return end
+  redis.call('SET', KEYS[last], number, 'PX', ${BATCH_MS})
+end
+for k = 1, last - 1 do
+  for i = last + 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[k], ARGV[i], ARGV[i + 1]) end
+  redis.call('EXPIREAT', KEYS[k], ARGV[k])
 end
 `;
 
@@ -178,14 +190,17 @@ export class RegistryRedis implements Registry {
     return (await this.#run<number>(REMOVE, this.#records(kind), [id])) === 1;
   }
 
-  async add(counts: readonly Count[], at: number): Promise<void> {
+  async add(counts: readonly Count[], at: number, batch?: Batch): Promise<void> {
+    const { writer = '', number = '' } = batch ?? {};
     const scopes = [...Map.groupBy(counts, ({ scope }) => scope)];
     const ends = UNITS.map((unit) => endOf(unit, at) / 1_000);
     for (let i = 0; i < scopes.length; i += CHUNK) {
       await Promise.all(
         scopes.slice(i, i + CHUNK).map(([scope, own]) => {
           const keys = UNITS.map((unit) => this.#countsOf(scope, unit, startOf(unit, at)));
-          return this.#run(ADD, keys, [...ends, ...own.flatMap((one) => [one.name, one.count])]);
+          keys.push(`${this.#prefix}counts:{${scope}}:batch:${writer}`);
+          const named = own.flatMap(({ name, count }) => [name, count]);
+          return this.#run(ADD, keys, [...ends, number, ...named]);
         }),
       );
     }
