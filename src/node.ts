@@ -13,6 +13,7 @@ import { compileAccount, compileAccountInTurns, type Snapshot } from './account/
 import { app } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
+import { build, buildFolder } from './builder/build.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
@@ -58,12 +59,24 @@ async function prepare(config: Config): Promise<void> {
 
 const GIVEN = 'ACCOUNT_FILE';
 
+/** Pages' calls are answered in any case: what cannot be built is said, and keeps nothing back. */
+async function buildPages(): Promise<void> {
+  try {
+    await build({ say: console.log });
+  } catch (error) {
+    console.error(`The Destination Builder is not there: ${(error as Error).message}`);
+  }
+}
+
 async function serveCalls(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
   const store = openStore(config);
   const accounts = openAccounts(config);
   const registry = openRegistry(config);
   const origin = `http://${urlHost(config.HOST)}:${config.PORT}`;
+  const adminHost = config.ADMIN_HOST || config.HOST;
+  const adminOrigin =
+    config.ADMIN_PORT === 0 ? origin : `http://${urlHost(adminHost)}:${config.ADMIN_PORT}`;
   const demo = {
     inbox: `http://${urlHost(config.HOST)}:${config.DEMO_PORT || nextPort(config.PORT)}`,
     collector: origin,
@@ -90,7 +103,8 @@ async function serveCalls(config: Config): Promise<void> {
     const { demoAccount } = await import('./demo/account.ts');
     return demoAccount({ inbox: demo.inbox });
   });
-  const builder = administration({ book, registry, door, adminToken: token });
+  const pages = await buildFolder().catch(() => undefined);
+  const builder = administration({ book, registry, door, adminToken: token, pages });
   const routes = app({
     door,
     administration: config.ADMIN_PORT === 0 ? builder : undefined,
@@ -117,7 +131,10 @@ async function serveCalls(config: Config): Promise<void> {
       import('./demo/shop.ts'),
       import('./demo/inbox.ts'),
     ]);
-    routes.route('/demo', shop({ inbox: demo.inbox }));
+    routes.route(
+      '/demo',
+      shop({ inbox: demo.inbox, builder: `${adminOrigin}/builder`, snapshot: () => snapshot }),
+    );
     routes.get('/', (c) => c.redirect('/demo/'));
     const port = Number(new URL(demo.inbox).port);
     if (isFirstWorker()) {
@@ -127,14 +144,7 @@ async function serveCalls(config: Config): Promise<void> {
     }
   }
   if (config.ADMIN_PORT !== 0) {
-    servers.push(
-      await listen(
-        builder.fetch,
-        config.ADMIN_HOST || config.HOST,
-        config.ADMIN_PORT,
-        'ADMIN_PORT',
-      ),
-    );
+    servers.push(await listen(builder.fetch, adminHost, config.ADMIN_PORT, 'ADMIN_PORT'));
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
   stopOnSignal(servers, store, [accounts, registry], config.SHUTDOWN_MS, log);
@@ -309,7 +319,10 @@ if (process.argv.includes('--help')) console.log(help());
 else {
   try {
     const config = readConfig(process.env);
-    if (cluster.isPrimary) await prepare(config);
+    if (cluster.isPrimary) {
+      await prepare(config);
+      await buildPages();
+    }
     if (cluster.isPrimary && config.WORKERS > 1)
       watchWorkers(config.WORKERS, config.PORT, config.SHUTDOWN_MS);
     else await serveCalls(config);

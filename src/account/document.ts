@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { type Problem, problemsOf } from './problem.ts';
+import type { Readings } from './readings.ts';
 import type { Turns } from './turns.ts';
 
 // Compiled validators need `new Function`, which Workers forbid.
@@ -273,6 +274,7 @@ const frameSchema = accountSchema.extend(
 /** Reads a document, pausing after each entry; either it or everything that is wrong with its shape. */
 export function* readDocument(
   input: unknown,
+  readings: Readings,
 ): Turns<{ document: AccountDocument } | { problems: Problem[] }> {
   const frame = frameSchema.safeParse(input);
   const document: Record<string, unknown> = { ...frame.data };
@@ -282,9 +284,9 @@ export function* readDocument(
     const entries: unknown[] = [];
     for (const entry of document[list] as unknown[]) {
       yield;
-      const { success, data } = entrySchema.safeParse(entry);
-      isRight &&= success;
-      entries.push(data);
+      const read = readings.of(entry, () => entrySchema.safeParse(entry).data);
+      isRight &&= read !== undefined;
+      entries.push(read);
     }
     document[list] = entries;
   }

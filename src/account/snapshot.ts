@@ -22,6 +22,7 @@ import {
 } from './document.ts';
 import { FolderTree } from './folders.ts';
 import { AccountError, type Problem } from './problem.ts';
+import { Readings } from './readings.ts';
 import { salvage } from './salvage.ts';
 import { Sites } from './sites.ts';
 import { atOnce, inTurns, type Turns } from './turns.ts';
@@ -67,35 +68,43 @@ export interface Snapshot {
 }
 
 /** @throws AccountError with every problem of the document */
-export const compileAccount = (input: unknown): Snapshot => atOnce(compiling(input));
+export const compileAccount = (input: unknown): Snapshot =>
+  atOnce(compiling(input, new Readings()));
 
 /**
  * Compiles while requests are answered: an account at the field's limits takes seconds.
  *
+ * @param readings of the documents that this one was made from; they make it faster
  * @throws AccountError with every problem of the document
  */
-export const compileAccountInTurns = (input: unknown): Promise<Snapshot> =>
-  inTurns(compiling(input));
+export const compileAccountInTurns = (
+  input: unknown,
+  readings = new Readings(),
+): Promise<Snapshot> => inTurns(compiling(input, readings));
 
-function* compiling(input: unknown): Turns<Snapshot> {
-  const read = yield* readDocument(input);
+function* compiling(input: unknown, readings: Readings): Turns<Snapshot> {
+  const read = yield* readDocument(input, readings);
   const problems: Problem[] = [];
   if ('problems' in read) {
     const { document, inWhole } = salvage(input);
-    yield* compile(document, problems);
+    yield* compile(document, problems, readings);
     throw new AccountError([...read.problems, ...inWhole(problems)]);
   }
-  const snapshot = yield* compile(read.document, problems);
+  const snapshot = yield* compile(read.document, problems, readings);
   if (problems.length > 0) throw new AccountError(problems);
   return snapshot;
 }
 
-function* compile(document: AccountDocument, problems: Problem[]): Turns<Snapshot> {
+function* compile(
+  document: AccountDocument,
+  problems: Problem[],
+  readings: Readings,
+): Turns<Snapshot> {
   checkLimits(document, problems);
   yield* checkUnique(document, problems);
   const dataSources = new Map(document.dataSources.map((d) => [d.dataSourceId, d]));
   const folders = new FolderTree(document.folders, problems);
-  const traits = yield* compileTraits(document.traits, dataSources, folders, problems);
+  const traits = yield* compileTraits(document.traits, dataSources, folders, problems, readings);
   const traitPlaces = new Map<number, number>();
   for (const [place, { sid }] of traits.entries()) {
     yield;
@@ -105,7 +114,7 @@ function* compile(document: AccountDocument, problems: Problem[]): Turns<Snapsho
   const rules: (SegmentRule | undefined)[] = [];
   for (const [i, segment] of document.segments.entries()) {
     yield;
-    rules.push(compileSegmentRule(segment, i, traits, place, problems));
+    rules.push(compileSegmentRule(segment, i, traits, place, problems, readings));
   }
 
   const restrictions = yield* RestrictionsOfTraits.of(document, traits);
@@ -232,6 +241,7 @@ function* compileTraits(
   dataSources: ReadonlyMap<number, unknown>,
   folders: FolderTree,
   problems: Problem[],
+  readings: Readings,
 ): Turns<Trait[]> {
   const folderTraits = folders.placesByFolder(documents);
   const traits: Trait[] = [];
@@ -269,7 +279,7 @@ function* compileTraits(
       active: document.status === 'active',
       ttl: document.ttl,
       onboarded: traitType === 'ON_BOARDED_TRAIT',
-      rule: compileTraitRule(document, path, problems),
+      rule: compileTraitRule(document, path, problems, readings),
       folders: folders.above(traitType === 'FOLDER_TRAIT' ? undefined : folderId, folderTraits),
     });
   }
@@ -277,10 +287,12 @@ function* compileTraits(
 }
 
 function compileTraitRule(
-  { traitType, traitRule, status }: TraitDocument,
+  document: TraitDocument,
   path: string,
   problems: Problem[],
+  readings: Readings,
 ): TraitRule | undefined {
+  const { traitType, traitRule, status } = document;
   if (traitType !== 'RULE_BASED_TRAIT') {
     if (traitRule) {
       problems.push({
@@ -299,19 +311,24 @@ function compileTraitRule(
     });
     return undefined;
   }
-  const rule = parsed(() => parseTraitRule(traitRule), `${path}.traitRule`, problems);
+  const rule = readings.of(document, () =>
+    parsed(() => parseTraitRule(traitRule), `${path}.traitRule`, problems),
+  );
   return status === 'active' ? rule : undefined;
 }
 
 function compileSegmentRule(
-  { segmentRule }: SegmentDocument,
+  document: SegmentDocument,
   i: number,
   traits: readonly Trait[],
   place: (sid: number) => number,
   problems: Problem[],
+  readings: Readings,
 ): SegmentRule | undefined {
   const path = `segments[${i}].segmentRule`;
-  const rule = parsed(() => parseSegmentRule(segmentRule), path, problems);
+  const rule = readings.of(document, () =>
+    parsed(() => parseSegmentRule(document.segmentRule), path, problems),
+  );
   if (!rule) return undefined;
   const before = problems.length;
   for (const sid of traitsOf(rule)) {

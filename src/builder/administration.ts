@@ -6,6 +6,7 @@ import type { Registry } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
 import type { AccountBook } from './book.ts';
 import { type Behind, gate } from './gate.ts';
+import { pages } from './pages.ts';
 import { rest } from './rest.ts';
 import { why } from './why.ts';
 
@@ -17,6 +18,8 @@ export interface AdministrationOptions {
   readonly door: FrontDoor;
   /** The token of `Authorization: Bearer …` that is an admin's in any case. */
   readonly adminToken: string;
+  /** Folder of the built web application; without one there are no pages. */
+  readonly pages?: string;
 }
 
 export function administration(options: AdministrationOptions): Hono<Behind> {
@@ -26,6 +29,7 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.use('/v1/*', gate(adminToken));
   app.route('/v1', rest(book));
   app.route('/v1', why(door));
+  if (options.pages) app.route('/builder', pages(options.pages));
 
   app.onError((error, c) => {
     if (error instanceof Refusal) {

@@ -1,4 +1,5 @@
 /** The account under edit: every change is checked as a whole, and made from what is in force. */
+import { Readings } from '../account/readings.ts';
 import { compileAccountInTurns } from '../account/snapshot.ts';
 import { AccountConflict, type AccountStore, type SavedAccount } from '../store/store.ts';
 
@@ -11,6 +12,7 @@ const MAX_TRIES = 20;
 export class AccountBook {
   readonly #accounts: AccountStore;
   readonly #initial: () => Promise<unknown>;
+  readonly #readings = new Readings();
   #last: SavedAccount | undefined;
   /** Edits of this process go one after the other; only those of others can be in the way. */
   #edits: Promise<unknown> = Promise.resolve();
@@ -55,7 +57,7 @@ export class AccountBook {
     for (let tries = 1; ; tries++) {
       const before = await this.current();
       const document = edit(before.document as Document);
-      await compileAccountInTurns(document);
+      await compileAccountInTurns(document, this.#readings);
       const { file, isDemo } = before.origin;
       const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by };
       try {

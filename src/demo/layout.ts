@@ -1,5 +1,6 @@
 /** What every page of the ticket shop has in common. */
 import { html, raw } from 'hono/html';
+import type { Snapshot } from '../account/snapshot.ts';
 import { backstage } from './backstage.ts';
 
 /** Where the app mounts the shop; links are built from it. */
@@ -27,8 +28,18 @@ const NAVIGATION = [
   { page: 'checkout', href: `${SHOP}/checkout`, label: 'Checkout' },
 ];
 
+/** What the shop has beside it. */
+export interface Places {
+  /** Where the partner's inbox answers, as an origin. */
+  readonly inbox: string;
+  /** The account in force: somebody may have edited the demo's. */
+  readonly snapshot: () => Snapshot;
+  /** Where the Destination Builder is. */
+  readonly builder: string;
+}
+
 /** Wraps a page of the shop in its document. */
-export function layout(page: Page, places: { inbox: string }): Html {
+export function layout(page: Page, places: Places): Html {
   const { title, said, main, footnote, scriptless, matches } = page;
   const address = `${places.inbox}/hello`;
   // With scripts, shop.js loads it once there is an answer, and so an id to match.

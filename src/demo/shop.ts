@@ -4,7 +4,7 @@ import { getCookie } from 'hono/cookie';
 import { isDeviceId } from '../collect/identity.ts';
 import { serveAsset } from './assets.ts';
 import { concertOf } from './concerts.ts';
-import { layout, type Page, SHOP } from './layout.ts';
+import { layout, type Page, type Places, SHOP } from './layout.ts';
 import {
   checkoutPage,
   concertPage,
@@ -18,11 +18,9 @@ import {
  * The ticket shop; its links expect it at `/demo`.
  *
  * @example
- * app.route('/demo', shop({ inbox: 'http://127.0.0.1:8081' }))
- *
- * @param places where the partner's inbox answers, as an origin
+ * app.route('/demo', shop({ inbox: 'http://127.0.0.1:8081', builder: '/builder', snapshot }))
  */
-export function shop(places: { inbox: string }): Hono {
+export function shop(places: Places): Hono {
   const show = (c: Context, page: Page, status: 200 | 404 = 200) =>
     c.html(layout(page, places), status, { 'Cache-Control': 'no-cache' });
   const missing = (c: Context) => show(c, missingPage(), 404);

@@ -1,0 +1,11 @@
+import { IconTools } from '@tabler/icons-react';
+import { Page } from '../page.tsx';
+import { Empty } from '../state.tsx';
+
+export default function Activity() {
+  return (
+    <Page title="Activity">
+      <Empty icon={IconTools} title="This page is being built" />
+    </Page>
+  );
+}
