@@ -150,13 +150,16 @@ export function moved<Leaf>(whole: Group<Leaf>, id: string, gap: Gap): Group<Lea
   return inserted(without(whole, id), { group: gap.group, index }, block);
 }
 
-/** Every gap that a block could be moved into, from the first to the last; the one it is in is left out. */
+/**
+ * Every gap that a block could be moved into, from the first to the last; of the two beside itself,
+ * which leave it where it is, only the first.
+ */
 export function gapsFor<Leaf>(whole: Group<Leaf>, id: string): Gap[] {
   const gaps: Gap[] = [];
   const walk = ({ id: groupId, blocks }: Group<Leaf>) => {
     const own = blocks.findIndex((block) => block.id === id);
     for (let index = 0; index <= blocks.length; index++) {
-      if (own === -1 || (index !== own && index !== own + 1)) gaps.push({ group: groupId, index });
+      if (own === -1 || index !== own + 1) gaps.push({ group: groupId, index });
       const block = blocks[index];
       if (block && isGroup(block) && block.id !== id) walk(block);
     }
