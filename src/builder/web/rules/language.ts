@@ -13,7 +13,7 @@ import {
   readTraitRule as parseTraitRule,
   printTraitRule,
 } from '../../../audience/trait-syntax.ts';
-import { type Reading, readSegmentRule, readTraitRule } from './reading.ts';
+import { type Reading, readSegmentRule, readTraitRule, type Token } from './reading.ts';
 
 export interface RuleLanguage<Leaf> {
   readonly name: 'segment' | 'trait';
@@ -59,6 +59,8 @@ export interface RuleProblem {
   readonly instead: string;
   /** Nothing is wrong so far: the text ends too early. */
   readonly isUnfinished: boolean;
+  /** What is wrong: how it is written, what it says as a whole, or a trait that it names. */
+  readonly about: 'text' | 'whole' | 'trait';
 }
 
 /** The first thing that is wrong with a rule: its text, or a trait that it names. */
@@ -77,8 +79,13 @@ export function problemOf<Leaf>(
     const { position, expected, message } = error;
     const [wrong] = message.split(' at character ');
     // What is said of the whole rule is said of all its text.
-    const isWhole = position === 0 && !wrong.startsWith('found');
-    const token = read(text).tokens.find(({ from, to }) => from <= position && position < to);
+    const isWhole = /would satisfy this rule$/.test(wrong);
+    const { tokens } = read(text);
+    const token = tokens.find(({ from, to }) => from <= position && position < to);
+    if (name === 'segment' && token?.kind === 'wrong') {
+      const named = nameProblem(text, token, tokens);
+      if (named) return named;
+    }
     const isUnfinished = position >= text.length;
     return {
       from: isUnfinished ? text.trimEnd().length : position,
@@ -86,8 +93,31 @@ export function problemOf<Leaf>(
       wrong: isUnfinished && text.trim() === '' ? 'the rule is still empty' : wrong,
       instead: `write ${expected}`,
       isUnfinished,
+      about: isWhole ? 'whole' : 'text',
     };
   }
+}
+
+/** The name of a trait where its id belongs: somebody looks for it, or has left it like that. */
+function nameProblem(
+  text: string,
+  { from, place }: Token,
+  tokens: readonly Token[],
+): RuleProblem | undefined {
+  const { expected } = place;
+  if (expected !== 'condition' && expected !== 'listed trait') return undefined;
+  const words = tokens.filter((one) => one.place === place && one.kind === 'wrong');
+  const to = words.at(-1)?.to ?? from;
+  const name = text.slice(from, to);
+  if (!/^\p{L}/u.test(name)) return undefined;
+  return {
+    from,
+    to,
+    wrong: `“${name}” is no trait's id`,
+    instead: 'choose the trait from the list that opens as you type its name',
+    isUnfinished: to === text.trimEnd().length,
+    about: 'text',
+  };
 }
 
 function traitProblem(
@@ -101,7 +131,7 @@ function traitProblem(
     for (const sid of mentions(condition)) {
       const { from, to } = places[at++];
       const trait = traits.get(sid);
-      const problem = { from, to, isUnfinished: false };
+      const problem = { from, to, isUnfinished: false, about: 'trait' } as const;
       if (trait === null) {
         return {
           ...problem,

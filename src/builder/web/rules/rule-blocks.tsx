@@ -70,9 +70,15 @@ interface RuleBlocksProps<Leaf> {
   readonly isReadOnly: boolean;
 }
 
+/** The block that has the focus after an edit; a new one in its first field. */
+interface Focus {
+  readonly id: string;
+  readonly isNew?: boolean;
+}
+
 /** What every block needs; stays the same, so that a block is drawn again only when it changes. */
 interface Editing<Leaf> {
-  readonly change: (change: (whole: Group<Leaf>) => Group<Leaf>, focus?: string) => void;
+  readonly change: (change: (whole: Group<Leaf>) => Group<Leaf>, focus?: Focus) => void;
   /** The blocks as they are when something is done. */
   readonly whole: () => Group<Leaf>;
   readonly leaves: Leaves<Leaf>;
@@ -94,7 +100,7 @@ export function RuleBlocks<Leaf>(props: RuleBlocksProps<Leaf>) {
   const { language, text, setText, leaves, labelledBy, isReadOnly } = props;
   const [shown, setShown] = useState(() => ({ text, whole: read(language, text) }));
   const place = useRef<HTMLDivElement>(null);
-  const [focus, setFocus] = useState<string>();
+  const [focus, setFocus] = useState<Focus>();
   const [dragged, setDragged] = useState<string>();
   if (shown.text !== text) setShown({ text, whole: read(language, text) });
 
@@ -120,7 +126,10 @@ export function RuleBlocks<Leaf>(props: RuleBlocksProps<Leaf>) {
   // What was moved, or stands where something was removed, keeps the focus.
   useEffect(() => {
     if (!focus) return;
-    place.current?.querySelector<HTMLElement>(`[data-focus="${focus}"]`)?.focus();
+    const block = place.current?.querySelector(`[data-block="${focus.id}"]`);
+    const field = focus.isNew ? block?.querySelector<HTMLElement>('input[type="text"]') : undefined;
+    const handle = (block ?? place.current)?.querySelector<HTMLElement>('[data-handle], button');
+    (field ?? handle)?.focus();
     setFocus(undefined);
   }, [focus]);
 
@@ -170,7 +179,7 @@ export function RuleBlocks<Leaf>(props: RuleBlocksProps<Leaf>) {
         setDragged(undefined);
         if (!over) return;
         const id = String(active.id);
-        editing.change((all) => moved(all, id, gapNamed(over.id)), id);
+        editing.change((all) => moved(all, id, gapNamed(over.id)), { id });
       }}
     >
       <div ref={place} data-dragging={dragged !== undefined || undefined}>
@@ -248,18 +257,22 @@ function wordsOf<Leaf>(whole: Group<Leaf>, { inWords }: Leaves<Leaf>) {
 interface GroupBlockProps<Leaf> {
   readonly block: Group<Leaf>;
   readonly editing: Editing<Leaf>;
+  /** Of the group that holds everything. */
   readonly labelledBy?: string;
+  /** What stands before and behind the switch of a group inside another. */
+  readonly lead?: ReactNode;
+  readonly trail?: ReactNode;
   readonly dragged: string | undefined;
   readonly isWithinDragged: boolean;
 }
 
 const OPS: readonly { value: Connective; label: string }[] = [
-  { value: 'and', label: 'All of these (AND)' },
-  { value: 'or', label: 'Any of these (OR)' },
+  { value: 'and', label: 'All (AND)' },
+  { value: 'or', label: 'Any (OR)' },
 ];
 
 function GroupBlock<Leaf>(props: GroupBlockProps<Leaf>) {
-  const { block, editing, labelledBy, dragged, isWithinDragged } = props;
+  const { block, editing, labelledBy, lead, trail, dragged, isWithinDragged } = props;
   const { id, op, blocks } = block;
   const { change, leaves, isReadOnly } = editing;
   const [limit, setLimit] = useState(SHOWN);
@@ -273,7 +286,8 @@ function GroupBlock<Leaf>(props: GroupBlockProps<Leaf>) {
       aria-labelledby={labelledBy}
       aria-label={labelledBy ? undefined : OPS.find(({ value }) => value === op)?.label}
     >
-      <Row gap="xs" className={classes.groupHead}>
+      <div className={classes.groupHead}>
+        {lead}
         <SegmentedControl
           size="xs"
           aria-label="How the conditions of this group belong together"
@@ -284,7 +298,9 @@ function GroupBlock<Leaf>(props: GroupBlockProps<Leaf>) {
             change((whole) => changed(whole, id, (one) => [{ ...one, op: value as Connective }]))
           }
         />
-      </Row>
+        <span className={classes.filler} />
+        {trail}
+      </div>
       {blocks.length === 0 && (
         <div className={classes.empty}>
           {labelledBy ? 'No conditions yet.' : 'An empty group says nothing.'}
@@ -323,10 +339,13 @@ function GroupBlock<Leaf>(props: GroupBlockProps<Leaf>) {
         isClosed={isWithinDragged || dragged === undefined}
       />
       {!isReadOnly && (
-        <Row gap={6} className={classes.adders} data-focus={id} tabIndex={-1}>
+        <Row gap={6} className={classes.adders}>
           {leaves.adder((leaf) => {
             const one = condition(leaf);
-            change((whole) => inserted(whole, { group: id, index: blocks.length }, one), one.id);
+            change((whole) => inserted(whole, { group: id, index: blocks.length }, one), {
+              id: one.id,
+              isNew: true,
+            });
             setLimit((before) => Math.max(before, blocks.length + 1));
           })}
           <Button
@@ -336,10 +355,9 @@ function GroupBlock<Leaf>(props: GroupBlockProps<Leaf>) {
             leftSection={<IconFolderPlus size={15} aria-hidden />}
             onClick={() => {
               const added = group<Leaf>(op === 'and' ? 'or' : 'and', []);
-              change(
-                (whole) => inserted(whole, { group: id, index: blocks.length }, added),
-                added.id,
-              );
+              change((whole) => inserted(whole, { group: id, index: blocks.length }, added), {
+                id: added.id,
+              });
             }}
           >
             Add group
@@ -381,14 +399,8 @@ function BlockRowOf<Leaf>(props: BlockRowProps<Leaf>) {
     disabled: isReadOnly,
   });
   const label = isGroup(block) ? 'group' : leaves.inWords(block.leaf);
-  return (
-    <div
-      ref={setNodeRef}
-      className={classes.block}
-      data-group={isGroup(block) || undefined}
-      data-nots={nots || undefined}
-      data-dragged={dragged === id || undefined}
-    >
+  const lead = (
+    <>
       {!isReadOnly && (
         <ActionIcon
           ref={setActivatorNodeRef}
@@ -398,7 +410,7 @@ function BlockRowOf<Leaf>(props: BlockRowProps<Leaf>) {
           variant="transparent"
           color="gray"
           aria-label={`Move: ${label}`}
-          data-focus={id}
+          data-handle
         >
           <IconGripVertical size={16} aria-hidden />
         </ActionIcon>
@@ -409,16 +421,30 @@ function BlockRowOf<Leaf>(props: BlockRowProps<Leaf>) {
         isReadOnly={isReadOnly}
         toggle={() => change((whole) => negated(whole, id))}
       />
+    </>
+  );
+  const trail = !isReadOnly && <BlockMenu {...props} label={label} />;
+  const shown = {
+    ref: setNodeRef,
+    'data-block': id,
+    'data-dragged': dragged === id || undefined,
+  };
+  if (isGroup(block)) {
+    return (
+      <div {...shown} className={classes.nested}>
+        <GroupBlock {...{ block, editing, lead, trail, dragged, isWithinDragged }} />
+      </div>
+    );
+  }
+  return (
+    <div {...shown} className={classes.block}>
+      {lead}
       <div className={classes.content}>
-        {isGroup(block) ? (
-          <GroupBlock {...{ block, editing, dragged, isWithinDragged }} />
-        ) : (
-          leaves.draw(block.leaf, (leaf) =>
-            change((whole) => changed(whole, id, (one) => [{ ...one, leaf }])),
-          )
+        {leaves.draw(block.leaf, (leaf) =>
+          change((whole) => changed(whole, id, (one) => [{ ...one, leaf }])),
         )}
       </div>
-      {!isReadOnly && <BlockMenu {...props} label={label} />}
+      {trail}
     </div>
   );
 }
@@ -455,20 +481,20 @@ function BlockMenu<Leaf>(props: BlockRowProps<Leaf> & { readonly label: string }
     if (!place) return;
     // Down is behind the next one, so one gap further.
     const index = place.index + (steps > 0 ? steps + 1 : steps);
-    change((all) => moved(all, id, { group: place.parent.id, index }), id);
+    change((all) => moved(all, id, { group: place.parent.id, index }), { id });
   };
   const out = () => {
     const parent = placeOf(whole(), id)?.parent;
     const place = parent && placeOf(whole(), parent.id);
     if (!place) return;
-    change((all) => moved(all, id, { group: place.parent.id, index: place.index + 1 }), id);
+    change((all) => moved(all, id, { group: place.parent.id, index: place.index + 1 }), { id });
   };
   const remove = () => {
     const place = placeOf(whole(), id);
     if (!place) return;
     const { parent, index } = place;
     const next = parent.blocks[index + 1] ?? parent.blocks[index - 1];
-    change((all) => without(all, id), next?.id ?? whole().id);
+    change((all) => without(all, id), { id: next?.id ?? parent.id });
   };
   return (
     <Menu position="bottom-end" width={230} shadow="md" withinPortal>
@@ -490,14 +516,14 @@ function BlockMenu<Leaf>(props: BlockRowProps<Leaf> & { readonly label: string }
         <Item
           icon={IconFolderPlus}
           label="Put into a group"
-          onClick={() => change((all) => wrapped(all, id), id)}
+          onClick={() => change((all) => wrapped(all, id), { id })}
         />
         {isGroup(block) && (
           <Item
             icon={IconBoxMultiple}
             label="Take out of the group"
             disabled={nots > 0}
-            onClick={() => change((all) => dissolved(all, id), block.blocks[0]?.id)}
+            onClick={() => change((all) => dissolved(all, id), { id: block.blocks[0]?.id ?? '' })}
           />
         )}
         <Item
@@ -505,7 +531,7 @@ function BlockMenu<Leaf>(props: BlockRowProps<Leaf> & { readonly label: string }
           label="Duplicate"
           onClick={() => {
             const other = copy(block);
-            change((all) => changed(all, id, (one) => [one, other]), other.id);
+            change((all) => changed(all, id, (one) => [one, other]), { id: other.id });
           }}
         />
         <Menu.Divider />

@@ -6,6 +6,7 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { IconAlertCircle, IconCircleCheck, IconPencil } from '@tabler/icons-react';
 import { useEffect, useEffectEvent, useId, useRef, useState } from 'react';
 import { nonce } from '../trust.ts';
+import type { RuleProblem } from './language.ts';
 import { useLexicon } from './lexicon.ts';
 import type { Rule } from './rule.ts';
 import { ruleView, setText, showProblem, showTraits } from './rule-view.ts';
@@ -92,7 +93,10 @@ export function RuleState<Leaf>({
   readonly isInBlocks?: boolean;
 }) {
   const now = problem
-    ? { tone: problem.isUnfinished ? 'unfinished' : 'wrong', words: wordsFor(problem, isInBlocks) }
+    ? {
+        tone: isOpen(problem, isInBlocks) ? 'unfinished' : 'wrong',
+        words: wordsFor(problem, isInBlocks),
+      }
     : { tone: 'right', words: 'The rule is complete.' };
   const [said] = useDebouncedValue(now.words, 400);
   const Icon = ICONS[now.tone as keyof typeof ICONS];
@@ -113,10 +117,17 @@ export function RuleState<Leaf>({
 
 const ICONS = { right: IconCircleCheck, wrong: IconAlertCircle, unfinished: IconPencil };
 
-function wordsFor(problem: NonNullable<Rule<unknown>['problem']>, isInBlocks: boolean): string {
-  const { from, wrong, instead, isUnfinished } = problem;
+/** In blocks, what is not complete says so itself, beside its field. */
+const isOpen = ({ isUnfinished, about }: RuleProblem, isInBlocks: boolean) =>
+  isUnfinished || (isInBlocks && about === 'text');
+
+function wordsFor(problem: RuleProblem, isInBlocks: boolean): string {
+  const { from, wrong, instead, isUnfinished, about } = problem;
+  if (isInBlocks && about === 'text') {
+    return isUnfinished ? 'Not finished yet: add a condition.' : 'A condition is not complete yet.';
+  }
   if (isUnfinished) return `Not finished yet: ${instead}.`;
-  const start = isInBlocks || from === 0 ? '' : `Character ${from + 1}: `;
+  const start = isInBlocks || about === 'whole' ? '' : `Character ${from + 1}: `;
   const words = `${start}${wrong}; ${instead}.`;
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -39,6 +39,7 @@ import { fits, type Option, optionsAt, type Question, questionAt } from './compl
 import type { KnownTrait, KnownTraits, RuleProblem } from './language.ts';
 import type { Reading, Token } from './reading.ts';
 import { look } from './rule-look.ts';
+import { TYPES } from './types.ts';
 
 /** Where traits, keys and values are looked up. */
 export interface Lexicon {
@@ -238,12 +239,6 @@ function firstAt(tokens: readonly Token[], position: number): number {
   }
   return low;
 }
-
-export const TYPES: Readonly<Record<KnownTrait['traitType'], string>> = {
-  RULE_BASED_TRAIT: 'Rule-based',
-  ON_BOARDED_TRAIT: 'Onboarded',
-  FOLDER_TRAIT: 'Folder',
-};
 
 function card({ sid, name, traitType, traitRule }: KnownTrait): HTMLElement {
   const dom = document.createElement('div');

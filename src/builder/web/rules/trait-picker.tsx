@@ -6,8 +6,8 @@ import { type ReactElement, useState } from 'react';
 import { useFolders } from './folders.ts';
 import type { KnownTrait } from './language.ts';
 import { searchTraits } from './lexicon.ts';
-import { TYPES } from './rule-view.ts';
 import classes from './rules.module.css';
+import { TYPES } from './types.ts';
 
 interface TraitPickerProps {
   readonly onPick: (trait: KnownTrait) => void;
