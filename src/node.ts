@@ -7,6 +7,7 @@ import path from 'node:path';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type ServerType, serve } from '@hono/node-server';
+import type { Context } from 'hono';
 import pino from 'pino';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
@@ -14,6 +15,7 @@ import { app } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
 import { build, buildFolder } from './builder/build.ts';
+import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
@@ -104,13 +106,14 @@ async function serveCalls(config: Config): Promise<void> {
     return demoAccount({ inbox: demo.inbox });
   });
   const pages = await buildFolder().catch(() => undefined);
-  const builder = administration({ book, registry, door, adminToken: token, pages });
+  const clientOf = (c: Context) => clientAddress(c, config.PROXIES);
+  const builder = administration({ book, registry, door, adminToken: token, clientOf, pages });
   const routes = app({
     door,
     administration: config.ADMIN_PORT === 0 ? builder : undefined,
     tag: fs.readFileSync(new URL('./tag/tag.js', import.meta.url), 'utf8'),
     clients: new Guard(config.MAX_CALLS_PER_CLIENT),
-    clientOf: (c) => (c.env.incoming as IncomingMessage).socket.remoteAddress ?? '',
+    clientOf,
     problem: () => store.problem ?? accountProblem,
   });
   accounts.watch(async ({ revision, document }) => {
@@ -152,12 +155,37 @@ async function serveCalls(config: Config): Promise<void> {
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
 
-  console.log(`Switchyard listens on ${origin}`);
+  console.log(`Switchyard listens on ${origin}\n`);
   if (isDemo) {
-    console.log(`\n  The demo shop       ${origin}/demo/\n  A partner's inbox   ${demo.inbox}/`);
-    console.log('\n  Your own account    ACCOUNT_FILE=account.json npm start\n');
+    console.log(`  The demo shop       ${origin}/demo/\n  A partner's inbox   ${demo.inbox}/`);
   }
-  if (isNew) console.log(`  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})\n`);
+  console.log(`  The builder         ${adminOrigin}/builder`);
+  try {
+    console.log(`  Log in              ${await howToLogIn(new People(registry))}`);
+  } catch (error) {
+    log.error({ err: error }, 'the first admin cannot be made now');
+  }
+  if (isDemo) console.log('  Your own account    ACCOUNT_FILE=account.json npm start');
+  if (isNew) console.log(`\n  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})`);
+}
+
+/** Makes the first admin, where there is nobody yet; this is the only time that the password is shown. */
+async function howToLogIn(people: People): Promise<string> {
+  const password = await people.first();
+  if (password) return `as admin, once within a week, with ${password}`;
+  const all = await people.all();
+  if (all.some(({ oneTime }) => !oneTime)) return 'with your name and password';
+  const admin = all.find(({ role }) => role === 'admin')?.name;
+  return `nobody has so far; a new password for ${admin}: npm run account -- password ${admin}`;
+}
+
+/**
+ * The network address of a client: of the connection, or what the outermost of our own proxies saw.
+ * What stands before that in the header could be anybody's invention.
+ */
+function clientAddress(c: Context, proxies: number): string {
+  const forwarded = proxies > 0 ? c.req.header('x-forwarded-for')?.split(',').at(-proxies) : '';
+  return forwarded?.trim() || ((c.env.incoming as IncomingMessage).socket.remoteAddress ?? '');
 }
 
 /** The account saved last, else the demo's. */

@@ -1,4 +1,5 @@
 /** What one account document changes of another. */
+import { SECRETS } from './secret.ts';
 
 /** An account document, as far as it is compared. */
 export type AccountDocument = Readonly<Record<string, unknown>>;
@@ -48,9 +49,17 @@ function changes(before: unknown, after: unknown, path: string): string[] {
   if (!old || !now) return [`    ${path}: ${shown(before)} → ${shown(after)}`];
   return [...new Set([...old.keys(), ...now.keys()])].flatMap((key) => {
     if (BESIDES.has(key)) return [];
+    if (SECRETS.includes(key)) return secretChange(key, old.get(key), now.get(key));
     const inner = path && !key.startsWith('[') ? `${path}.${key}` : `${path}${key}`;
     return changes(old.get(key), now.get(key), inner);
   });
+}
+
+/** That it is another one, not what it is: also those who may only look see it. */
+function secretChange(key: string, before: unknown, after: unknown): string[] {
+  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  const [old, now] = [before, after].map((value) => (value === undefined ? '(none)' : '(secret)'));
+  return [`    ${key}: ${old} → ${now}`];
 }
 
 function partsOf(value: unknown): Map<string, unknown> | undefined {

@@ -1,122 +1,31 @@
-/** The description of the REST interface, made from the schemas that check the account. */
+/** The description of the REST interface, made from the schemas that check the requests. */
+import { Hono } from 'hono';
 import { z } from 'zod';
+import type { Behind } from './caller.ts';
+import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
+import { peoplePaths } from './people-routes.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
+import { sessionPaths } from './session-routes.ts';
 
 type Json = Record<string, unknown>;
-
-const problem = z.object({
-  path: z.string().meta({ description: 'The field, as a JSON path.' }),
-  wrong: z.string().meta({ description: 'What is wrong with it.' }),
-  instead: z.string().meta({ description: 'What to write instead.' }),
-});
-
-const json = (schema: Json) => ({ 'application/json': { schema } });
-const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
-const errors = (description: string) => ({ description, content: json(ref('errors')) });
-
-const UNAUTHORISED = { 401: errors('The token is missing or wrong.') };
-const WRONG = {
-  400: errors('A field is wrong: every error, its path, what is wrong, what to write instead.'),
-  409: errors('Others stand against it: an id that is taken, or something that still needs it.'),
-};
-const UNKNOWN = { 404: errors('There is none with this id.') };
-const STALE = { 412: errors('It was changed since it was read (If-Match).') };
-
-const parameter = (name: string, where: 'path' | 'query' | 'header', description: string) => ({
-  name,
-  in: where,
-  description,
-  required: where === 'path',
-  schema: { type: where === 'path' ? 'integer' : 'string' },
-});
-const ID = parameter('id', 'path', 'Its id.');
-const IF_MATCH = parameter('If-Match', 'header', 'The ETag of what was read; changed since: 412.');
-const LIST = [
-  parameter(
-    'page',
-    'query',
-    'Page, from 0; with it, the answer is { page, pageSize, total, list }.',
-  ),
-  parameter('pageSize', 'query', 'Entries of a page, at most 1,000; 20 if not given.'),
-  parameter('search', 'query', 'A part of name, description, integration code or rule.'),
-  parameter('sortBy', 'query', 'A field.'),
-  parameter('descending', 'query', 'true or false.'),
-];
-const OF_DESTINATIONS = [
-  parameter('containsSegment', 'query', 'Only those to which this segment is mapped.'),
-  parameter('includeMappings', 'query', 'true: with their mappings.'),
-];
-
-function paths(base: string, parameters: Json[], name: string, noun: string, query: Json[]): Json {
-  const one = { description: `The ${noun}.`, content: json(ref(name)) };
-  const body = { required: true, content: json(ref(name)) };
-  const ids = { type: 'array', items: { type: 'integer' } };
-  const gone = { 204: { description: 'Deleted.' } };
-  const list = { description: 'The list.', content: json({ type: 'array', items: ref(name) }) };
-  return {
-    [base]: {
-      parameters,
-      get: { summary: `List`, parameters: query, responses: { 200: list, ...UNAUTHORISED } },
-      post: {
-        summary: `Create a ${noun}`,
-        requestBody: body,
-        responses: { 201: one, ...WRONG, ...UNAUTHORISED },
-      },
-    },
-    [`${base}/{id}`]: {
-      parameters: [...parameters, ID],
-      get: { summary: `Get a ${noun}`, responses: { 200: one, ...UNKNOWN, ...UNAUTHORISED } },
-      put: {
-        summary: `Replace a ${noun}`,
-        parameters: [IF_MATCH],
-        requestBody: body,
-        responses: { 200: one, ...WRONG, ...UNKNOWN, ...STALE, ...UNAUTHORISED },
-      },
-      delete: {
-        summary: `Delete a ${noun}`,
-        parameters: [IF_MATCH],
-        responses: { ...gone, 409: WRONG[409], ...UNKNOWN, ...STALE, ...UNAUTHORISED },
-      },
-    },
-    [`${base}/bulk-delete`]: {
-      parameters,
-      post: {
-        summary: 'Delete several, all or none',
-        requestBody: { required: true, content: json(ids) },
-        responses: { ...gone, 409: WRONG[409], ...UNKNOWN, ...UNAUTHORISED },
-      },
-    },
-  };
-}
-
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
-/** What is written: the fields as they are kept, of which only those without a default have to be there. */
-function schemaOf(schema: z.ZodType, id: string): JsonSchema {
-  const { $schema, ...kept } = z.toJSONSchema(schema);
-  const given = z.toJSONSchema(schema, { io: 'input' });
-  const requiring = (one: JsonSchema, { required }: JsonSchema): JsonSchema => ({
-    ...one,
-    required: required?.filter((field) => field !== id),
-  });
-  if (!kept.oneOf) return requiring(kept, given);
-  const kinds = (kept.oneOf as JsonSchema[]).map((kind, i) =>
-    requiring(kind, (given.oneOf as JsonSchema[])[i]),
-  );
-  return { ...kept, oneOf: kinds };
+/** The routes of the description itself. */
+export function openApiRoutes(): Hono<Behind> {
+  const app = new Hono<Behind>();
+  app.get('/openapi.json', (c) => c.json(openApi()));
+  return app;
 }
-
-const nameOf = ({ noun }: Pick<Resource, 'noun'>) => noun.replace(' ', '');
 
 /** OpenAPI 3.1. */
 export function openApi(): Json {
-  const mapping = paths(
-    '/v1/destinations/{destination}/mappings',
-    [parameter('destination', 'path', 'The id of the destination.')],
-    'mapping',
-    'mapping',
-    [],
-  );
+  const paths: Paths = {
+    ...Object.assign({}, ...RESOURCES.map(resourcePaths)),
+    ...listPaths('/v1/destinations/{destination}/mappings', 'mapping', {}),
+    ...DOCUMENT_PATHS,
+    ...sessionPaths,
+    ...peoplePaths,
+  };
   return {
     openapi: '3.1.0',
     info: {
@@ -124,46 +33,197 @@ export function openApi(): Json {
       version: '1',
       description: 'Traits, segments, destinations and what belongs to them.',
     },
-    security: [{ token: [] }],
-    paths: {
-      ...Object.assign(
-        {},
-        ...RESOURCES.map((resource) => {
-          const query = resource.path === 'destinations' ? [...LIST, ...OF_DESTINATIONS] : LIST;
-          return paths(`/v1/${resource.path}`, [], nameOf(resource), resource.noun, query);
-        }),
-      ),
-      ...mapping,
-      '/v1/export': {
-        get: {
-          summary: 'The whole account document',
-          responses: { 200: { description: 'The document; its ETag is the revision.' } },
-        },
-      },
-      '/v1/import': {
-        post: {
-          summary: 'Replace the whole account document',
-          parameters: [
-            parameter('dryRun', 'query', 'true: nothing is saved, the difference is shown.'),
-            IF_MATCH,
-          ],
-          responses: {
-            200: { description: 'What differs, and the revision if it was saved.' },
-            ...WRONG,
-            ...STALE,
-          },
-        },
-      },
-    },
+    security: [{ token: [] }, { session: [] }],
+    paths: Object.fromEntries(
+      Object.entries(paths).map(([path, operations]) => [path, described(path, operations)]),
+    ),
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: SECURITY_SCHEMES,
       schemas: {
         ...Object.fromEntries(
-          RESOURCES.map((resource) => [nameOf(resource), schemaOf(resource.schema, resource.id)]),
+          RESOURCES.map((resource) => [nameOf(resource), writable(resource.schema, resource.id)]),
         ),
-        mapping: schemaOf(MAPPING.schema, MAPPING.id),
+        mapping: writable(MAPPING.schema, MAPPING.id),
         errors: z.toJSONSchema(z.object({ errors: z.array(problem) })),
       },
     },
   };
+}
+
+const SECURITY_SCHEMES = {
+  token: { type: 'http', scheme: 'bearer', description: 'A key, or the ADMIN_TOKEN.' },
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: 'switchyard_session',
+    description:
+      'Whoever has logged in (by https: __Host-switchyard). What is no GET needs X-Requested-With: switchyard, too.',
+  },
+};
+
+const problem = z.object({
+  path: z.string().meta({ description: 'The field, as a JSON path.' }),
+  wrong: z.string().meta({ description: 'What is wrong with it.' }),
+  instead: z.string().meta({ description: 'What to write instead.' }),
+});
+
+const PAGE = {
+  page: 'Page, from 0; with it, the answer is { page, pageSize, total, list }.',
+  pageSize: 'Entries of a page, at most 1,000; 20 if not given.',
+};
+const LIST = {
+  ...PAGE,
+  search: 'A part of name, description, integration code or rule.',
+  sortBy: 'A field.',
+  descending: 'true or false.',
+};
+const OF_DESTINATIONS = {
+  containsSegment: 'Only those to which this segment is mapped.',
+  includeMappings: 'true: with their mappings.',
+};
+
+const nameOf = ({ noun }: Pick<Resource, 'noun'>) => noun.replace(' ', '');
+
+const resourcePaths = (resource: Resource): Paths =>
+  listPaths(`/v1/${resource.path}`, nameOf(resource), {
+    ...LIST,
+    ...(resource.path === 'destinations' && OF_DESTINATIONS),
+  });
+
+/** The operations on a list of the account and on what is in it. */
+function listPaths(base: string, name: string, query: Operation['query']): Paths {
+  const one = [`The ${name}.`, name] as const;
+  const editor = { role: 'editor', refusals: [400, 404, 409] } as const;
+  return {
+    [base]: {
+      get: { summary: 'List', query, answers: { 200: ['The list.', `${name}[]`] } },
+      post: { ...editor, summary: `Create a ${name}`, body: name, answers: { 201: one } },
+    },
+    [`${base}/{id}`]: {
+      get: { summary: `Get a ${name}`, answers: { 200: one }, refusals: [404] },
+      put: {
+        ...editor,
+        summary: `Replace a ${name}`,
+        ifMatch: true,
+        body: name,
+        answers: { 200: one },
+      },
+      delete: {
+        ...editor,
+        summary: `Delete a ${name}`,
+        ifMatch: true,
+        answers: { 204: ['Deleted.'] },
+      },
+    },
+    [`${base}/bulk-delete`]: {
+      post: {
+        ...editor,
+        summary: 'Delete several, all or none',
+        body: z.array(z.int()).min(1),
+        answers: { 204: ['Deleted.'] },
+      },
+    },
+  };
+}
+
+const DOCUMENT_PATHS: Paths = {
+  '/v1/export': {
+    get: {
+      summary: 'The whole account document',
+      role: 'editor',
+      answers: { 200: ['The document; its ETag is the revision.'] },
+    },
+  },
+  '/v1/import': {
+    post: {
+      summary: 'Replace the whole account document',
+      role: 'editor',
+      query: { dryRun: 'true: nothing is saved, the difference is shown.' },
+      ifMatch: true,
+      answers: { 200: ['What differs, and the revision if it was saved.'] },
+      refusals: [400],
+    },
+  },
+};
+
+const ID_NAMES = /\{(\w+)\}/g;
+/** Ids that are no numbers. */
+const TEXT_ID = /^(name|\w*(draft|key|call|estimate)Id)$/;
+
+function described(path: string, operations: Paths[string]): Json {
+  const parameters = [...path.matchAll(ID_NAMES)].map(([, name]) =>
+    parameter(name, 'path', 'Its id.', TEXT_ID.test(name) ? 'string' : 'integer'),
+  );
+  return {
+    ...(parameters.length > 0 && { parameters }),
+    ...Object.fromEntries(
+      Object.entries(operations).map(([method, operation]) => [method, operationJson(operation)]),
+    ),
+  };
+}
+
+function operationJson({ summary, role, query, ifMatch, body, answers, refusals }: Operation) {
+  const parameters = Object.entries(query ?? {}).map(([name, meaning]) =>
+    parameter(name, 'query', meaning, 'string'),
+  );
+  if (ifMatch) {
+    parameters.push(
+      parameter('If-Match', 'header', 'The ETag of what was read; changed since: 412.', 'string'),
+    );
+  }
+  const ends = new Set<keyof typeof REFUSALS>(refusals);
+  if (ifMatch) ends.add(412);
+  if (role !== 'nobody') ends.add(401);
+  if (role === 'editor' || role === 'admin') ends.add(403);
+  return {
+    summary,
+    ...(role === 'nobody' ? { security: [] } : { 'x-role': role ?? 'viewer' }),
+    ...(parameters.length > 0 && { parameters }),
+    ...(body && { requestBody: { required: true, content: json(schemaOf(body, 'input')) } }),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(answers).map(([status, [description, shape]]) => [
+          status,
+          { description, ...(shape && { content: json(schemaOf(shape, 'output')) }) },
+        ]),
+      ),
+      ...Object.fromEntries(
+        [...ends].map((status) => [
+          status,
+          { description: REFUSALS[status], content: json(ref('errors')) },
+        ]),
+      ),
+    },
+  };
+}
+
+const parameter = (
+  name: string,
+  where: 'path' | 'query' | 'header',
+  description: string,
+  type: 'integer' | 'string',
+) => ({ name, in: where, description, required: where === 'path', schema: { type } });
+
+const json = (schema: Json) => ({ 'application/json': { schema } });
+const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+
+function schemaOf(shape: Shape, io: 'input' | 'output'): Json {
+  if (typeof shape !== 'string') {
+    const { $schema, ...schema } = io === 'input' ? writable(shape) : z.toJSONSchema(shape);
+    return schema;
+  }
+  return shape.endsWith('[]') ? { type: 'array', items: ref(shape.slice(0, -2)) } : ref(shape);
+}
+
+/** What is written: the fields as they are kept, of which only those without a default have to be there. */
+function writable(schema: z.ZodType, id = ''): JsonSchema {
+  const { $schema, ...kept } = z.toJSONSchema(schema);
+  const given = z.toJSONSchema(schema, { io: 'input' });
+  const requiring = (one: JsonSchema, { required }: JsonSchema): JsonSchema =>
+    one.type === 'object' ? { ...one, required: required?.filter((field) => field !== id) } : one;
+  if (!kept.oneOf) return requiring(kept, given);
+  const kinds = (kept.oneOf as JsonSchema[]).map((kind, i) =>
+    requiring(kind, (given.oneOf as JsonSchema[])[i]),
+  );
+  return { ...kept, oneOf: kinds };
 }

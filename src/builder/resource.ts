@@ -9,6 +9,7 @@ import {
   siteSchema,
   traitSchema,
 } from '../account/document.ts';
+import { SECRETS } from '../account/secret.ts';
 
 export type Entry = Readonly<Record<string, unknown>>;
 
@@ -67,9 +68,6 @@ export function defaultsOf(schema: z.ZodType): Entry {
     ),
   );
 }
-
-/** Fields that are written, and never given back. */
-const SECRETS = ['signatureKeys', 'oauth'];
 
 /** An entry as answers show it: with its defaults, without its secrets. */
 export function shown(entry: Entry, schema: z.ZodType): Entry {

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { type AccountDocument, differences } from '../account/difference.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
+import { SECRETS } from '../account/secret.ts';
 import { compileAccountInTurns } from '../account/snapshot.ts';
-import { readBody } from '../collect/request.ts';
 import type { AccountBook, Document } from './book.ts';
-import type { Behind } from './gate.ts';
-import { openApi } from './openapi.ts';
+import { type Behind, changer } from './caller.ts';
+import { demand, either, jsonIn, pageIn, RestError, stale, unknown } from './request.ts';
 import {
   defaultsOf,
   type Entry,
@@ -19,19 +19,6 @@ import {
   written,
 } from './resource.ts';
 
-/** An answer that is an error, said so that a person can mend it. */
-export class RestError extends Error {
-  readonly status: 400 | 404 | 409 | 412;
-  readonly problems: readonly Problem[];
-
-  constructor(status: RestError['status'], ...problems: Problem[]) {
-    super(problems.map(({ path, wrong }) => `${path}: ${wrong}`).join('\n'));
-    this.status = status;
-    this.problems = problems;
-  }
-}
-
-const MAX_ENTRY = 1024 * 1024;
 const MAX_DOCUMENT = 64 * 1024 * 1024;
 
 export function rest(book: AccountBook): Hono<Behind> {
@@ -51,7 +38,7 @@ export function rest(book: AccountBook): Hono<Behind> {
       const withMappings = c.req.query('includeMappings') === 'true';
       const shownOnes = page.map((entry) => show(entry, withMappings));
       if (!isPaged) return c.json(shownOnes);
-      return c.json({ ...pageOf(c), total, list: shownOnes });
+      return c.json({ ...pageIn(c), total, list: shownOnes });
     });
 
     app.on('GET', either(`/${path}/:id{\\d+}`), async (c) => {
@@ -88,7 +75,7 @@ export function rest(book: AccountBook): Hono<Behind> {
       let entry: Entry = {};
       await edit(c, book, resource, (document) => {
         const before = entryOf(document, resource, idIn(c));
-        demand(c, before);
+        demand(c, tagOf(before));
         if (body[id] !== undefined && Number(body[id]) !== Number(before[id])) {
           const wrong = `${JSON.stringify(body[id])} is another ${noun}`;
           const instead = `write ${before[id]}, or leave it out`;
@@ -103,7 +90,7 @@ export function rest(book: AccountBook): Hono<Behind> {
     app.on('DELETE', either(`/${path}/:id{\\d+}`), async (c) => {
       await edit(c, book, resource, (document) => {
         const before = entryOf(document, resource, idIn(c));
-        demand(c, before);
+        demand(c, tagOf(before));
         return without(document, resource, [before]);
       });
       return c.body(null, 204);
@@ -142,23 +129,12 @@ export function rest(book: AccountBook): Hono<Behind> {
       lines = differences(document, given);
       return given;
     };
-    const { revision } = await book.edit(c.get('caller').name, replace, true);
+    const { revision } = await book.edit(changer(c), replace, true);
     return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
-  });
-
-  app.get('/openapi.json', (c) => c.json(openApi()));
-
-  app.onError((error, c) => {
-    if (error instanceof RestError) return c.json({ errors: error.problems }, error.status);
-    if (error instanceof AccountError) return c.json({ errors: error.problems }, 400);
-    throw error;
   });
 
   return app;
 }
-
-/** Scripts write addresses with and without a slash at the end. */
-const either = (path: string): string[] => [path, `${path}/`];
 
 const idIn = (c: Context, name = 'id'): string => c.req.param(name) ?? '';
 
@@ -218,7 +194,7 @@ function mappings(app: Hono<Behind>, book: AccountBook): void {
     let mapping: Entry = {};
     await change(c, (list) => {
       const before = one(list, idIn(c, 'mapping'));
-      demand(c, before);
+      demand(c, tagOf(before));
       mapping = { ...written(body, before), [MAPPING.id]: before[MAPPING.id] };
       const at = list.indexOf(before);
       return { list: list.with(at, mapping), at };
@@ -229,7 +205,7 @@ function mappings(app: Hono<Behind>, book: AccountBook): void {
   app.on('DELETE', either(`${path}/:mapping{\\d+}`), async (c) => {
     await change(c, (list) => {
       const before = one(list, idIn(c, 'mapping'));
-      demand(c, before);
+      demand(c, tagOf(before));
       return { list: list.filter((mapping) => mapping !== before) };
     });
     return c.body(null, 204);
@@ -262,7 +238,7 @@ async function edit(
 ) {
   let prefix = '';
   try {
-    await book.edit(c.get('caller').name, (document) => {
+    await book.edit(changer(c), (document) => {
       const { document: next, at, inner = '' } = make(document);
       prefix = at === undefined ? '' : `${resource.list}[${at}]${inner}`;
       return next;
@@ -289,13 +265,6 @@ function entryOf(document: Document, { list, id, noun }: Resource, wanted: strin
   if (entry) return entry;
   throw unknown(noun, wanted);
 }
-
-const unknown = (noun: string, id: string) =>
-  new RestError(404, {
-    path: '(address)',
-    wrong: `there is no ${noun} ${id}`,
-    instead: 'write the id of one that the list shows',
-  });
 
 function replaced(document: Document, list: string, before: Entry, entry: Entry): Edit {
   const entries = entriesOf(document, list);
@@ -335,52 +304,22 @@ function nextId(taken: ReadonlySet<number>): number {
   return highest + 1;
 }
 
-/** Names what an entry is now; two that are alike have the same. */
-const tagOf = (entry: Entry) =>
-  `"${createHash('sha256').update(JSON.stringify(entry)).digest('base64url').slice(0, 22)}"`;
-
-/** Refuses to replace what the caller has not seen. */
-function demand(c: Context, entry: Entry): void {
-  const expected = c.req.header('If-Match');
-  if (expected === undefined || expected === '*') return;
-  if (!expected.split(',').some((tag) => tag.trim() === tagOf(entry))) throw stale('it');
-}
-
-const stale = (what: string) =>
-  new RestError(412, {
-    path: 'If-Match',
-    wrong: `${what} was changed meanwhile`,
-    instead: 'get it again, and make the change to what it is now',
-  });
-
-const DEFAULT_PAGE = 20;
-const MAX_PAGE = 1_000;
-
-function pageOf(c: Context): { page: number; pageSize: number } {
-  const number = (name: string, preset: number, min: number, max: number) => {
-    const text = c.req.query(name);
-    if (text === undefined) return preset;
-    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    const instead = `write a whole number from ${min} to ${max}`;
-    throw new RestError(400, {
-      path: name,
-      wrong: `${JSON.stringify(text)} is not possible`,
-      instead,
-    });
-  };
-  return {
-    page: number('page', 0, 0, 999_999_999),
-    pageSize: number('pageSize', DEFAULT_PAGE, 1, MAX_PAGE),
-  };
-}
+/**
+ * Names what an entry is now; two that are alike have the same. Not of its secrets: whoever knows the
+ * rest could try them against it.
+ */
+const tagOf = (entry: Entry) => {
+  const open = Object.entries(entry).filter(([field]) => !SECRETS.includes(field));
+  const hash = createHash('sha256').update(JSON.stringify(open)).digest('base64url');
+  return `"${hash.slice(0, 22)}"`;
+};
 
 const SEARCHED = ['name', 'description', 'integrationCode', 'traitRule', 'segmentRule'];
 
 /** What a list's query asks for: search, containsSegment, sortBy with descending, page with pageSize. */
 function selected(c: Context, entries: readonly Entry[], defaults: Entry) {
   const isPaged = c.req.query('page') !== undefined || c.req.query('pageSize') !== undefined;
-  const { page, pageSize } = pageOf(c);
+  const { page, pageSize } = pageIn(c);
   let found = entries;
   const search = c.req.query('search')?.toLowerCase();
   if (search) {
@@ -399,7 +338,7 @@ function selected(c: Context, entries: readonly Entry[], defaults: Entry) {
     );
   }
   const by = c.req.query('sortBy');
-  if (by) {
+  if (by && !SECRETS.includes(by)) {
     const direction = c.req.query('descending') === 'true' ? -1 : 1;
     found = [...found].sort(
       (a, b) => direction * compared(a[by] ?? defaults[by], b[by] ?? defaults[by]),
@@ -420,27 +359,14 @@ const compared = (a: unknown, b: unknown) =>
     ? a - b
     : collator.compare(String(a ?? ''), String(b ?? ''));
 
-async function jsonIn(c: Context, limit: number): Promise<unknown> {
-  const text = await readBody(c.req.raw, limit);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new RestError(400, {
-      path: '(body)',
-      wrong: `not JSON: ${(error as Error).message}`,
-      instead: 'write an object in { }',
-    });
-  }
-}
-
 async function objectIn(c: Context): Promise<Entry> {
-  const body = await jsonIn(c, MAX_ENTRY);
+  const body = await jsonIn(c);
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Entry;
   throw new RestError(400, { path: '(body)', wrong: 'not an object', instead: 'write { … }' });
 }
 
 async function numbersIn(c: Context): Promise<number[]> {
-  const body = await jsonIn(c, MAX_ENTRY);
+  const body = await jsonIn(c);
   const isList = Array.isArray(body) && body.every((id) => Number.isInteger(id));
   if (isList && body.length > 0) return [...new Set(body as number[])];
   throw new RestError(400, {

@@ -6,7 +6,7 @@ import type { FrontDoor } from '../collect/event.ts';
 import { isDeviceId } from '../collect/identity.ts';
 import { queryOf, rawCall, readBody } from '../collect/request.ts';
 import { trace } from '../collect/trace.ts';
-import type { Behind } from './gate.ts';
+import type { Behind } from './caller.ts';
 
 const MAX_TRACE = 128 * 1024;
 

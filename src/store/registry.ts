@@ -99,3 +99,34 @@ export interface Registry {
 
   close(): Promise<void>;
 }
+
+/** A value that many want to change at the same moment is made anew so often. */
+const MAX_TRIES = 500;
+
+/**
+ * Puts what is made of a value in its place, and makes it anew where somebody else was faster.
+ *
+ * @param make is given undefined where there is none; nothing is put where it returns undefined, and
+ *   what it throws is passed on
+ * @param ttl milliseconds after which it is forgotten
+ * @returns what was put
+ */
+export async function revise<Value>(
+  registry: Registry,
+  kind: Kind,
+  id: string,
+  make: (value: Value | undefined) => Value | undefined,
+  ttl?: number,
+): Promise<Value | undefined> {
+  for (let tries = 1; ; tries++) {
+    const kept = await registry.get<Value>(kind, id);
+    const value = make(kept?.value);
+    if (value === undefined) return undefined;
+    try {
+      await registry.put(kind, id, value, { after: kept?.version ?? 0, ttl });
+      return value;
+    } catch (error) {
+      if (!(error instanceof RegistryConflict) || tries === MAX_TRIES) throw error;
+    }
+  }
+}

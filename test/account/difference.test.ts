@@ -44,6 +44,16 @@ it.each<[string, AccountDocument, AccountDocument, string[]]>([
     [],
   ],
   [
+    'that a secret is another one, and no more',
+    { destinations: [{ destinationId: 1, signatureKeys: ['old'], oauth: { clientSecret: 'x' } }] },
+    { destinations: [{ destinationId: 1, signatureKeys: ['new'] }] },
+    [
+      '~ destinations 1 ""',
+      '    signatureKeys: (secret) → (secret)',
+      '    oauth: (secret) → (none)',
+    ],
+  ],
+  [
     'what is of the whole account',
     { organizationId: 'A' },
     { organizationId: 'B' },

@@ -1,6 +1,7 @@
 /** A collector in this process, over a real store, without sockets. */
 import fs from 'node:fs';
 import path from 'node:path';
+import type { Context } from 'hono';
 import { afterAll } from 'vitest';
 import { compileAccount } from '../../src/account/snapshot.ts';
 import { app } from '../../src/app.ts';
@@ -62,6 +63,9 @@ export function embeddedStore(): EmbeddedStore {
   return store;
 }
 
+/** Without sockets, a test says itself from where it calls. */
+const clientOf = (c: Context) => c.req.header('X-Test-Client') ?? '127.0.0.1';
+
 /** For tests that are not about what it holds: making one takes time. */
 const sharedRegistry = new RegistryFile(parent);
 
@@ -97,11 +101,11 @@ export class Collector {
     );
     this.#app = app({
       door,
-      administration: administration({ book, registry, door, adminToken: TOKEN }),
+      administration: administration({ book, registry, door, adminToken: TOKEN, clientOf }),
       tag: '/* the tag */',
       clients: new Guard(options.maxCallsPerClient ?? 0),
       problem: () => this.store.problem,
-      clientOf: () => '127.0.0.1',
+      clientOf,
     });
   }
 

@@ -22,7 +22,7 @@ interface ListingProps<T> {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly columns: readonly Column<T>[];
   readonly idOf: (entry: T) => string | number;
-  readonly linkTo?: (entry: T) => string;
+  readonly linkTo?: (entry: T) => string | undefined;
   readonly open?: (entry: T) => void;
   readonly actions?: (entry: T) => ReactNode;
   readonly select?: (entry: T) => ReactNode;

@@ -11,6 +11,8 @@ interface PageProps {
   readonly lead?: ReactNode;
   /** Where this page belongs to: a way back. */
   readonly parent?: { readonly title: string; readonly to: string };
+  /** The parts that this page is one of. */
+  readonly above?: ReactNode;
   /** Beside the title: a status, for instance. */
   readonly beside?: ReactNode;
   /** Buttons. */
@@ -20,12 +22,14 @@ interface PageProps {
   readonly children: ReactNode;
 }
 
-export function Page({ title, lead, parent, beside, actions, isNarrow, children }: PageProps) {
+export function Page(props: PageProps) {
+  const { title, lead, parent, above, beside, actions, isNarrow, children } = props;
   useEffect(() => {
     document.title = `${title} · Destination Builder`;
   }, [title]);
   return (
     <div className={classes.page} data-narrow={isNarrow || undefined}>
+      {above}
       <header className={classes.header}>
         <div className={classes.titles}>
           {parent && (

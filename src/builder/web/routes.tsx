@@ -11,7 +11,7 @@ import {
   IconUsersGroup,
 } from '@tabler/icons-react';
 import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
-import type { Role } from '../gate.ts';
+import type { Role } from '../caller.ts';
 
 export interface Place {
   /** Below `/builder/`; pages below it are the page's own `Routes`. */

@@ -36,7 +36,7 @@ interface RowsProps<T> {
   readonly columns: readonly Column<T>[];
   readonly idOf: (entry: T) => string | number;
   /** Where an entry leads to: an address … */
-  readonly linkTo?: (entry: T) => string;
+  readonly linkTo?: (entry: T) => string | undefined;
   /** … or what is opened. */
   readonly open?: (entry: T) => void;
   /** Buttons at the end of each row. */
@@ -113,9 +113,10 @@ function Name<T>({
   open,
 }: Pick<RowsProps<T>, 'linkTo' | 'open'> & { entry: T; column: Column<T> }) {
   const content = column.show(entry);
-  if (linkTo) {
+  const address = linkTo?.(entry);
+  if (address) {
     return (
-      <Link to={linkTo(entry)} className={classes.name}>
+      <Link to={address} className={classes.name}>
         {content}
       </Link>
     );

@@ -1,12 +1,10 @@
 /** Who uses the application, and what they may do. */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, use } from 'react';
-import type { Caller, Role } from '../gate.ts';
+import type { Caller, Role } from '../caller.ts';
 import { ApiError, api } from './api.ts';
 
-export interface Session extends Caller {
-  readonly mustChangePassword?: boolean;
-}
+export type Session = Caller;
 
 const KEY = ['session'];
 

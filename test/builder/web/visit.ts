@@ -2,9 +2,10 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import type { Role } from '../../../src/builder/gate.ts';
+import type { Role } from '../../../src/builder/caller.ts';
 import { launch } from '../../demo/browser.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../server.ts';
 
@@ -41,6 +42,8 @@ export interface Person {
 /** Starts a server as a user starts it (with the demo's account if no other is given) and a browser. */
 export async function startVisits(options: ServerOptions = {}): Promise<Visits> {
   const [server, browser] = await Promise.all([startServer(options), launch()]);
+  // The first admin is made right after the server listens.
+  while (!server.output().includes('Log in')) await setTimeout(20);
   const problems: string[] = [];
   const known = new Map<Role, Promise<Person>>();
   let people = 0;
@@ -59,7 +62,7 @@ export async function startVisits(options: ServerOptions = {}): Promise<Visits> 
     return (text ? JSON.parse(text) : undefined) as never;
   };
 
-  const person = async (role: Role, name = `${role} ${++people}`): Promise<Person> => {
+  const person = async (role: Role, name = `${role}-${++people}`): Promise<Person> => {
     const { oneTimePassword } = (await call('POST', '/people', { name, role })) as {
       oneTimePassword: string;
     };

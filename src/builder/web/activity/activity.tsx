@@ -1,11 +1,15 @@
-import { IconTools } from '@tabler/icons-react';
-import { Page } from '../page.tsx';
-import { Empty } from '../state.tsx';
+/** Who changed what when, and what is in force where. */
+import { Route, Routes } from 'react-router';
+import { Missing } from '../missing.tsx';
+import { Changes } from './changes.tsx';
+import { NodesTable } from './nodes-table.tsx';
 
 export default function Activity() {
   return (
-    <Page title="Activity">
-      <Empty icon={IconTools} title="This page is being built" />
-    </Page>
+    <Routes>
+      <Route path="nodes" element={<NodesTable />} />
+      <Route path=":revision?" element={<Changes />} />
+      <Route path="*" element={<Missing />} />
+    </Routes>
   );
 }

@@ -1,11 +1,20 @@
-import { IconTools } from '@tabler/icons-react';
-import { Page } from '../page.tsx';
-import { Empty } from '../state.tsx';
+/** What destinations, segments and traits rest on. */
+import { Navigate, Route, Routes } from 'react-router';
+import { Missing } from '../missing.tsx';
+import { DataSources } from './data-sources.tsx';
+import { Folders } from './folders.tsx';
+import { Sites } from './sites.tsx';
+import { WholeDocument } from './whole-document.tsx';
 
 export default function Settings() {
   return (
-    <Page title="Settings">
-      <Empty icon={IconTools} title="This page is being built" />
-    </Page>
+    <Routes>
+      <Route index element={<Navigate to="/settings/data-sources" replace />} />
+      <Route path="data-sources/:id?" element={<DataSources />} />
+      <Route path="folders/:id?" element={<Folders />} />
+      <Route path="sites/:id?" element={<Sites />} />
+      <Route path="document" element={<WholeDocument />} />
+      <Route path="*" element={<Missing />} />
+    </Routes>
   );
 }
