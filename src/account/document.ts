@@ -85,6 +85,8 @@ export const traitSchema = z.strictObject({
 
 export const segmentSchema = z.strictObject({
   ...added,
+  destinationCount: z.unknown().optional(),
+  exportControls: z.unknown().optional(),
   sid: id,
   ...described,
   segmentRule: z.string(),
@@ -128,6 +130,7 @@ export const mappingSchema = z.strictObject({
 
 const destination = {
   ...added,
+  mappingCount: z.unknown().optional(),
   destinationId: id,
   name,
   description,

@@ -14,6 +14,7 @@ import { openApiRoutes } from './openapi.ts';
 import { pages } from './pages.ts';
 import { People } from './people.ts';
 import { peopleRoutes } from './people-routes.ts';
+import { preview } from './preview.ts';
 import { RestError } from './request.ts';
 import { rest } from './rest.ts';
 import { Sessions } from './session.ts';
@@ -47,6 +48,7 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', peopleRoutes({ people, keys, attempts }));
   app.route('/v1', rest(book));
   app.route('/v1', why(door));
+  app.route('/v1', preview(book, door));
   app.route('/v1', openApiRoutes());
   if (options.pages) app.route('/builder', pages(options.pages));
 

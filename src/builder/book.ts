@@ -6,6 +6,9 @@ import { AccountConflict, type AccountStore, type SavedAccount } from '../store/
 /** An account document, as far as it is edited: lists of entries by name. */
 export type Document = Readonly<Record<string, unknown>>;
 
+/** Makes the next document from the one in force, whose revision it is told. */
+export type Edit = (document: Document, revision: number) => Document;
+
 /** A document that others may save at the same moment is made anew so often. */
 const MAX_TRIES = 20;
 
@@ -43,20 +46,24 @@ export class AccountBook {
    * @param isNew whether nothing of the one before is left
    * @throws AccountError where the document would be wrong; nothing is saved then
    */
-  edit(by: string, edit: (document: Document) => Document, isNew = false): Promise<SavedAccount> {
+  edit(by: string, edit: Edit, isNew = false): Promise<SavedAccount> {
     const edited = this.#edits.then(() => this.#edit(by, edit, isNew));
     this.#edits = edited.catch(() => undefined);
     return edited;
   }
 
-  async #edit(
-    by: string,
-    edit: (document: Document) => Document,
-    isNew: boolean,
-  ): Promise<SavedAccount> {
+  /** Checks what an edit makes of the document in force, and saves nothing. */
+  async check(edit: Edit): Promise<Document> {
+    const { document: before, revision } = await this.current();
+    const document = edit(before as Document, revision);
+    await compileAccountInTurns(document, this.#readings);
+    return document;
+  }
+
+  async #edit(by: string, edit: Edit, isNew: boolean): Promise<SavedAccount> {
     for (let tries = 1; ; tries++) {
       const before = await this.current();
-      const document = edit(before.document as Document);
+      const document = edit(before.document as Document, before.revision);
       await compileAccountInTurns(document, this.#readings);
       const { file, isDemo } = before.origin;
       const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by };

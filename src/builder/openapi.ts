@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Behind } from './caller.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
+import { previewPaths } from './preview.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
 import { sessionPaths } from './session-routes.ts';
 
@@ -25,6 +26,7 @@ export function openApi(): Json {
     ...DOCUMENT_PATHS,
     ...sessionPaths,
     ...peoplePaths,
+    ...previewPaths,
   };
   return {
     openapi: '3.1.0',
@@ -76,11 +78,18 @@ const LIST = {
   search: 'A part of name, description, integration code or rule.',
   sortBy: 'A field.',
   descending: 'true or false.',
+  ids: 'Only these, such as 12,13.',
 };
 const OF_DESTINATIONS = {
   containsSegment: 'Only those to which this segment is mapped.',
   includeMappings: 'true: with their mappings.',
 };
+
+const OF_SEGMENTS = {
+  labels:
+    'Data export labels of a destination, such as PII: exportControls says what keeps each segment from being mapped to it.',
+};
+const DRY_RUN = { dryRun: 'true: everything is checked, nothing is saved; the answer is a 200.' };
 
 const nameOf = ({ noun }: Pick<Resource, 'noun'>) => noun.replace(' ', '');
 
@@ -88,22 +97,31 @@ const resourcePaths = (resource: Resource): Paths =>
   listPaths(`/v1/${resource.path}`, nameOf(resource), {
     ...LIST,
     ...(resource.path === 'destinations' && OF_DESTINATIONS),
+    ...(resource.path === 'segments' && OF_SEGMENTS),
   });
 
 /** The operations on a list of the account and on what is in it. */
 function listPaths(base: string, name: string, query: Operation['query']): Paths {
   const one = [`The ${name}.`, name] as const;
   const editor = { role: 'editor', refusals: [400, 404, 409] } as const;
+  const tried = [`The ${name} as it would be (dryRun).`, name] as const;
   return {
     [base]: {
       get: { summary: 'List', query, answers: { 200: ['The list.', `${name}[]`] } },
-      post: { ...editor, summary: `Create a ${name}`, body: name, answers: { 201: one } },
+      post: {
+        ...editor,
+        summary: `Create a ${name}`,
+        query: DRY_RUN,
+        body: name,
+        answers: { 200: tried, 201: one },
+      },
     },
     [`${base}/{id}`]: {
       get: { summary: `Get a ${name}`, answers: { 200: one }, refusals: [404] },
       put: {
         ...editor,
         summary: `Replace a ${name}`,
+        query: DRY_RUN,
         ifMatch: true,
         body: name,
         answers: { 200: one },

@@ -349,9 +349,14 @@ function dueCookie(
 }
 
 /** How a destination's cookie can be set for this visit, if at all. */
-function reachOf(
-  { domain }: CookieDestination,
-  { pageHost, host, tagWritesCookies, coppa }: Visit,
+export function reachOf(
+  { domain }: Pick<CookieDestination, 'domain'>,
+  {
+    pageHost,
+    host,
+    tagWritesCookies,
+    coppa,
+  }: Pick<Visit, 'pageHost' | 'host' | 'tagWritesCookies' | 'coppa'>,
 ): Pick<CookieLine, 'byHeader' | 'byTag'> | undefined {
   // A blank domain means the page's own, and only the page's own host can set that.
   const ownHost = domain === '' ? host === pageHost : covers(domain, host);

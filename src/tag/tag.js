@@ -81,7 +81,10 @@
       const answer = await response.json();
       if (answer.errors?.some(({ code }) => code === 171)) keep();
       else if (answer.uuid) keep(answer.uuid);
-      for (const { cn, cv, ttl, dmn } of answer.stuff || []) {
+      const there = document.cookie.split('; ');
+      for (const { cn, cv, ttl, dmn, set } of answer.stuff || []) {
+        // The server has written it already; by a script it would live shorter.
+        if (set && there.includes(`${cn}=${cv}`)) continue;
         // biome-ignore lint/suspicious/noDocumentCookie: Cookie Store is not everywhere yet.
         document.cookie = `${cn}=${cv}; path=/; SameSite=Lax${
           ttl ? `; Max-Age=${ttl * 86400}` : ''

@@ -73,6 +73,12 @@ export const serverDestination = (change: Partial<ServerDestination> = {}): Serv
   ...common,
   id: 805,
   kind: 'server',
+  transfer: {
+    kind: 'realtime',
+    endpointUrl: 'https://partner.example/in',
+    userDataSource: undefined,
+    clientId: '',
+  },
   ...change,
 });
 
