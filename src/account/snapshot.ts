@@ -320,7 +320,17 @@ function compileSegmentRule(
   const rule = readings.of(document, () =>
     parsed(() => parseSegmentRule(document.segmentRule), path, problems),
   );
-  if (!rule) return undefined;
+  return rule && checkedRule(rule, path, traits, place, problems);
+}
+
+/** A rule if all of its traits are there; and what is wrong with how it uses them. */
+function checkedRule(
+  rule: SegmentRule,
+  path: string,
+  traits: readonly Trait[],
+  place: (sid: number) => number,
+  problems: Problem[],
+): SegmentRule | undefined {
   const before = problems.length;
   for (const sid of traitsOf(rule)) {
     if (place(sid) === -1) {
@@ -341,6 +351,24 @@ function compileSegmentRule(
       });
     }
   }
+  return rule;
+}
+
+/**
+ * Reads a segment rule that belongs to no segment yet.
+ *
+ * @throws AccountError with everything that keeps it from being one of this account, at `path`
+ */
+export function readSegmentRule(
+  text: string,
+  path: string,
+  { traits, traitPlaces }: Snapshot,
+): SegmentRule {
+  const problems: Problem[] = [];
+  const place = (sid: number) => traitPlaces.get(sid) ?? -1;
+  const read = parsed(() => parseSegmentRule(text), path, problems);
+  const rule = read && checkedRule(read, path, traits, place, problems);
+  if (!rule || problems.length > 0) throw new AccountError(problems);
   return rule;
 }
 

@@ -8,6 +8,7 @@ import { StoreError } from '../store/store.ts';
 import { Attempts } from './attempt.ts';
 import type { AccountBook } from './book.ts';
 import type { Behind } from './caller.ts';
+import { estimates } from './estimates.ts';
 import { gate, privately } from './gate.ts';
 import { Keys } from './key.ts';
 import { openApiRoutes } from './openapi.ts';
@@ -49,6 +50,7 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', rest(book));
   app.route('/v1', why(door));
   app.route('/v1', preview(book, door));
+  app.route('/v1', estimates(book, registry, door));
   app.route('/v1', openApiRoutes());
   if (options.pages) app.route('/builder', pages(options.pages));
 

@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Behind } from './caller.ts';
+import { estimatePaths } from './estimates.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
 import { previewPaths } from './preview.ts';
@@ -27,6 +28,7 @@ export function openApi(): Json {
     ...sessionPaths,
     ...peoplePaths,
     ...previewPaths,
+    ...estimatePaths,
   };
   return {
     openapi: '3.1.0',

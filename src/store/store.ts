@@ -53,6 +53,18 @@ export interface Waiter {
 /** The store cannot keep or read a visit; in words for the operator. */
 export class StoreError extends Error {}
 
+/** What was drawn of a sample since the part before. */
+export interface SamplePart {
+  /** Visitors, newcomers among them; nobody who has opted out. Not to be changed. */
+  readonly profiles: readonly Profile[];
+  /** How many were drawn until now, with those that turned out to be no visitors, or to have opted out. */
+  readonly drawn: number;
+  /** Out of how many. In the last part the same as `drawn` where everybody was looked at. */
+  readonly of: number;
+  /** How far the whole sample is, from 0 to 1. */
+  readonly progress: number;
+}
+
 export interface Store {
   /**
    * Adds and reads in one atomic, commutative step, and has it decided.
@@ -68,6 +80,15 @@ export interface Store {
    * @throws StoreError where the store cannot be read now
    */
   look(visit: Visit): Promise<Visitor>;
+
+  /**
+   * Draws stored visitors at random, nobody twice, each as likely as any other; all of them where they
+   * are no more than `size`. It takes its time, so that pages do not: what they add meanwhile may be
+   * seen or not.
+   *
+   * @throws StoreError where the store cannot be read now, or has closed
+   */
+  sample(size: number): AsyncGenerator<SamplePart>;
 
   /** What is wrong with the store now; undefined if nothing is. */
   readonly problem: string | undefined;

@@ -755,6 +755,7 @@ describe('a store that fails or never answers costs the page its deadline at mos
   const storeThat = (visit: Store['visit']): Store => ({
     visit,
     look: (v) => real.look(v),
+    sample: (size) => real.sample(size),
     problem: undefined,
     lost: 0,
     whyLost: undefined,

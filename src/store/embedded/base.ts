@@ -42,7 +42,13 @@ const LEASE_MS = 10_000;
 /** A lease from the future is one of a clock that was wrong. */
 const isHeld = ({ until }: Lease, now: number) => until > now && until <= now + LEASE_MS;
 
-type Bytes = Database<Uint8Array, Uint8Array>;
+/** A list of visitors by device id. */
+export type Bytes = Database<Uint8Array, Uint8Array>;
+
+export interface StoredVisitor {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
 
 export class Base {
   readonly root: RootDatabase;
@@ -71,6 +77,11 @@ export class Base {
 
   profile(deviceId: string): Folded | undefined {
     return this.#read(this.profiles, deviceId, false) ?? this.#read(this.newcomers, deviceId, true);
+  }
+
+  has(deviceId: string): boolean {
+    const key = packDeviceId(deviceId, this.#key);
+    return this.profiles.doesExist(key) || this.newcomers.doesExist(key);
   }
 
   putProfile(deviceId: string, { profile, segment, newcomer }: Folded): void {
@@ -142,14 +153,32 @@ export class Base {
 
   #read(from: Bytes, deviceId: string, newcomer: boolean): Folded | undefined {
     const bytes = from.getBinaryFast(packDeviceId(deviceId, this.#key));
-    if (!bytes) return undefined;
-    if (bytes[0] !== VERSION) {
-      throw new Error(`a stored profile has version ${bytes[0]}, this program reads ${VERSION}`);
-    }
     // The buffer is shared and larger than the value: `length` is the value's.
-    const profile = readProfile(bytes, HEADER, bytes.length);
-    return { segment: readU32(bytes, 1), profile, newcomer };
+    return bytes && { segment: readU32(bytes, 1), profile: profileIn(bytes), newcomer };
   }
+}
+
+/** @throws Error where another version of this program has written it */
+export function profileIn(value: Uint8Array): Profile {
+  if (value[0] !== VERSION) {
+    throw new Error(`a stored profile has version ${value[0]}, this program reads ${VERSION}`);
+  }
+  return readProfile(value, HEADER, value.length);
+}
+
+/** How many visitors are in a list. */
+export const countOf = (list: Bytes): number =>
+  (list.getStats() as { entryCount: number }).entryCount;
+
+/** The next visitor after an id, or the first of all, when so many have been passed over. */
+export function nextAfter(
+  list: Bytes,
+  after: Uint8Array | undefined,
+  passing: number,
+): StoredVisitor | undefined {
+  const range = { start: after, exclusiveStart: after !== undefined, offset: passing, limit: 1 };
+  const [next] = list.getRange(range);
+  return next;
 }
 
 /** The day a stored profile was last seen, without reading all of it. */

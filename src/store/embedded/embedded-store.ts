@@ -14,7 +14,14 @@ import { fileURLToPath } from 'node:url';
 import { type Change, Profile } from '../../audience/profile.ts';
 import { aliasKey, derivedId } from '../alias.ts';
 import { addsAnything, readRecords, Writer } from '../record.ts';
-import { type Store, StoreError, type Visit, type Visitor, type Waiter } from '../store.ts';
+import {
+  type SamplePart,
+  type Store,
+  StoreError,
+  type Visit,
+  type Visitor,
+  type Waiter,
+} from '../store.ts';
 import { Base } from './base.ts';
 import {
   entriesOf,
@@ -27,6 +34,7 @@ import {
 } from './entry.ts';
 import type { FoldOptions } from './fold.ts';
 import { type Fsync, Log } from './log.ts';
+import { sample } from './sample.ts';
 
 export interface EmbeddedOptions {
   readonly folder: string;
@@ -165,6 +173,19 @@ export class EmbeddedStore implements Store {
     const deviceId = this.#identify(visit);
     // A copy: whoever looks may add what would be added.
     return { deviceId, profile: this.#known(deviceId)?.profile.clone() ?? new Profile() };
+  }
+
+  async *sample(size: number): AsyncGenerator<SamplePart> {
+    this.#log.catchUp();
+    yield* sample(
+      {
+        base: this.#base,
+        recent: () => this.#recentIds(),
+        current: (deviceId) => this.#current(deviceId),
+        isClosing: () => this.#closing !== undefined,
+      },
+      size,
+    );
   }
 
   async close(milliseconds = 60_000): Promise<void> {
@@ -368,8 +389,12 @@ export class EmbeddedStore implements Store {
     return this.#base.link(alias);
   }
 
-  /** The visitor as of all that has been read of the log. */
-  #known(deviceId: string): Known | undefined {
+  /**
+   * The visitor as of all that has been read of the log.
+   *
+   * @param keep whether what had to be put together is kept for the next to ask
+   */
+  #known(deviceId: string, keep = true): Known | undefined {
     const pending: (Pending & { segment: number })[] = [];
     for (const { segment, visitors } of this.#generations) {
       const recent = visitors.get(deviceId);
@@ -390,8 +415,21 @@ export class EmbeddedStore implements Store {
       for (const bytes of records) readRecords(bytes, known.profile);
       if (!newcomer) known.newcomer = false;
     }
-    this.#keep(deviceId, known);
+    if (keep) this.#keep(deviceId, known);
     return known;
+  }
+
+  /** Of whom the log tells something that may not have been folded; some more than once. */
+  *#recentIds(): Generator<string> {
+    for (const { visitors } of [...this.#generations]) yield* visitors.keys();
+  }
+
+  /** The profile of such a visitor, for who changes nothing of it; undefined of all others. */
+  #current(deviceId: string): Profile | undefined {
+    const recent = this.#recent(deviceId);
+    // Pages go on adding to what they know.
+    if (recent instanceof Known) return recent.profile.clone();
+    return recent && this.#known(deviceId, false)?.profile;
   }
 
   #keep(deviceId: string, known: Known): void {

@@ -12,11 +12,19 @@ import type { Redis } from 'ioredis';
 import { type Change, Profile } from '../../audience/profile.ts';
 import { aliasKey, derivedId } from '../alias.ts';
 import { addsAnything, type Mark } from '../record.ts';
-import { type Store, StoreError, type Visit, type Visitor, type Waiter } from '../store.ts';
+import {
+  type SamplePart,
+  type Store,
+  StoreError,
+  type Visit,
+  type Visitor,
+  type Waiter,
+} from '../store.ts';
 import { inWords, type RedisAddress } from './address.ts';
 import { Aliases } from './alias.ts';
 import { connectionTo, nodeOf, openRedis, type RedisClient } from './client.ts';
 import { aliasesOf, cookiesOf, Lane, strangerKey, type Waiting } from './lane.ts';
+import { sample } from './sample.ts';
 import { ABSENT, aliasKeyOf, REPEATED, type Reply, UNREADABLE, visitorKey } from './script.ts';
 import { type Owner, Shard, type ShardOptions } from './shard.ts';
 import { foldedIn, generationOf, isTooLong, minuteOf, profileIn } from './value.ts';
@@ -123,6 +131,14 @@ export class RedisStore implements Store, Owner {
       return { deviceId: found, profile: await this.#profileOf(found) };
     } catch (error) {
       throw new StoreError(`${this.#where}: ${(error as Error).message}`);
+    }
+  }
+
+  async *sample(size: number): AsyncGenerator<SamplePart> {
+    try {
+      yield* sample(this.client, this.#options.prefix, size);
+    } catch (error) {
+      throw new StoreError(`${this.#where}: ${this.#connectionError ?? (error as Error).message}`);
     }
   }
 

@@ -1,0 +1,89 @@
+/** The routes of estimates: how many stored visitors qualify for a rule. */
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { compileAccountInTurns, readSegmentRule, type Snapshot } from '../account/snapshot.ts';
+import type { FrontDoor } from '../collect/event.ts';
+import type { Registry } from '../store/registry.ts';
+import type { AccountBook, Document } from './book.ts';
+import { Estimates, estimateSchema } from './estimate.ts';
+import type { Behind } from './gate.ts';
+import type { Paths } from './operation.ts';
+import { bodyIn, either, RestError } from './request.ts';
+
+const questionSchema = z.strictObject({
+  segmentRule: z.string().meta({ description: 'Such as 123T AND FREQUENCY([456T] <= 5D) >= 3.' }),
+});
+
+export const estimatePaths: Paths = {
+  '/v1/estimates': {
+    post: {
+      summary: 'Estimate how many stored visitors qualify for a rule, in the background',
+      body: questionSchema,
+      answers: {
+        202: ['The estimate; asked again within a minute, the same one.', estimateSchema],
+      },
+      refusals: [400, 429],
+    },
+  },
+  '/v1/estimates/{estimateId}': {
+    get: {
+      summary: 'An estimate as it is now; forgotten after an hour',
+      answers: { 200: ['The estimate.', estimateSchema] },
+      refusals: [404],
+    },
+  },
+};
+
+const tooMany = {
+  path: '(address)',
+  wrong: 'many estimates wait to be counted already',
+  instead: 'ask again in a few seconds',
+};
+
+export function estimates(book: AccountBook, registry: Registry, door: FrontDoor): Hono<Behind> {
+  const app = new Hono<Behind>();
+  const asked = new Estimates(registry, door.store, (message, error) =>
+    door.report(message, { tid: '', error }),
+  );
+
+  app.on('POST', either('/estimates'), async (c) => {
+    const { segmentRule } = await bodyIn(c, questionSchema);
+    const { revision, document } = await book.current();
+    const snapshot = await withTraitsOf(segmentRule, door.snapshot(), document as Document);
+    const rule = readSegmentRule(segmentRule, 'segmentRule', snapshot);
+    const estimate = await asked.ask(rule, snapshot, revision);
+    if (!estimate) return c.json({ errors: [tooMany] }, 429, { 'Retry-After': '5' });
+    return c.json(estimate, 202, { Location: `/v1/estimates/${estimate.estimateId}` });
+  });
+
+  app.on('GET', either('/estimates/:estimateId{[\\w-]+}'), async (c) => {
+    const estimateId = c.req.param('estimateId') ?? '';
+    const estimate = await asked.get(estimateId);
+    if (estimate) return c.json(estimate);
+    throw new RestError(404, {
+      path: '(address)',
+      wrong: `there is no estimate ${estimateId}, or none any more`,
+      instead: 'ask for one by POST /v1/estimates',
+    });
+  });
+
+  return app;
+}
+
+/** The account that this process decides by; the one saved last where a rule names what only that has. */
+async function withTraitsOf(
+  rule: string,
+  snapshot: Snapshot,
+  document: Document,
+): Promise<Snapshot> {
+  const { traitPlaces } = snapshot;
+  const missing = new Set(
+    [...rule.matchAll(/(\d+)T\b/gi)]
+      .map(([, sid]) => Number(sid))
+      .filter((sid) => !traitPlaces.has(sid)),
+  );
+  if (missing.size === 0) return snapshot;
+  const traits = (document.traits ?? []) as readonly { sid?: unknown }[];
+  const isSaved = traits.some(({ sid }) => missing.has(sid as number));
+  return isSaved ? compileAccountInTurns(document) : snapshot;
+}
