@@ -131,7 +131,7 @@ function All() {
           <Listing<TraitDocument>
             label="Traits"
             path="/traits"
-            query={{ folder, traitType }}
+            query={{ folderId: folder, traitType }}
             columns={columns}
             idOf={({ sid }) => sid}
             linkTo={({ sid }) => `/traits/${sid}`}
