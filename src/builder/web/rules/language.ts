@@ -46,6 +46,7 @@ export interface KnownTrait {
   readonly status?: 'active' | 'inactive';
   readonly traitRule?: string | null;
   readonly folderId?: number | null;
+  readonly dataSourceId?: number;
 }
 
 /** Traits by id; null: there is none. What has not been asked for yet is missing. */

@@ -23,7 +23,7 @@ interface RuleTextProps<Leaf> {
 }
 
 export function RuleText<Leaf>({ rule, labelledBy, isReadOnly }: RuleTextProps<Leaf>) {
-  const { language, text, problem, traits } = rule;
+  const { language, text, problem, named, traits } = rule;
   const place = useRef<HTMLDivElement>(null);
   const [view, setView] = useState<EditorView>();
   const lexicon = useLexicon();
@@ -64,13 +64,13 @@ export function RuleText<Leaf>({ rule, labelledBy, isReadOnly }: RuleTextProps<L
   useEffect(() => view?.dispatch({ effects: showProblem.of(problem) }), [view, problem]);
   useEffect(() => view?.dispatch({ effects: showTraits.of(traits) }), [view, traits]);
 
-  const named = [...traits.values()].filter((trait) => trait !== null).slice(0, NAMED);
+  const known = named.slice(0, NAMED).flatMap((sid) => traits.get(sid) ?? []);
   return (
     <div>
       <div ref={place} className={classes.text} data-rule-text />
       <RuleState id={`${id}-state`} rule={rule} />
       <VisuallyHidden id={`${id}-names`}>
-        {named.map(({ sid, name }) => `${sid}T is ${name}. `).join('')}
+        {known.map(({ sid, name }) => `${sid}T is ${name}. `).join('')}
       </VisuallyHidden>
     </div>
   );

@@ -22,7 +22,9 @@ export interface Rule<Leaf> {
   readonly settled: string;
   /** Of the settled text. */
   readonly problem: RuleProblem | undefined;
-  /** The traits that the rule names. */
+  /** Ids of the traits that the rule names. */
+  readonly named: readonly number[];
+  /** What is known of them, and of others. */
   readonly traits: KnownTraits;
   /** Says what a trait is that will be named. */
   readonly learn: (trait: KnownTrait) => void;
@@ -34,10 +36,10 @@ export function useRule<Leaf>(
   setText: (text: string) => void,
 ): Rule<Leaf> {
   const [settled] = useDebouncedValue(text, PAUSE_MS);
-  const ids = useMemo(() => idsIn(language, settled), [language, settled]);
-  const [traits, learn] = useKnownTraits(ids);
+  const named = useMemo(() => idsIn(language, settled), [language, settled]);
+  const [traits, learn] = useKnownTraits(named);
   const problem = useMemo(() => problemOf(language, settled, traits), [language, settled, traits]);
-  return { language, text, setText, settled, problem, traits, learn };
+  return { language, text, setText, settled, problem, named, traits, learn };
 }
 
 function idsIn<Leaf>({ name, read }: RuleLanguage<Leaf>, text: string): number[] {

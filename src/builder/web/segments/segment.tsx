@@ -4,13 +4,14 @@ import { IconTrash } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useRef } from 'react';
 import { useNavigate, useParams } from 'react-router';
-import type { SegmentDocument } from '../../../account/document.ts';
+import type { AccountDocument, SegmentDocument } from '../../../account/document.ts';
 import { type ApiError, api, keyOf, type Tagged, useAnswer } from '../api.ts';
 import { Conflict, OtherProblems, useEdit } from '../edit.tsx';
 import { notice } from '../notice.tsx';
 import { Page } from '../page.tsx';
 import { Refusal, useRemoval } from '../removal.tsx';
 import { EstimateOf } from '../rules/estimate.tsx';
+import { ExportControls } from '../rules/export-controls.tsx';
 import { FormFoot } from '../rules/form-foot.tsx';
 import { SEGMENT_RULES } from '../rules/language.ts';
 import { useRule } from '../rules/rule.ts';
@@ -54,10 +55,7 @@ function Existing({ id }: { id: string }) {
   );
 }
 
-interface DataSource {
-  readonly dataSourceId: number;
-  readonly name: string;
-}
+type DataSource = AccountDocument['dataSources'][number];
 
 function Form({ start }: { start: Tagged<Segment> }) {
   const id = start.value.sid;
@@ -156,6 +154,12 @@ function Form({ start }: { start: Tagged<Segment> }) {
                   isReadOnly={isReadOnly}
                 />
               </div>
+              <ExportControls
+                segment={id}
+                named={rule.named}
+                traits={rule.traits}
+                sources={sources.data ?? []}
+              />
             </Stack>
           </Paper>
           <Paper withBorder p="lg">

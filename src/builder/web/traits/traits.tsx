@@ -76,7 +76,7 @@ function All() {
         title: 'Type',
         sortBy: 'traitType',
         width: '7.5rem',
-        show: ({ traitType }) => TYPES[traitType],
+        show: ({ traitType }) => <span className={classes.word}>{TYPES[traitType]}</span>,
       },
       { title: 'Rule', width: '21%', show: ({ traitRule }) => <RuleInShort text={traitRule} /> },
       {
