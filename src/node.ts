@@ -15,12 +15,16 @@ import { app } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
 import { build, buildFolder } from './builder/build.ts';
+import { Ledger } from './builder/ledger.ts';
+import { Heartbeat } from './builder/node-state.ts';
 import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
+import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
+import { Tally } from './destinations/tally.ts';
 import { openAccounts, openRegistry, openStore, reach } from './engine.ts';
 import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
@@ -85,20 +89,31 @@ async function serveCalls(config: Config): Promise<void> {
   };
   const opened = await reach(config, openAccount(accounts, demo.inbox));
   const { isDemo } = opened;
-  let { snapshot } = opened;
+  let { snapshot, revision: inForce } = opened;
   let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
+  const tally = new Tally();
+  const ledger = new Ledger({
+    tally,
+    registry,
+    report: (error) =>
+      error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
+  });
+  const recording = new Recording(registry);
   const door: FrontDoor = {
     snapshot: () => snapshot,
+    revision: () => inForce,
     store,
     guard: new Guard(config.MAX_CALLS_PER_ID),
     deadline: new Deadline(config.DEADLINE_MS),
+    tally,
     settings: {
       region: config.REGION,
       cookieName: config.COOKIE_NAME,
       deviceCookie: new DeviceCookie(config.COOKIE_NAME),
     },
+    recording,
     report: (message, { tid, error }) => log.error({ tid, err: error }, message),
   };
   const book = new AccountBook(accounts, async () => {
@@ -116,14 +131,19 @@ async function serveCalls(config: Config): Promise<void> {
     clientOf,
     problem: () => store.problem ?? accountProblem,
   });
-  accounts.watch(async ({ revision, document }) => {
+  const heartbeat = new Heartbeat(registry, opened.revision, () => store.problem ?? accountProblem);
+  accounts.watch(async (saved) => {
+    const { revision, document } = saved;
     try {
       // Calls that are under way keep the snapshot that they have.
-      snapshot = await compileAccountInTurns(document);
+      snapshot = book.takeOver(saved) ?? (await compileAccountInTurns(document));
+      inForce = revision;
       accountProblem = undefined;
+      heartbeat.tookOver(revision);
       log.info({ revision }, 'account taken over');
     } catch (error) {
       accountProblem = `revision ${revision} of the account is not in force here: ${(error as Error).message}`;
+      heartbeat.beat();
       log.error({ revision, err: error }, 'account not taken over');
     }
   });
@@ -150,7 +170,12 @@ async function serveCalls(config: Config): Promise<void> {
     servers.push(await listen(builder.fetch, adminHost, config.ADMIN_PORT, 'ADMIN_PORT'));
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
-  stopOnSignal(servers, store, [accounts, registry], config.SHUTDOWN_MS, log);
+  ledger.start();
+  const last = async () => {
+    await Promise.all([heartbeat.close(), recording.close()]);
+    await registry.close();
+  };
+  stopOnSignal(servers, store, ledger, [accounts, { close: last }], config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
@@ -192,13 +217,14 @@ function clientAddress(c: Context, proxies: number): string {
 async function openAccount(
   accounts: AccountStore,
   inbox: string,
-): Promise<{ snapshot: Snapshot; isDemo: boolean }> {
+): Promise<{ snapshot: Snapshot; revision: number; isDemo: boolean }> {
   const saved = await accounts.load();
   if (saved) {
-    return { snapshot: compileAccount(saved.document), isDemo: saved.origin.isDemo === true };
+    const { revision, document, origin } = saved;
+    return { snapshot: compileAccount(document), revision, isDemo: origin.isDemo === true };
   }
   const { demoAccount } = await import('./demo/account.ts');
-  return { snapshot: compileAccount(demoAccount({ inbox })), isDemo: true };
+  return { snapshot: compileAccount(demoAccount({ inbox })), revision: 0, isDemo: true };
 }
 
 /**
@@ -284,10 +310,14 @@ function listen(
   });
 }
 
+/** For the counts, even if the store took all the time that there was. */
+const MIN_LEDGER_MS = 500;
+
 /** Lets open calls finish, keeps what was promised, and ends. */
 function stopOnSignal(
   servers: readonly ServerType[],
   store: Store,
+  ledger: Ledger,
   others: readonly { close(): Promise<void> }[],
   milliseconds: number,
   log: pino.Logger,
@@ -305,10 +335,11 @@ function stopOnSignal(
     const open = Math.min(2_000, milliseconds / 2);
     await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, open))]);
     const { lost } = store;
-    await Promise.all([
-      store.close(Math.max(0, end - performance.now())),
-      ...others.map((other) => other.close()),
-    ]);
+    await store.close(Math.max(0, end - performance.now()));
+    // Only now nothing is counted any more.
+    const counts = await ledger.close(Math.max(MIN_LEDGER_MS, end - performance.now()));
+    if (counts > 0) log.error({ counts }, 'counts were not written');
+    await Promise.all(others.map((other) => other.close()));
     if (store.lost > lost) log.error({ visits: store.lost - lost }, 'visits were not written');
     log.info('stopped');
     process.exit(0);

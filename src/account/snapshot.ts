@@ -57,6 +57,8 @@ export interface Snapshot {
   readonly traits: readonly Trait[];
   readonly segments: readonly Segment[];
   readonly destinations: readonly Destination[];
+  /** Ids of those that are called by the page. */
+  readonly urlDestinations: ReadonlySet<number>;
   readonly sites: Sites;
   readonly traitPlaces: ReadonlyMap<number, number>;
   readonly traitIndex: TraitIndex;
@@ -153,6 +155,7 @@ function* compile(
     traits,
     segments,
     destinations,
+    urlDestinations: new Set(destinations.flatMap((d) => (d.kind === 'url' ? [d.id] : []))),
     sites: new Sites(document.sites),
     traitPlaces,
     traitIndex: yield* TraitIndex.build(traits.map(({ rule }) => rule)),

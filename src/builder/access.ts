@@ -33,7 +33,6 @@ const ACCESS: ReadonlyMap<string, Access> = new Map([
   // It has the secrets, too: without them, it could not be put back.
   ['export', { look: 'editor', change: 'editor' }],
   ['openapi.json', KEPT],
-  ['docs', KEPT],
   ['trace', ASKED],
   ['preview', ASKED],
   ['trials', ASKED],

@@ -8,18 +8,24 @@ import { StoreError } from '../store/store.ts';
 import { Attempts } from './attempt.ts';
 import type { AccountBook } from './book.ts';
 import type { Behind } from './caller.ts';
+import { calls } from './calls.ts';
+import { drafts } from './draft.ts';
 import { estimates } from './estimates.ts';
 import { gate, privately } from './gate.ts';
 import { Keys } from './key.ts';
+import { nodes } from './node-state.ts';
 import { openApiRoutes } from './openapi.ts';
 import { pages } from './pages.ts';
 import { People } from './people.ts';
 import { peopleRoutes } from './people-routes.ts';
 import { preview } from './preview.ts';
+import { reports } from './report.ts';
 import { RestError } from './request.ts';
 import { rest } from './rest.ts';
 import { Sessions } from './session.ts';
 import { sessionRoutes } from './session-routes.ts';
+import { signals } from './signals.ts';
+import { trials } from './trials.ts';
 import { why } from './why.ts';
 
 export interface AdministrationOptions {
@@ -48,9 +54,15 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', sessionRoutes({ people, sessions, attempts, clientOf }));
   app.route('/v1', peopleRoutes({ people, keys, attempts }));
   app.route('/v1', rest(book));
-  app.route('/v1', why(door));
+  app.route('/v1', why(door, registry));
+  app.route('/v1', calls(registry));
+  app.route('/v1', trials(book, registry, door));
+  app.route('/v1', signals(registry, door));
   app.route('/v1', preview(book, door));
+  app.route('/v1', drafts(registry));
   app.route('/v1', estimates(book, registry, door));
+  app.route('/v1', reports(book, registry));
+  app.route('/v1', nodes(book, registry));
   app.route('/v1', openApiRoutes());
   if (options.pages) app.route('/builder', pages(options.pages));
 

@@ -1,10 +1,10 @@
-/** Builds the web application, where that has not been done for what it is made of now. */
+/** Has the web application built, where that has not been done for what it is made of now. */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import zlib from 'node:zlib';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const web = 'src/builder/web';
@@ -48,7 +48,7 @@ export interface BuildOptions {
  * kept.
  *
  * @returns the folder of the build
- * @throws where it cannot be built
+ * @throws where it cannot be built, with what the builder says
  */
 export async function build({ say, folder }: BuildOptions): Promise<string> {
   const target = folder ?? (await buildFolder());
@@ -56,16 +56,8 @@ export async function build({ say, folder }: BuildOptions): Promise<string> {
   say('Building the Destination Builder…');
   const began = performance.now();
   const temporary = `${target}.${process.pid}.new`;
-  // Only a build needs Vite.
-  const { build: bundle } = await import('vite');
   try {
-    await bundle({
-      configFile: path.join(root, web, 'vite.config.ts'),
-      configLoader: 'native',
-      logLevel: 'warn',
-      build: { outDir: temporary },
-    });
-    await compress(temporary);
+    await bundle(temporary);
     await fs.rename(temporary, target).catch(async (error) => {
       if (!(await exists(target))) throw error;
     });
@@ -75,6 +67,22 @@ export async function build({ say, folder }: BuildOptions): Promise<string> {
   if (folder === undefined) await removeOlder(target);
   say(`Built in ${((performance.now() - began) / 1_000).toFixed(1)} s`);
   return target;
+}
+
+/** In a process of its own: a server should not keep in memory what it needed once. */
+async function bundle(folder: string): Promise<void> {
+  const script = fileURLToPath(new URL('./web/bundle.ts', import.meta.url));
+  const child = spawn(process.execPath, [script, folder], {
+    // What is built must not depend on what the server runs in.
+    env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(said.trim() || `the builder ended with ${code}`);
 }
 
 const exists = (file: string) =>
@@ -93,28 +101,6 @@ async function removeOlder(target: string): Promise<void> {
     const { mtimeMs } = await fs.stat(folder).catch(() => ({ mtimeMs: Date.now() }));
     if (mtimeMs < Date.now() - KEPT_MS) await fs.rm(folder, { recursive: true, force: true });
   }
-}
-
-const brotli = promisify(zlib.brotliCompress);
-const gzip = promisify(zlib.gzip);
-
-/** Lays what can be compressed beside itself, so that no answer has to. */
-async function compress(folder: string): Promise<void> {
-  const names = await fs.readdir(path.join(folder, 'assets'));
-  await Promise.all(
-    names
-      .filter((name) => /\.(js|css|svg)$/.test(name))
-      .map(async (name) => {
-        const file = path.join(folder, 'assets', name);
-        const bytes = await fs.readFile(file);
-        const params = {
-          [zlib.constants.BROTLI_PARAM_QUALITY]: 10,
-          [zlib.constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
-        };
-        await fs.writeFile(`${file}.br`, await brotli(bytes, { params }));
-        await fs.writeFile(`${file}.gz`, await gzip(bytes, { level: 9 }));
-      }),
-  );
 }
 
 if (import.meta.main) {

@@ -242,7 +242,7 @@ interface Found {
 /**
  * @example
  * outcomeOf({ hits: 70, visitors: 1000, drawn: 1000, of: 50_000 })
- * // { visitors: 3500, low: 2790, high: 4375, sampled: 1000, total: 50_000, isExact: false }
+ * // { visitors: 3500, low: 2795, high: 4367, sampled: 1000, total: 50_000, isExact: false }
  */
 export function outcomeOf({ hits, visitors, drawn, of }: Found): Outcome {
   if (drawn === of) {

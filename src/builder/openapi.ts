@@ -2,10 +2,14 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Behind } from './caller.ts';
+import { draftPaths } from './draft.ts';
 import { estimatePaths } from './estimates.ts';
+import { nodePaths } from './node-state.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
 import { peoplePaths } from './people-routes.ts';
 import { previewPaths } from './preview.ts';
+import { questionPaths } from './questions.ts';
+import { reportPaths } from './report.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
 import { sessionPaths } from './session-routes.ts';
 
@@ -28,7 +32,11 @@ export function openApi(): Json {
     ...sessionPaths,
     ...peoplePaths,
     ...previewPaths,
+    ...draftPaths,
+    ...nodePaths,
     ...estimatePaths,
+    ...reportPaths,
+    ...questionPaths,
   };
   return {
     openapi: '3.1.0',

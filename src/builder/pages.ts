@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { type Context, Hono } from 'hono';
-import type { Behind } from './gate.ts';
+import type { Behind } from './caller.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
@@ -40,7 +40,7 @@ export function pages(folder: string): Hono<Behind> {
     return reading;
   };
 
-  app.get('/assets/:name', async (c) => {
+  app.get('/assets/:name{.*}', async (c) => {
     const name = c.req.param('name');
     const { assets } = await built().catch(() => NOTHING);
     if (!assets.has(name)) return c.text('There is no such file.\n', 404, SAFE);

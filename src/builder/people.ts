@@ -207,13 +207,15 @@ export class People {
   async #edit(by: string, make: (people: readonly Person[]) => Edit<Person>): Promise<void> {
     await this.#roll.edit(by, (people) => {
       const edit = make(people);
-      if (edit.entries.some(({ role }) => role === 'admin')) return edit;
+      if (edit.entries.some(isAdmin) || !people.some(isAdmin)) return edit;
       const wrong = `${edit.about} is the only admin`;
       const instead = 'make somebody else an admin first';
       throw new RestError(409, { path: '(address)', wrong, instead });
     });
   }
 }
+
+const isAdmin = ({ role }: Person) => role === 'admin';
 
 const SEEN = 'seen ';
 const seenId = (name: string) => `${SEEN}${name}`;

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { type SiteDocument, siteSchema } from '../account/document.ts';
+import { type DestinationDocument, type SiteDocument, siteSchema } from '../account/document.ts';
 import { inTurns } from '../account/turns.ts';
 import { dayOf, Profile } from '../audience/profile.ts';
 import { cookieHeader } from '../collect/device-cookie.ts';
@@ -91,7 +91,10 @@ export function previewOf({ problems, compiled }: Sketch, setting: Setting): Pre
   const told = {
     problems: [...problems],
     calls: [],
-    blocked: blockedOf(destination, mappings, profile, visit, setting),
+    blocked: [
+      ...switchedOff(document),
+      ...blockedOf(destination, mappings, profile, visit, setting),
+    ],
     visitor: shownVisitor(setting.uuid, profile),
   };
   switch (destination.kind) {
@@ -138,7 +141,9 @@ function decided(mappings: readonly Mapping[], profile: Profile, visit: Visit): 
     [...mappings.keys()],
     profile,
     visit,
-    (_, sid, reason) => reasons.push({ sid, reason }),
+    (_, sid, reason) => {
+      if (sid !== 0) reasons.push({ sid, reason });
+    },
   );
   return { ...delivery, reasons };
 }
@@ -196,7 +201,7 @@ function cookieOf(
 function reachFrom({ domain }: CookieDestination, host: string, pageHost: string | undefined) {
   const reach = reachOf({ domain }, { pageHost, host, tagWritesCookies: true, coppa: false });
   const shown = domain ? `.${domain}` : 'of the page';
-  const isOwn = pageHost === undefined || covers(domain || host, pageHost);
+  const isOwn = domain === '' || pageHost === undefined || covers(domain, pageHost);
   const how = reach?.byHeader ? 'server' : reach?.byTag ? 'script' : 'nobody';
   const why = {
     server: `the server sets it: ${host} belongs to the cookie domain ${shown}`,
@@ -205,6 +210,11 @@ function reachFrom({ domain }: CookieDestination, host: string, pageHost: string
   }[how];
   return { host, how, isOwn, why } as const;
 }
+
+const switchedOff = ({ mappings }: DestinationDocument): Preview['blocked'] =>
+  (mappings ?? [])
+    .filter(({ elementStatus }) => elementStatus !== 'active')
+    .map(({ sid }) => ({ sid, reason: 'inactive', why: 'the mapping is switched off' }));
 
 /** What keeps mappings from being delivered there and now. */
 function blockedOf(
@@ -313,6 +323,7 @@ const visitOf = (
   region,
   nonce: SAMPLE_NONCE,
   consent: (parameter) => SAMPLE_CONSENT[parameter],
+  unread: false,
 });
 
 /** Which site and page are asked about, and which hosts they call. */

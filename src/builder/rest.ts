@@ -277,22 +277,31 @@ async function edit(
   };
   try {
     const document = isTrial
-      ? await book.check(change)
+      ? (await book.check(change)).document
       : ((await book.edit(changer(c), change)).document as Document);
     return { document, isTrial };
   } catch (error) {
-    if (!(error instanceof AccountError)) throw error;
-    const isOwn = ({ path }: Problem) =>
-      prefix !== '' &&
-      (path === prefix || /^[.[]/.test(path.slice(prefix.length))) &&
-      path.startsWith(prefix);
-    const problems = error.problems.map((problem) =>
-      isOwn(problem)
-        ? { ...problem, path: problem.path.slice(prefix.length).replace(/^\./, '') || '(body)' }
-        : problem,
-    );
-    throw new RestError(error.problems.some(isOwn) ? 400 : 409, ...problems);
+    throw error instanceof AccountError ? told(error, prefix) : error;
   }
+}
+
+/**
+ * What is wrong with a document, told of the entry that was put into it: with paths within the entry,
+ * and as a conflict where only others stand against it.
+ *
+ * @param prefix the entry's path in the document; empty where none was put
+ */
+export function told(error: AccountError, prefix: string): RestError {
+  const isOwn = ({ path }: Problem) =>
+    prefix !== '' &&
+    (path === prefix || /^[.[]/.test(path.slice(prefix.length))) &&
+    path.startsWith(prefix);
+  const problems = error.problems.map((problem) =>
+    isOwn(problem)
+      ? { ...problem, path: problem.path.slice(prefix.length).replace(/^\./, '') || '(body)' }
+      : problem,
+  );
+  return new RestError(error.problems.some(isOwn) ? 400 : 409, ...problems);
 }
 
 function entryOf(document: Document, { list, id, noun }: Resource, wanted: string): Entry {
@@ -326,14 +335,14 @@ function without(document: Document, { list, id }: Resource, doomed: readonly En
 }
 
 /** Traits and segments share one id space. */
-function idsOf(document: Document, id: string): Set<number> {
+export function idsOf(document: Document, id: string): Set<number> {
   const lists = RESOURCES.filter((resource) => resource.id === id);
   return new Set(
     lists.flatMap(({ list }) => entriesOf(document, list).map((entry) => Number(entry[id]))),
   );
 }
 
-function nextId(taken: ReadonlySet<number>): number {
+export function nextId(taken: ReadonlySet<number>): number {
   let highest = 0;
   for (const id of taken) highest = Math.max(highest, id);
   return highest + 1;

@@ -68,7 +68,7 @@ export function sessionRoutes(options: SessionRoutesOptions): Hono<Behind> {
       .make(trierOf(c, name), () => people.check(name, password))
       .catch((error) => tooMany(c, error));
     if (person instanceof Response) return person;
-    if (!person) throw new RestError(400, { ...WRONG, path: 'password' });
+    if (!person) throw new RestError(400, { path: 'password', ...NOT_YOURS });
     await begin(c, await people.setPassword(person, newPassword));
     return c.body(null, 204);
   });
@@ -122,6 +122,10 @@ const WRONG = {
   path: '(session)',
   wrong: 'the name or the password is wrong',
   instead: 'check both; an admin can give out a new password',
+};
+const NOT_YOURS = {
+  wrong: 'not the one that you have',
+  instead: 'write the one you logged in with',
 };
 const SAME = { wrong: 'the one that you have', instead: 'write another one' };
 

@@ -81,7 +81,8 @@ export function* sketch(document: Document, input: Entry): Turns<Sketch> {
   );
   const relative = found.map((problem) => ({ ...problem, path: problem.path.replace(/^\./, '') }));
   problems.push(...relative.filter(({ path }) => !isConsequence(path, mended)));
-  return { problems, compiled: { document: value, ...compiled } };
+  const readable = { ...value, mappings: mappings.filter((mapping) => mapping !== undefined) };
+  return { problems, compiled: { document: readable, ...compiled } };
 }
 
 /** Whether something is wrong only because of what stands in for something else. */

@@ -12,6 +12,8 @@ import { DeviceCookie } from '../../src/collect/device-cookie.ts';
 import type { FrontDoor } from '../../src/collect/event.ts';
 import { Guard } from '../../src/collect/guard.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
+import type { Recording } from '../../src/collect/recording.ts';
+import { Tally } from '../../src/destinations/tally.ts';
 import { AccountFile } from '../../src/store/embedded/account-file.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
@@ -26,6 +28,7 @@ export interface CollectorOptions {
   readonly account?: unknown;
   readonly store?: Store;
   readonly registry?: Registry;
+  readonly recording?: Recording;
   readonly deadline?: number;
   readonly maxCallsPerId?: number;
   readonly maxCallsPerClient?: number;
@@ -70,6 +73,7 @@ const clientOf = (c: Context) => c.req.header('X-Test-Client') ?? '127.0.0.1';
 const sharedRegistry = new RegistryFile(parent);
 
 export class Collector {
+  readonly tally = new Tally();
   readonly store: Store;
   /** What operators were told. */
   readonly reports: string[] = [];
@@ -81,6 +85,7 @@ export class Collector {
     const door: FrontDoor = {
       snapshot: () => snapshot,
       store: this.store,
+      tally: this.tally,
       guard: new Guard(options.maxCallsPerId ?? 0),
       // Long: that a test machine is slow is not what most tests are about.
       deadline: new Deadline(options.deadline ?? 10_000),
@@ -89,6 +94,7 @@ export class Collector {
         cookieName: 'demdex',
         deviceCookie: new DeviceCookie('demdex'),
       },
+      recording: options.recording,
       report: (message, about) => {
         this.reports.push(`${message} ${about.tid} ${(about.error as Error)?.stack ?? ''}`);
       },
@@ -102,11 +108,16 @@ export class Collector {
     this.#app = app({
       door,
       administration: administration({ book, registry, door, adminToken: TOKEN, clientOf }),
-      tag: '/* the tag */',
+      tag: '  // a comment\n/* the tag */',
       clients: new Guard(options.maxCallsPerClient ?? 0),
       problem: () => this.store.problem,
       clientOf,
     });
+  }
+
+  /** Every route, as it was mounted. */
+  get routes(): readonly { method: string; path: string }[] {
+    return this.#app.routes;
   }
 
   async send(path: string, init: RequestInit = {}): Promise<Response> {

@@ -45,12 +45,12 @@ export function Layout({ children }: { children: ReactNode }) {
       <a className={classes.skip} href="#main">
         Skip to the content
       </a>
-      <header className={classes.bar}>
+      <section aria-label="Top" className={classes.bar}>
         <Burger size="sm" opened={isOpen} onClick={drawer.open} aria-label="Open the navigation" />
-        <Link to="/" className={classes.home} aria-label="Destination Builder: start page">
+        <Link to="/" className={classes.home}>
           <Brand />
         </Link>
-      </header>
+      </section>
       <Drawer
         opened={isOpen}
         onClose={drawer.close}
@@ -62,12 +62,12 @@ export function Layout({ children }: { children: ReactNode }) {
       >
         <Navigation />
       </Drawer>
-      <div className={classes.rail} data-fixed>
-        <Link to="/" className={classes.home} aria-label="Destination Builder: start page">
+      <section aria-label="Side" className={classes.rail} data-fixed>
+        <Link to="/" className={classes.home}>
           <Brand />
         </Link>
         <Navigation />
-      </div>
+      </section>
       <main id="main" className={classes.main} ref={main} tabIndex={-1}>
         {children}
       </main>

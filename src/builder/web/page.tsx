@@ -34,7 +34,7 @@ export function Page(props: PageProps) {
         <div className={classes.titles}>
           {parent && (
             <nav aria-label="Way back">
-              <Anchor component={Link} to={parent.to} size="sm">
+              <Anchor component={Link} to={parent.to} size="sm" underline="hover">
                 <span aria-hidden>‹ </span>
                 {parent.title}
               </Anchor>

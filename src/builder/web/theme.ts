@@ -5,6 +5,7 @@ import {
   type MantineColorsTuple,
   rem,
 } from '@mantine/core';
+import classes from './theme.module.css';
 
 // Lightness runs alike through all of them; 7 on white and white on 6 have a contrast of 4.5 at least.
 const petrol: MantineColorsTuple = [
@@ -92,8 +93,10 @@ const dark: MantineColorsTuple = [
   '#0a0f11',
 ];
 
+const colors = { petrol, green, amber, red, violet, gray, dark };
+
 export const theme = createTheme({
-  colors: { petrol, green, amber, red, violet, gray, dark },
+  colors,
   primaryColor: 'petrol',
   primaryShade: { light: 7, dark: 6 },
   black: '#182124',
@@ -123,20 +126,41 @@ export const theme = createTheme({
   cursorType: 'pointer',
   components: {
     Button: { defaultProps: { size: 'sm' }, styles: { root: { fontWeight: 550 } } },
+    Anchor: { defaultProps: { underline: 'always' } },
     Badge: {
       defaultProps: { variant: 'light', radius: 'sm', tt: 'none', fw: 550 },
     },
-    Modal: { defaultProps: { radius: 'md', centered: true } },
-    Drawer: { defaultProps: { position: 'right', radius: 0 } },
+    Modal: {
+      defaultProps: { radius: 'md', centered: true },
+      classNames: { title: classes.title },
+    },
+    Drawer: {
+      defaultProps: { position: 'right', radius: 0 },
+      classNames: { title: classes.title },
+    },
     Tooltip: {
       defaultProps: { openDelay: 250, events: { hover: true, focus: true, touch: true } },
     },
     Loader: { defaultProps: { type: 'dots', size: 'sm' } },
-    Alert: { defaultProps: { variant: 'light' } },
+    Alert: { defaultProps: { variant: 'light' }, classNames: { root: classes.alert } },
+    Paper: { classNames: { root: classes.paper } },
   },
 });
 
-/** Mantine's own choices for these are too faint for text. */
+/** Grounds of badges and notes in the dark: Mantine's are as dark as what they lie on. */
+const grounds = Object.fromEntries(
+  Object.keys(colors).flatMap((name) => {
+    const color = `--mantine-color-${name}`;
+    const tint = name === 'gray' ? 5 : 6;
+    return [
+      [`${color}-light`, `color-mix(in oklab, var(${color}-${tint}) 24%, transparent)`],
+      [`${color}-light-hover`, `color-mix(in oklab, var(${color}-${tint}) 34%, transparent)`],
+      [`${color}-light-color`, `var(${color}-2)`],
+    ];
+  }),
+);
+
+/** Mantine's own choices for these are too faint for text, or for the edge of a field. */
 export const variables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
@@ -144,7 +168,7 @@ export const variables: CSSVariablesResolver = () => ({
     '--mantine-color-success': 'var(--mantine-color-green-7)',
     '--mantine-color-placeholder': 'var(--mantine-color-gray-6)',
     '--mantine-color-dimmed': 'var(--mantine-color-gray-7)',
-    '--mantine-color-default-border': 'var(--mantine-color-gray-4)',
+    '--mantine-color-default-border': '#8c9599',
     '--mantine-color-disabled-color': 'var(--mantine-color-gray-6)',
     '--canvas': 'var(--mantine-color-gray-0)',
     '--rail': 'var(--mantine-color-gray-1)',
@@ -154,6 +178,8 @@ export const variables: CSSVariablesResolver = () => ({
     '--accent-faint': 'var(--mantine-color-petrol-0)',
   },
   dark: {
+    ...grounds,
+    '--mantine-color-default-border': '#687276',
     '--mantine-color-error': 'var(--mantine-color-red-4)',
     '--mantine-color-success': 'var(--mantine-color-green-4)',
     '--mantine-color-placeholder': 'var(--mantine-color-dark-3)',

@@ -175,11 +175,11 @@ export class EmbeddedStore implements Store {
     return { deviceId, profile: this.#known(deviceId)?.profile.clone() ?? new Profile() };
   }
 
-  async *sample(size: number): AsyncGenerator<SamplePart> {
-    this.#log.catchUp();
-    yield* sample(
+  sample(size: number): AsyncGenerator<SamplePart> {
+    return sample(
       {
         base: this.#base,
+        catchUp: () => this.#log.catchUp(),
         recent: () => this.#recentIds(),
         current: (deviceId) => this.#current(deviceId),
         isClosing: () => this.#closing !== undefined,

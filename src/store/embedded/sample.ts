@@ -20,16 +20,19 @@ import {
 /** What is drawn from. */
 export interface Source {
   readonly base: Base;
+  /** Takes in what other processes have added. */
+  catchUp(): void;
   /** Ids of those of whom the log tells what may not have been folded; some more than once. */
   recent(): Iterable<string>;
   /** The profile of one of them as of now; undefined of all others. */
   current(deviceId: string): Profile | undefined;
+  /** From then on, nothing may be read. */
   isClosing(): boolean;
 }
 
-const TURN_MS = 2;
-/** Twice as long as a turn: pages get the larger part of the time. */
-const PAUSE_MS = 4;
+/** A page that comes during a turn waits for its end; most come during the pause. */
+const TURN_MS = 1;
+const PAUSE_MS = 5;
 
 /** To pass over so many costs no more than to read one. */
 const PASSED = 100;
@@ -63,6 +66,7 @@ export async function* sample(source: Source, size: number): AsyncGenerator<Samp
   }
   const steps = profiles();
   for (;;) {
+    if (source.isClosing()) throw new StoreError('the store is closing');
     const { isDone, found } = turn(steps);
     const drawn = seen.size;
     if (isDone && isWhole) of = drawn;
@@ -70,7 +74,6 @@ export async function* sample(source: Source, size: number): AsyncGenerator<Samp
     yield { profiles: found, drawn, of, progress };
     if (isDone) return;
     await pause(PAUSE_MS);
-    if (source.isClosing()) throw new StoreError('the store is closing');
   }
 }
 
@@ -91,10 +94,11 @@ function turn(steps: Iterator<Profile | undefined>): { isDone: boolean; found: P
 }
 
 /** Ids of those who are not in the base yet. */
-function* unfoldedOf({ base, recent }: Source): Generator<undefined, string[]> {
+function* unfoldedOf(source: Source): Generator<undefined, string[]> {
+  source.catchUp();
   const ids = new Set<string>();
-  for (const deviceId of recent()) {
-    if (!base.has(deviceId)) ids.add(deviceId);
+  for (const deviceId of source.recent()) {
+    if (!source.base.has(deviceId)) ids.add(deviceId);
     yield undefined;
   }
   return [...ids];

@@ -15,7 +15,7 @@ import { isOfServer } from './shard.ts';
 import { profileIn } from './value.ts';
 
 /** Redis serves nobody else while it works on a call, nor does this process while it reads the answer. */
-const BATCH = 200;
+const BATCH = 100;
 const NAMES = 1_000;
 const PAUSE_MS = 4;
 /** Up to so many keys for each visitor who is to be drawn, the names of all are gone through. */
@@ -107,12 +107,14 @@ async function* drawNames(source: Source, size: number): AsyncGenerator<SamplePa
       await pause(PAUSE_MS);
     } while (cursor !== '0');
   }
-  for (let i = 0; i < kept.length; i += BATCH) {
-    const part = kept.slice(i, i + BATCH);
-    const drawn = i + part.length;
+  let drawn = 0;
+  do {
+    const part = kept.slice(drawn, drawn + BATCH);
     const profiles = await read(client, part);
-    yield { profiles, drawn, of, progress: (1 + drawn / kept.length) / 2 };
-  }
+    drawn += part.length;
+    const progress = drawn === kept.length ? 1 : (1 + drawn / kept.length) / 2;
+    yield { profiles, drawn, of, progress };
+  } while (drawn < kept.length);
 }
 
 /** Keys that Redis picks, each once. */

@@ -1,7 +1,7 @@
 /** The REST interface, readable: from the description that the server makes of itself. */
 import { Anchor, Badge, Code, Paper, Stack, Text, Title } from '@mantine/core';
 import { IconChevronRight } from '@tabler/icons-react';
-import { type ReactNode, useEffect, useMemo, useState } from 'react';
+import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react';
 import { useLocation } from 'react-router';
 import { useAnswer } from '../api.ts';
 import { Copyable } from '../copy.tsx';
@@ -44,13 +44,9 @@ export default function Reference() {
 
 function Content({ description }: { description: Description }) {
   const [search, setSearch] = useState('');
-  const { hash } = useLocation();
   const schemas = description.components?.schemas ?? {};
   const groups = useMemo(() => groupsOf(description), [description]);
   const found = useMemo(() => matching(groups, search), [groups, search]);
-  useEffect(() => {
-    if (hash) document.getElementById(decodeURIComponent(hash.slice(1)))?.scrollIntoView();
-  }, [hash]);
   return (
     <div className={classes.columns}>
       <nav aria-label="Parts of the API" className={classes.parts}>
@@ -77,12 +73,7 @@ function Content({ description }: { description: Description }) {
             </Title>
             <Paper withBorder className={classes.list}>
               {operations.map((operation) => (
-                <Call
-                  key={operation.id}
-                  operation={operation}
-                  schemas={schemas}
-                  isOpenAtFirst={hash === `#${operation.id}`}
-                />
+                <Call key={operation.id} operation={operation} schemas={schemas} />
               ))}
             </Paper>
           </section>
@@ -113,35 +104,58 @@ const COLORS = { get: 'petrol', post: 'green', put: 'amber', patch: 'amber', del
 interface CallProps {
   readonly operation: Operation;
   readonly schemas: Schemas;
-  readonly isOpenAtFirst: boolean;
 }
 
-function Call({ operation, schemas, isOpenAtFirst }: CallProps) {
-  const [isOpen, setOpen] = useState(isOpenAtFirst);
+function Call({ operation, schemas }: CallProps) {
   const { id, method, path, summary } = operation;
+  return (
+    <Fold
+      id={id}
+      head={
+        <>
+          <Badge color={COLORS[method]} className={classes.method}>
+            {method.toUpperCase()}
+          </Badge>
+          <code className={classes.path}>{path}</code>
+          <Text span size="sm" c="dimmed" className={classes.summary}>
+            {summary}
+          </Text>
+        </>
+      }
+    >
+      <Details operation={operation} schemas={schemas} />
+    </Fold>
+  );
+}
+
+/** Something that is opened by a click, or by a link to it. */
+function Fold({ id, head, children }: { id: string; head: ReactNode; children: ReactNode }) {
+  const { hash } = useLocation();
+  const [isOpen, setOpen] = useState(false);
+  const place = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    if (hash !== `#${id}`) return;
+    setOpen(true);
+    place.current?.scrollIntoView();
+  }, [hash, id]);
   return (
     <details
       id={id}
-      className={classes.call}
+      ref={place}
+      className={classes.fold}
       open={isOpen}
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >
       <summary>
         <IconChevronRight size={16} aria-hidden />
-        <Badge color={COLORS[method]} className={classes.method}>
-          {method.toUpperCase()}
-        </Badge>
-        <code className={classes.path}>{path}</code>
-        <Text span size="sm" c="dimmed" className={classes.summary}>
-          {summary}
-        </Text>
+        {head}
       </summary>
-      {isOpen && <Details operation={operation} schemas={schemas} />}
+      {isOpen && children}
     </details>
   );
 }
 
-function Details({ operation, schemas }: Pick<CallProps, 'operation' | 'schemas'>) {
+function Details({ operation, schemas }: CallProps) {
   const { description, parameters, body, answers } = operation;
   return (
     <Stack className={classes.details}>
@@ -221,11 +235,16 @@ function Shape({ schema, schemas }: { schema: Schema; schemas: Schemas }) {
 }
 
 const fieldsOf = (schema: Schema) =>
-  Object.entries(schema.properties ?? {}).map(([name, field]) => ({
-    name,
-    isRequired: schema.required?.includes(name) ?? false,
-    schema: field,
-  }));
+  Object.entries(schema.properties ?? {})
+    .filter(([, field]) => !isIgnored(field))
+    .map(([name, field]) => ({
+      name,
+      isRequired: schema.required?.includes(name) ?? false,
+      schema: field,
+    }));
+
+/** Of which anything is taken: it is there so that an answer can be sent back. */
+const isIgnored = (field: Schema) => Object.keys(field).length === 0;
 
 function Shapes({ schemas }: { schemas: Schemas }) {
   return (
@@ -233,28 +252,37 @@ function Shapes({ schemas }: { schemas: Schemas }) {
       <Title order={2} id="schemas-title" mb="sm">
         Shapes
       </Title>
-      <Stack>
+      <Paper withBorder className={classes.list}>
         {Object.entries(schemas).map(([name, schema]) => (
-          <Paper withBorder p="md" key={name} id={`shape-${name}`} component="section">
-            <Title order={3} mb="xs">
-              {name}
-            </Title>
-            {kindsOf(schema).map((kind, i) => (
-              <div key={kindName(kind) ?? i}>
-                {kindName(kind) && (
-                  <Title order={4} size="sm" my="xs">
-                    <Code>{kindName(kind)}</Code>
-                  </Title>
-                )}
-                <Fields
-                  label={`Fields of ${name} ${kindName(kind) ?? ''}`}
-                  fields={fieldsOf(kind)}
-                />
-              </div>
-            ))}
-          </Paper>
+          <Fold key={name} id={`shape-${name}`} head={<code className={classes.path}>{name}</code>}>
+            <div className={classes.details}>
+              {kindsOf(schema).map((kind, i) => (
+                <Kind key={kindName(kind) ?? i} name={name} kind={kind} />
+              ))}
+            </div>
+          </Fold>
         ))}
-      </Stack>
+      </Paper>
     </section>
+  );
+}
+
+function Kind({ name, kind }: { name: string; kind: Schema }) {
+  const title = kindName(kind);
+  const ignored = Object.entries(kind.properties ?? {}).filter(([, field]) => isIgnored(field));
+  return (
+    <>
+      {title && (
+        <Title order={3} size="sm" my="xs">
+          <Code>{title}</Code>
+        </Title>
+      )}
+      <Fields label={`Fields of ${name} ${title ?? ''}`} fields={fieldsOf(kind)} />
+      {ignored.length > 0 && (
+        <Text size="sm" c="dimmed" my="xs">
+          Also taken, and not looked at: {ignored.map(([field]) => field).join(', ')}
+        </Text>
+      )}
+    </>
   );
 }
