@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Expression } from '../../../src/audience/expression.ts';
 import { leavesOf } from '../../../src/audience/expression.ts';
+import { patternProblem } from '../../../src/audience/pattern.ts';
 import { parseSegmentRule, printSegmentRule } from '../../../src/audience/segment-rule.ts';
 import { parseTraitRule, printTraitRule } from '../../../src/audience/trait-rule.ts';
 import {
@@ -25,6 +26,7 @@ import {
   wrapped,
 } from '../../../src/builder/web/rules/blocks.ts';
 import { fits, optionsAt, questionAt } from '../../../src/builder/web/rules/completion.ts';
+import { problemOf, SEGMENT_RULES, traitRules } from '../../../src/builder/web/rules/language.ts';
 import {
   type Reading,
   readSegmentRule,
@@ -159,7 +161,9 @@ it('a block moved into any gap that is offered lands there, and no condition is 
       const after = moved(whole, id, gap);
       expect(leaves(ruleOf(after))).toEqual(leaves(rule));
       expect(placeOf(after, id)?.parent.id).toBe(gap.group);
-      const neighbour = (find(whole, gap.group) as Group<unknown>).blocks[gap.index];
+      const { blocks } = find(whole, gap.group) as Group<unknown>;
+      const stays = blocks[gap.index]?.id === id;
+      const neighbour = blocks[stays ? gap.index + 1 : gap.index];
       const next = placeOf(after, id);
       expect(next?.parent.blocks[next.index + 1]?.id).toBe(neighbour?.id);
     }),
@@ -252,6 +256,56 @@ describe('completion of a trait rule', () => {
   it('knows the key and the operator that a value is for', () => {
     const { place } = questionAt(readTraitRule, 'a == "1" AND c_genre Contains "ja');
     expect(place).toMatchObject({ key: 'c_genre', operator: 'contains' });
+  });
+});
+
+describe('what is wrong with a rule', () => {
+  const known = new Map([
+    [1, { sid: 1, name: 'Home', traitType: 'RULE_BASED_TRAIT' as const }],
+    [2, { sid: 2, name: 'Card', traitType: 'ON_BOARDED_TRAIT' as const }],
+    [9, null],
+  ]);
+  const ofSegment = (text: string) => problemOf(SEGMENT_RULES, text, known);
+  const ofTrait = (text: string) => problemOf(traitRules(patternProblem), text, new Map());
+
+  it.each<[text: string, at: string, wrong: RegExp, instead: RegExp]>([
+    ['1T AMD 2T', 'AMD', /^found "AMD"$/, /^write AND, OR or the end/],
+    ['1T AND 9T OR 9T', '9T', /^there is no trait 9$/, /choose one by its name/],
+    ['FREQUENCY([1T, 2T]) >= 1', '2T', /“Card” is onboarded/, /write 2T, without/],
+    ['FREQUENCY([1T] <= 5) >= 1', '5', /^found "5"$/, /days from 1, such as 5D/],
+    ['NOT 1T', 'NOT 1T', /visitors with none of these traits/, /at least one condition/],
+    ['Jazz lover AND 1T OR', 'Jazz lover AND', /“Jazz lover AND” is no trait/, /from the list/],
+    ['1T AND “2T”', '“', /^found "“"$/, /a trait such as 123T/],
+  ])('%s: at %j', (text, at, wrong, instead) => {
+    const found = ofSegment(text);
+    expect(found && text.slice(found.from, found.to)).toBe(at);
+    expect(found?.wrong).toMatch(wrong);
+    expect(found?.instead).toMatch(instead);
+    expect(found?.isUnfinished).toBe(false);
+  });
+
+  it.each<[text: string, at: string, wrong: RegExp]>([
+    ['c_page = "home"', '=', /^found "="$/],
+    ['c_page == home', 'home', /^found "home"$/],
+    ['c_price > "much"', '"much"', /^found "/],
+    ['c_page matchesregex "("', '"("', /missing closing/],
+    ['NOT c_page == "home"', 'NOT c_page == "home"', /every request would satisfy/],
+  ])('%s: at %j', (text, at, wrong) => {
+    const found = ofTrait(text);
+    expect(found && text.slice(found.from, found.to)).toBe(at);
+    expect(found?.wrong).toMatch(wrong);
+  });
+
+  it.each(['', ' ', '1T AND', '(1T', 'FREQUENCY([1T', '1T OR 12', '1T OR Jazz lo', 'NOT ('])(
+    '%j is not wrong yet, it ends too early',
+    (text) => {
+      expect(ofSegment(text)).toMatchObject({ isUnfinished: true });
+    },
+  );
+
+  it('nothing, as long as a trait is not known', () => {
+    expect(ofSegment('1T AND 3T')).toBeUndefined();
+    expect(ofTrait('c_page == "home"')).toBeUndefined();
   });
 });
 

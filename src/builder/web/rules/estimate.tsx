@@ -11,7 +11,8 @@ import classes from './estimate.module.css';
 import type { Rule } from './rule.ts';
 
 interface Common {
-  readonly estimateId: string;
+  /** Where it can be asked for again, if it is not done at once. */
+  readonly estimateId?: string;
   readonly state: 'running' | 'done' | 'failed';
   /** From 0 to 1. */
   readonly progress: number;
@@ -33,6 +34,8 @@ interface OfVisitors extends Common {
 interface OfCalls extends Common {
   readonly calls?: number;
   readonly matching?: number;
+  /** Keys of the rule whose values are never recorded. */
+  readonly privateKeys?: readonly string[];
 }
 
 type Estimate = OfVisitors & OfCalls;
@@ -194,7 +197,8 @@ function Range({
   );
 }
 
-function Calls({ estimate: { calls = 0, matching = 0 } }: { estimate: OfCalls }) {
+function Calls({ estimate }: { estimate: OfCalls }) {
+  const { calls = 0, matching = 0, privateKeys = [] } = estimate;
   if (calls === 0) {
     return (
       <Text size="sm" c="dimmed">
@@ -208,6 +212,8 @@ function Calls({ estimate: { calls = 0, matching = 0 } }: { estimate: OfCalls })
       {matching === 0
         ? 'None of them would have realized this trait.'
         : `${share(matching / calls)} of them would have realized this trait.`}
+      {privateKeys.length > 0 &&
+        ` ${privateKeys.join(', ')}: private, and so never recorded; it counts as missing here.`}
     </Figure>
   );
 }

@@ -99,7 +99,7 @@ export function problemOf<Leaf>(
   }
 }
 
-/** The name of a trait where its id belongs: somebody looks for it, or has left it like that. */
+/** What stands where a trait belongs: the beginning of its name or of its id, or what somebody left so. */
 function nameProblem(
   text: string,
   { from, place }: Token,
@@ -110,12 +110,15 @@ function nameProblem(
   const words = tokens.filter((one) => one.place === place && one.kind === 'wrong');
   const to = words.at(-1)?.to ?? from;
   const name = text.slice(from, to);
-  if (!/^\p{L}/u.test(name)) return undefined;
+  const isId = /^\d+$/.test(name);
+  if (!isId && !/^\p{L}/u.test(name)) return undefined;
   return {
     from,
     to,
-    wrong: `“${name}” is no trait's id`,
-    instead: 'choose the trait from the list that opens as you type its name',
+    wrong: `“${name}” is no trait`,
+    instead: isId
+      ? `write ${name}T, or choose the trait by its name`
+      : 'choose the trait from the list that opens as you type its name',
     isUnfinished: to === text.trimEnd().length,
     about: 'text',
   };

@@ -127,7 +127,7 @@ export function RuleBlocks<Leaf>(props: RuleBlocksProps<Leaf>) {
   useEffect(() => {
     if (!focus) return;
     const block = place.current?.querySelector(`[data-block="${focus.id}"]`);
-    const field = focus.isNew ? block?.querySelector<HTMLElement>('input[type="text"]') : undefined;
+    const field = focus.isNew ? block?.querySelector<HTMLElement>('input') : undefined;
     const handle = (block ?? place.current)?.querySelector<HTMLElement>('[data-handle], button');
     (field ?? handle)?.focus();
     setFocus(undefined);

@@ -27,7 +27,6 @@ import {
   hoverTooltip,
   keymap,
   placeholder,
-  tooltips,
   ViewPlugin,
   type ViewUpdate,
   WidgetType,
@@ -104,7 +103,6 @@ export function ruleView(options: RuleViewOptions): EditorView {
     EditorView.lineWrapping,
     EditorState.readOnly.of(isReadOnly),
     placeholder(options.placeholder),
-    tooltips({ parent: document.body }),
     reading,
     problem,
     traits,
@@ -194,11 +192,15 @@ const markOf = (kind: string) => {
   return mark;
 };
 
+/** In longer rules, names are only shown where they are pointed at: so many make typing slow. */
+const NAMED = 1_000;
+const NOBODY: KnownTraits = new Map();
+
 /** Colours and names, of what is in sight only: a rule may have 64 kB. */
 function dressed(reading: StateField<Reading>): Extension {
   const dress = ({ state, visibleRanges }: EditorView): DecorationSet => {
     const { tokens } = state.field(reading);
-    const known = state.field(traits);
+    const known = tokens.length > NAMED ? NOBODY : state.field(traits);
     const ranges: Range<Decoration>[] = [];
     for (const { from, to } of visibleRanges) {
       for (let i = firstAt(tokens, from); i < tokens.length && tokens[i].from <= to; i++) {

@@ -11,6 +11,7 @@ import {
   Text,
   Tooltip,
   UnstyledButton,
+  VisuallyHidden,
 } from '@mantine/core';
 import { IconClock, IconClockPlus, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -93,7 +94,7 @@ function TraitPill({ sid, traits, isReadOnly, isCounted, onPick, onRemove }: Tra
   const name = trait === null ? 'There is no such trait' : nameOf(traits, sid);
   const content = (
     <>
-      <span className={classes.pillName}>{name}</span>
+      <span className={classes.pillName}>{name}</span>{' '}
       <span className={classes.pillId}>{sid}T</span>
     </>
   );
@@ -110,13 +111,9 @@ function TraitPill({ sid, traits, isReadOnly, isCounted, onPick, onRemove }: Tra
         isCounted={isCounted}
         onPick={onPick}
         button={(open) => (
-          <UnstyledButton
-            className={classes.pillButton}
-            aria-label={`${name} (${sid}T): choose another trait`}
-            aria-haspopup="listbox"
-            onClick={open}
-          >
+          <UnstyledButton className={classes.pillButton} aria-haspopup="listbox" onClick={open}>
             {content}
+            <VisuallyHidden>: choose another trait</VisuallyHidden>
           </UnstyledButton>
         )}
       />

@@ -1,8 +1,8 @@
 /** Chooses a trait by a part of its name, or by its id. */
-import { Combobox, Loader, ScrollArea, Text, useCombobox } from '@mantine/core';
+import { Combobox, Loader, Text, useCombobox } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
-import { type ReactElement, useState } from 'react';
+import { type ReactElement, useEffect, useEffectEvent, useRef, useState } from 'react';
 import { useFolders } from './folders.ts';
 import type { KnownTrait } from './language.ts';
 import { searchTraits } from './lexicon.ts';
@@ -30,12 +30,31 @@ export function TraitPicker({ onPick, button, isCounted = false }: TraitPickerPr
       setSearch('');
     },
   });
-  const { data, error, isFetching } = useQuery({
+  const { data, error, isFetching, isPlaceholderData } = useQuery({
     queryKey: ['traits', 'picked', settled],
     queryFn: () => searchTraits(client, settled),
     enabled: combobox.dropdownOpened,
     placeholderData: keepPreviousData,
   });
+
+  /** What is offered still belongs to what was typed before. */
+  const isOld = search !== settled || isPlaceholderData || data === undefined;
+  const isChosen = useRef(false);
+  const pick = (trait: KnownTrait) => {
+    isChosen.current = false;
+    combobox.closeDropdown();
+    onPick(trait);
+  };
+  const isPossible = (trait: KnownTrait) => !(isCounted && trait.traitType === 'ON_BOARDED_TRAIT');
+  const offer = useEffectEvent((offered: readonly KnownTrait[]) => {
+    const first = offered.find(isPossible);
+    // Whoever has pressed Enter before the answer came meant the first one.
+    if (isChosen.current && first) pick(first);
+    else combobox.selectFirstOption();
+  });
+  useEffect(() => {
+    if (combobox.dropdownOpened && !isOld && data) offer(data);
+  }, [combobox.dropdownOpened, isOld, data]);
 
   return (
     <Combobox
@@ -43,11 +62,10 @@ export function TraitPicker({ onPick, button, isCounted = false }: TraitPickerPr
       position="bottom-start"
       width="min(420px, 92vw)"
       shadow="md"
-      withinPortal
+      withinPortal={false}
       onOptionSubmit={(value) => {
         const trait = data?.find(({ sid }) => String(sid) === value);
-        combobox.closeDropdown();
-        if (trait) onPick(trait);
+        if (trait) pick(trait);
       }}
     >
       <Combobox.Target withKeyboardNavigation={false} withAriaAttributes={false}>
@@ -61,28 +79,32 @@ export function TraitPicker({ onPick, button, isCounted = false }: TraitPickerPr
           rightSection={isFetching ? <Loader size="xs" /> : undefined}
           onChange={(event) => {
             setSearch(event.currentTarget.value);
-            combobox.updateSelectedOptionIndex();
+            isChosen.current = false;
+            combobox.resetSelectedOption();
+          }}
+          onKeyDown={(event) => {
+            if (event.key !== 'Enter' || !isOld) return;
+            event.preventDefault();
+            isChosen.current = true;
           }}
         />
-        <Combobox.Options aria-label="Traits">
-          <ScrollArea.Autosize mah={300} type="scroll" tabIndex={-1}>
-            {data?.map((trait) => (
-              <Combobox.Option
-                key={trait.sid}
-                value={String(trait.sid)}
-                disabled={isCounted && trait.traitType === 'ON_BOARDED_TRAIT'}
-                className={classes.offered}
-              >
-                <span className={classes.offeredName}>{trait.name}</span>
-                <span className={classes.offeredAbout}>
-                  {[`${trait.sid}T`, TYPES[trait.traitType], folders.pathOf(trait.folderId)]
-                    .filter(Boolean)
-                    .join(' · ')}
-                  {isCounted && trait.traitType === 'ON_BOARDED_TRAIT' && ' · cannot be counted'}
-                </span>
-              </Combobox.Option>
-            ))}
-          </ScrollArea.Autosize>
+        <Combobox.Options aria-label="Traits" className={classes.offers}>
+          {data?.map((trait) => (
+            <Combobox.Option
+              key={trait.sid}
+              value={String(trait.sid)}
+              disabled={!isPossible(trait)}
+              className={classes.offered}
+            >
+              <span className={classes.offeredName}>{trait.name}</span>
+              <span className={classes.offeredAbout}>
+                {[`${trait.sid}T`, TYPES[trait.traitType], folders.pathOf(trait.folderId)]
+                  .filter(Boolean)
+                  .join(' · ')}
+                {!isPossible(trait) && ' · cannot be counted'}
+              </span>
+            </Combobox.Option>
+          ))}
           {data?.length === 0 && (
             <Combobox.Empty>
               {settled ? `No trait matches “${settled}”` : 'There are no traits yet'}

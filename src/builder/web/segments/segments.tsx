@@ -9,6 +9,7 @@ import { Missing } from '../missing.tsx';
 import { Page } from '../page.tsx';
 import type { Column } from '../rows.tsx';
 import { SegmentRuleInShort, TraitNames } from '../rules/rule-in-short.tsx';
+import classes from '../rules/rules.module.css';
 import { StatusBadge } from '../rules/status.tsx';
 import { useMay } from '../session.tsx';
 import { Empty } from '../state.tsx';
@@ -30,7 +31,12 @@ type Segment = SegmentDocument & { readonly destinationCount?: number };
 
 const COLUMNS: readonly Column<Segment>[] = [
   { title: 'Name', sortBy: 'name', isName: true, width: '20%', show: ({ name }) => name },
-  { title: 'Id', sortBy: 'sid', width: '6rem', show: ({ sid }) => sid },
+  {
+    title: 'Id',
+    sortBy: 'sid',
+    width: '6rem',
+    show: ({ sid }) => <span className={classes.word}>{sid}</span>,
+  },
   {
     title: 'Rule',
     width: '38%',

@@ -11,6 +11,7 @@ import { Page } from '../page.tsx';
 import type { Column } from '../rows.tsx';
 import { useFolders } from '../rules/folders.ts';
 import { RuleInShort } from '../rules/rule-in-short.tsx';
+import ruleClasses from '../rules/rules.module.css';
 import { StatusBadge } from '../rules/status.tsx';
 import { TYPES } from '../rules/types.ts';
 import { useMay } from '../session.tsx';
@@ -71,12 +72,17 @@ function All() {
           </>
         ),
       },
-      { title: 'Id', sortBy: 'sid', width: '5rem', show: ({ sid }) => sid },
+      {
+        title: 'Id',
+        sortBy: 'sid',
+        width: '5rem',
+        show: ({ sid }) => <span className={ruleClasses.word}>{sid}</span>,
+      },
       {
         title: 'Type',
         sortBy: 'traitType',
         width: '7.5rem',
-        show: ({ traitType }) => <span className={classes.word}>{TYPES[traitType]}</span>,
+        show: ({ traitType }) => <span className={ruleClasses.word}>{TYPES[traitType]}</span>,
       },
       { title: 'Rule', width: '21%', show: ({ traitRule }) => <RuleInShort text={traitRule} /> },
       {
