@@ -10,6 +10,7 @@ import { type ServerType, serve } from '@hono/node-server';
 import type { Context } from 'hono';
 import pino from 'pino';
 import { type AccountDocument, differences, shortened } from './account/difference.ts';
+import { meaningOf } from './account/document.ts';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
@@ -55,7 +56,9 @@ async function prepare(config: Config): Promise<void> {
   start without ACCOUNT_FILE to keep it; see what is different by npm run account -- diff ${config.ACCOUNT_FILE}, and replace it by push`,
       );
     }
-    const changes = shortened(differences((saved?.document ?? {}) as AccountDocument, document));
+    const changes = shortened(
+      differences((saved?.document ?? {}) as AccountDocument, document, meaningOf),
+    );
     const origin = { at: Date.now(), by: GIVEN, file, changes };
     await accounts.save(document, origin, saved?.revision ?? 0);
   } catch (error) {
@@ -103,7 +106,7 @@ async function serveCalls(config: Config): Promise<void> {
     report: (error) =>
       error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
   });
-  const recording = new Recording(registry);
+  const recording = new Recording(registry, store);
   const door: FrontDoor = {
     snapshot: () => snapshot,
     revision: () => inForce,

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { type AccountDocument, differencesInTurns } from '../account/difference.ts';
-import { EXPORT_LABELS } from '../account/document.ts';
+import { EXPORT_LABELS, meaningOf } from '../account/document.ts';
 import { type ExportControl, exportControls } from '../account/export-control.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
 import { SECRETS } from '../account/secret.ts';
@@ -147,7 +147,7 @@ export function rest(book: AccountBook): Hono<Behind> {
     if (isTrial) {
       const before = await book.current();
       await compileAccountInTurns(given);
-      const lines = await differencesInTurns(before.document as AccountDocument, given);
+      const lines = await differencesInTurns(before.document as AccountDocument, given, meaningOf);
       return c.json({ differences: lines });
     }
     const replace = (_: Document, revision: number) => {
