@@ -1,10 +1,11 @@
 /** The routes, and what each is given. Runs on every runtime. */
 import { type Context, Hono } from 'hono';
-import type { Behind } from './builder/gate.ts';
+import type { Behind } from './builder/caller.ts';
 import { allowOrigin, pixel } from './collect/answer.ts';
 import { event, type FrontDoor } from './collect/event.ts';
 import type { Guard } from './collect/guard.ts';
 import { optOut } from './collect/opt-out.ts';
+import { pixels } from './collect/pixels.ts';
 import { placeOf } from './collect/place.ts';
 import { queryOf, Refusal, rawCall, rawCallWithBody } from './collect/request.ts';
 import { sync } from './collect/sync.ts';
@@ -13,7 +14,7 @@ export interface AppOptions {
   readonly door: FrontDoor;
   /** The builder's routes, where they share the port. */
   readonly administration?: Hono<Behind>;
-  /** The text of the tag. */
+  /** The text of the tag; lines that are comments are not served. */
   readonly tag: string;
   /** Counts calls by client; the client's address comes from the runtime. */
   readonly clients: Guard;
@@ -23,9 +24,11 @@ export interface AppOptions {
 }
 
 const ALLOW = 'GET, POST, OPTIONS';
+const ALLOW_POST = 'POST, OPTIONS';
 
 export function app(options: AppOptions): Hono {
-  const { door, tag, clients, clientOf } = options;
+  const { door, clients, clientOf } = options;
+  const tag = options.tag.replace(/^ *\/\/.*\n/gm, '');
   const app = new Hono();
 
   app.all('/event', (c): Response | Promise<Response> => {
@@ -37,7 +40,16 @@ export function app(options: AppOptions): Hono {
     if (method === 'POST') {
       return rawCallWithBody(request, queryOf(request.url), now).then((raw) => event(raw, door));
     }
-    return method === 'OPTIONS' ? preflight(request, door) : wrongMethod(ALLOW);
+    return method === 'OPTIONS' ? preflight(request, door, ALLOW) : wrongMethod(ALLOW);
+  });
+
+  app.all('/pixels', (c): Response | Promise<Response> => {
+    const request = c.req.raw;
+    if (clients.exceeds(clientOf(c), Date.now())) return tooMany();
+    if (request.method === 'POST') return pixels(request, door);
+    return request.method === 'OPTIONS'
+      ? preflight(request, door, ALLOW_POST)
+      : wrongMethod(ALLOW_POST);
   });
 
   // In a route, the colon of `/ibs:dpid=…` would start a parameter.
@@ -89,9 +101,9 @@ export function app(options: AppOptions): Hono {
   return app;
 }
 
-function preflight(request: Request, { snapshot }: FrontDoor): Response {
+function preflight(request: Request, { snapshot }: FrontDoor, allow: string): Response {
   const headers: Record<string, string> = {
-    'Access-Control-Allow-Methods': ALLOW,
+    'Access-Control-Allow-Methods': allow,
     'Access-Control-Allow-Headers': 'Content-Type',
     'Access-Control-Max-Age': '86400',
   };

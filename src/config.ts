@@ -53,6 +53,12 @@ export const SETTINGS = {
     'Port of its own for /builder and /v1, so that PORT has only the collection endpoint. 0: they share PORT.',
   ),
   ADMIN_HOST: text('', 'Address that ADMIN_PORT listens on. Empty: as HOST.'),
+  PROXIES: integer(
+    0,
+    0,
+    10,
+    "Proxies in front of the server: the client's address is the one that the first of them added to X-Forwarded-For. 0: the connection's.",
+  ),
   DATA_DIR: text('./data', 'Folder of the embedded store. Processes of one machine may share it.'),
   REDIS_URL: {
     meaning:

@@ -9,6 +9,7 @@ import { AccountRedis } from './store/redis/account-redis.ts';
 import { inWords, readRedisAddress } from './store/redis/address.ts';
 import { openRedis } from './store/redis/client.ts';
 import { RedisStore } from './store/redis/redis-store.ts';
+import { RegistryRedis } from './store/redis/registry-redis.ts';
 import type { Registry } from './store/registry.ts';
 import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 
@@ -46,7 +47,10 @@ export function openAccounts(config: Config): AccountStore {
 }
 
 export function openRegistry(config: Config): Registry {
-  return new RegistryFile(config.DATA_DIR);
+  const address = readRedisAddress(config.REDIS_URL);
+  if (!address) return new RegistryFile(config.DATA_DIR);
+  const ca = certificates(config.REDIS_CA_FILE);
+  return new RegistryRedis(() => openRedis(address, { ca }), config.REDIS_PREFIX);
 }
 
 /** Says in words for the person who starts a program that Redis is not there. */

@@ -7,17 +7,26 @@ import path from 'node:path';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type ServerType, serve } from '@hono/node-server';
+import type { Context } from 'hono';
 import pino from 'pino';
+import { type AccountDocument, differences, shortened } from './account/difference.ts';
+import { meaningOf } from './account/document.ts';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
+import { build, buildFolder } from './builder/build.ts';
+import { Ledger } from './builder/ledger.ts';
+import { Heartbeat } from './builder/node-state.ts';
+import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
 import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
+import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
+import { Tally } from './destinations/tally.ts';
 import { openAccounts, openRegistry, openStore, reach } from './engine.ts';
 import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
@@ -32,7 +41,7 @@ async function prepare(config: Config): Promise<void> {
     );
   }
   if (!config.ACCOUNT_FILE) return;
-  const document = readJson(config.ACCOUNT_FILE);
+  const document = readJson(config.ACCOUNT_FILE) as AccountDocument;
   compileAccount(document);
   const file = createHash('sha256').update(JSON.stringify(document)).digest('hex');
   const accounts = openAccounts(config);
@@ -47,7 +56,11 @@ async function prepare(config: Config): Promise<void> {
   start without ACCOUNT_FILE to keep it; see what is different by npm run account -- diff ${config.ACCOUNT_FILE}, and replace it by push`,
       );
     }
-    await accounts.save(document, { at: Date.now(), by: GIVEN, file }, saved?.revision ?? 0);
+    const changes = shortened(
+      differences((saved?.document ?? {}) as AccountDocument, document, meaningOf),
+    );
+    const origin = { at: Date.now(), by: GIVEN, file, changes };
+    await accounts.save(document, origin, saved?.revision ?? 0);
   } catch (error) {
     // Another server was given the same file at the same moment, or somebody was faster.
     if (!(error instanceof AccountConflict)) throw error;
@@ -57,6 +70,15 @@ async function prepare(config: Config): Promise<void> {
 }
 
 const GIVEN = 'ACCOUNT_FILE';
+
+/** Pages' calls are answered in any case: what cannot be built is said, and keeps nothing back. */
+async function buildPages(): Promise<void> {
+  try {
+    await build({ say: console.log });
+  } catch (error) {
+    console.error(`The Destination Builder is not there: ${(error as Error).message}`);
+  }
+}
 
 async function serveCalls(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
@@ -73,43 +95,61 @@ async function serveCalls(config: Config): Promise<void> {
   };
   const opened = await reach(config, openAccount(accounts, demo.inbox));
   const { isDemo } = opened;
-  let { snapshot } = opened;
+  let { snapshot, revision: inForce } = opened;
   let accountProblem: string | undefined;
   releaseMemory();
   const { token, isNew } = adminToken(config);
+  const tally = new Tally();
+  const ledger = new Ledger({
+    tally,
+    registry,
+    report: (error) =>
+      error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
+  });
+  const recording = new Recording(registry, store);
   const door: FrontDoor = {
     snapshot: () => snapshot,
+    revision: () => inForce,
     store,
     guard: new Guard(config.MAX_CALLS_PER_ID),
     deadline: new Deadline(config.DEADLINE_MS),
+    tally,
     settings: {
       region: config.REGION,
       cookieName: config.COOKIE_NAME,
       deviceCookie: new DeviceCookie(config.COOKIE_NAME),
     },
+    recording,
     report: (message, { tid, error }) => log.error({ tid, err: error }, message),
   };
   const book = new AccountBook(accounts, async () => {
     const { demoAccount } = await import('./demo/account.ts');
     return demoAccount({ inbox: demo.inbox });
   });
-  const builder = administration({ book, registry, door, adminToken: token });
+  const pages = await buildFolder().catch(() => undefined);
+  const clientOf = (c: Context) => clientAddress(c, config.PROXIES);
+  const builder = administration({ book, registry, door, adminToken: token, clientOf, pages });
   const routes = app({
     door,
     administration: config.ADMIN_PORT === 0 ? builder : undefined,
     tag: fs.readFileSync(new URL('./tag/tag.js', import.meta.url), 'utf8'),
     clients: new Guard(config.MAX_CALLS_PER_CLIENT),
-    clientOf: (c) => (c.env.incoming as IncomingMessage).socket.remoteAddress ?? '',
+    clientOf,
     problem: () => store.problem ?? accountProblem,
   });
-  accounts.watch(async ({ revision, document }) => {
+  const heartbeat = new Heartbeat(registry, opened.revision, () => store.problem ?? accountProblem);
+  accounts.watch(async (saved) => {
+    const { revision, document } = saved;
     try {
       // Calls that are under way keep the snapshot that they have.
-      snapshot = await compileAccountInTurns(document);
+      snapshot = book.takeOver(saved) ?? (await compileAccountInTurns(document));
+      inForce = revision;
       accountProblem = undefined;
+      heartbeat.tookOver(revision);
       log.info({ revision }, 'account taken over');
     } catch (error) {
       accountProblem = `revision ${revision} of the account is not in force here: ${(error as Error).message}`;
+      heartbeat.beat();
       log.error({ revision, err: error }, 'account not taken over');
     }
   });
@@ -136,30 +176,61 @@ async function serveCalls(config: Config): Promise<void> {
     servers.push(await listen(builder.fetch, adminHost, config.ADMIN_PORT, 'ADMIN_PORT'));
   }
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
-  stopOnSignal(servers, store, [accounts, registry], config.SHUTDOWN_MS, log);
+  ledger.start();
+  const last = async () => {
+    await Promise.all([heartbeat.close(), recording.close()]);
+    await registry.close();
+  };
+  stopOnSignal(servers, store, ledger, [accounts, { close: last }], config.SHUTDOWN_MS, log);
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
 
-  console.log(`Switchyard listens on ${origin}`);
+  console.log(`Switchyard listens on ${origin}\n`);
   if (isDemo) {
-    console.log(`\n  The demo shop       ${origin}/demo/\n  A partner's inbox   ${demo.inbox}/`);
-    console.log('\n  Your own account    ACCOUNT_FILE=account.json npm start\n');
+    console.log(`  The demo shop       ${origin}/demo/\n  A partner's inbox   ${demo.inbox}/`);
   }
-  if (isNew) console.log(`  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})\n`);
+  console.log(`  The builder         ${adminOrigin}/builder`);
+  try {
+    console.log(`  Log in              ${await howToLogIn(new People(registry))}`);
+  } catch (error) {
+    log.error({ err: error }, 'the first admin cannot be made now');
+  }
+  if (isDemo) console.log('  Your own account    ACCOUNT_FILE=account.json npm start');
+  if (isNew) console.log(`\n  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})`);
+}
+
+/** Makes the first admin, where there is nobody yet; this is the only time that the password is shown. */
+async function howToLogIn(people: People): Promise<string> {
+  const password = await people.first();
+  if (password) return `as admin, once within a week, with ${password}`;
+  const all = await people.all();
+  if (all.some(({ oneTime }) => !oneTime)) return 'with your name and password';
+  const admin = all.find(({ role }) => role === 'admin')?.name;
+  return `nobody has so far; a new password for ${admin}: npm run account -- password ${admin}`;
+}
+
+/**
+ * The network address of a client: of the connection, or what the outermost of our own proxies saw.
+ * What stands before that in the header could be anybody's invention.
+ */
+function clientAddress(c: Context, proxies: number): string {
+  const forwarded = proxies > 0 ? c.req.header('x-forwarded-for')?.split(',').at(-proxies) : '';
+  return forwarded?.trim() || ((c.env.incoming as IncomingMessage).socket.remoteAddress ?? '');
 }
 
 /** The account saved last, else the demo's. */
 async function openAccount(
   accounts: AccountStore,
   inbox: string,
-): Promise<{ snapshot: Snapshot; isDemo: boolean }> {
+): Promise<{ snapshot: Snapshot; revision: number; isDemo: boolean }> {
   const saved = await accounts.load();
   if (saved) {
-    return { snapshot: compileAccount(saved.document), isDemo: saved.origin.isDemo === true };
+    const { revision, document, origin } = saved;
+    return { snapshot: compileAccount(document), revision, isDemo: origin.isDemo === true };
   }
   const { demoAccount } = await import('./demo/account.ts');
-  return { snapshot: compileAccount(demoAccount({ inbox })), isDemo: true };
+  return { snapshot: compileAccount(demoAccount({ inbox })), revision: 0, isDemo: true };
 }
 
 /**
@@ -245,10 +316,14 @@ function listen(
   });
 }
 
+/** For the counts, even if the store took all the time that there was. */
+const MIN_LEDGER_MS = 500;
+
 /** Lets open calls finish, keeps what was promised, and ends. */
 function stopOnSignal(
   servers: readonly ServerType[],
   store: Store,
+  ledger: Ledger,
   others: readonly { close(): Promise<void> }[],
   milliseconds: number,
   log: pino.Logger,
@@ -266,10 +341,11 @@ function stopOnSignal(
     const open = Math.min(2_000, milliseconds / 2);
     await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, open))]);
     const { lost } = store;
-    await Promise.all([
-      store.close(Math.max(0, end - performance.now())),
-      ...others.map((other) => other.close()),
-    ]);
+    await store.close(Math.max(0, end - performance.now()));
+    // Only now nothing is counted any more.
+    const counts = await ledger.close(Math.max(MIN_LEDGER_MS, end - performance.now()));
+    if (counts > 0) log.error({ counts }, 'counts were not written');
+    await Promise.all(others.map((other) => other.close()));
     if (store.lost > lost) log.error({ visits: store.lost - lost }, 'visits were not written');
     log.info('stopped');
     process.exit(0);
@@ -308,7 +384,10 @@ if (process.argv.includes('--help')) console.log(help());
 else {
   try {
     const config = readConfig(process.env);
-    if (cluster.isPrimary) await prepare(config);
+    if (cluster.isPrimary) {
+      await prepare(config);
+      await buildPages();
+    }
     if (cluster.isPrimary && config.WORKERS > 1)
       watchWorkers(config.WORKERS, config.PORT, config.SHUTDOWN_MS);
     else await serveCalls(config);

@@ -59,6 +59,8 @@ export interface ServerOptions {
   /** Folder of the store; a new one if not given. */
   readonly folder?: string;
   readonly environment?: Record<string, string>;
+  /** Folder of the project; a copy of it, for instance, with a fault. */
+  readonly root?: string;
 }
 
 /** Starts `src/node.ts` on free ports and waits until it listens. */
@@ -78,7 +80,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     fs.writeFileSync(environment.ACCOUNT_FILE, JSON.stringify(options.account));
   }
   const child = spawn(process.execPath, ['src/node.ts'], {
-    cwd: root,
+    cwd: options.root ?? root,
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

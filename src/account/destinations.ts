@@ -3,6 +3,8 @@ import type {
   CookieDestination,
   Destination,
   Mapping,
+  RealtimeTransfer,
+  ServerDestination,
   UrlDestination,
 } from '../destinations/destination.ts';
 import { hasAlias, parseTemplate, type Template, TemplateError } from '../destinations/macro.ts';
@@ -14,8 +16,60 @@ import {
   type SegmentDocument,
 } from './document.ts';
 import type { Problem } from './problem.ts';
+import type { Turns } from './turns.ts';
 
-export function compileDestination(
+/** What a mapping has to know of its segment. */
+export interface MappedSegment {
+  /** Its place in the account. */
+  readonly place: number;
+  readonly document: SegmentDocument;
+  /** What the data sources of its traits forbid, as bits. */
+  readonly restrictions: number;
+}
+
+/**
+ * A destination with its mappings: everything that is checked of it when it is saved, but its shape.
+ *
+ * @param mappings its own; undefined where one could not be read
+ * @param segmentOf a segment of the account by its sid
+ */
+export function* compileWithMappings(
+  document: DestinationDocument,
+  mappings: readonly (MappingDocument | undefined)[],
+  given: {
+    readonly path: string;
+    readonly siteIds: ReadonlySet<number>;
+    readonly segmentOf: (sid: number) => MappedSegment | undefined;
+  },
+  problems: Problem[],
+): Turns<{ destination: Destination; mappings: Mapping[] }> {
+  const { siteIds, segmentOf } = given;
+  const destination = compileDestination(document, given.path, siteIds, problems);
+  const compiled: Mapping[] = [];
+  for (const [i, mappingDocument] of mappings.entries()) {
+    yield;
+    if (!mappingDocument) continue;
+    const path = `${given.path}.mappings[${i}]`;
+    const segment = segmentOf(mappingDocument.sid);
+    if (!segment) {
+      problems.push({
+        path: `${path}.sid`,
+        wrong: `there is no segment ${mappingDocument.sid}`,
+        instead: 'write the sid of a segment of this document',
+      });
+    }
+    const mapping = compileMapping(document, destination, mappingDocument, segment?.document, {
+      segment: segment?.place ?? -1,
+      restrictions: segment?.restrictions ?? 0,
+      path,
+      problems,
+    });
+    if (mapping && segment && mappingDocument.elementStatus === 'active') compiled.push(mapping);
+  }
+  return { destination, mappings: compiled };
+}
+
+function compileDestination(
   document: DestinationDocument,
   path: string,
   siteIds: ReadonlySet<number>,
@@ -58,12 +112,13 @@ export function compileDestination(
     case 'ADS':
       return { ...common, ...compileCookie(document, path, problems) };
     case 'S2S':
-      return { ...common, kind: 'server' };
+      return { ...common, kind: 'server', transfer: compileTransfer(document, path, problems) };
   }
 }
 
 type PushDocument = Extract<DestinationDocument, { destinationType: 'PUSH' }>;
 type AdsDocument = Extract<DestinationDocument, { destinationType: 'ADS' }>;
+type S2sDocument = Extract<DestinationDocument, { destinationType: 'S2S' }>;
 
 function compileSerialized(
   document: PushDocument,
@@ -129,8 +184,90 @@ function compileCookie(
   };
 }
 
+function compileTransfer(
+  document: S2sDocument,
+  path: string,
+  problems: Problem[],
+): ServerDestination['transfer'] {
+  const userDataSource = document.userDataSourceId ?? undefined;
+  if (document.transfer === 'file') {
+    const { target, alias, syncMode, compress } = document;
+    if (!target) {
+      problems.push({
+        path: `${path}.target`,
+        wrong: 'missing, though transfer is "file"',
+        instead: 'write where the files go: a folder, sftp://… or s3://…',
+      });
+    }
+    if (alias && !/^[\w.-]+$/.test(alias)) {
+      problems.push({
+        path: `${path}.alias`,
+        wrong: `${JSON.stringify(alias)} cannot stand in the name of a file`,
+        instead: 'write letters, digits, - _ and .',
+      });
+    }
+    return {
+      kind: 'file',
+      target: target ?? '',
+      userDataSource,
+      alias: alias ?? '',
+      syncMode: syncMode ?? 'iter',
+      compress: compress ?? false,
+    };
+  }
+  checkEndpoint(document.endpointUrl, `${path}.endpointUrl`, problems);
+  if (document.oauth) checkEndpoint(document.oauth.tokenUrl, `${path}.oauth.tokenUrl`, problems);
+  return {
+    kind: 'realtime',
+    endpointUrl: document.endpointUrl ?? '',
+    userDataSource,
+    clientId: document.clientId ?? '',
+    signature: compileSignature(document, path, problems),
+  };
+}
+
+function checkEndpoint(url: string | null | undefined, path: string, problems: Problem[]): void {
+  if (url && URL.parse(url)?.protocol === 'https:') return;
+  problems.push({
+    path,
+    wrong: url ? `${JSON.stringify(url.slice(0, 80))} is not a secure address` : 'missing',
+    instead: 'write an address that starts with https://, such as https://partner.example/in',
+  });
+}
+
+function compileSignature(
+  { signatureHeader: header, signatureAlgorithm, signatureKeys }: S2sDocument,
+  path: string,
+  problems: Problem[],
+): RealtimeTransfer['signature'] {
+  const keys = signatureKeys ?? [];
+  if (!header && keys.length === 0) return undefined;
+  if (!header || keys.length === 0) {
+    const [missing, given] = header
+      ? ['signatureKeys', 'signatureHeader']
+      : ['signatureHeader', 'signatureKeys'];
+    problems.push({
+      path: `${path}.${missing}`,
+      wrong: `missing, though there is ${given}`,
+      instead: header
+        ? 'write the key that the partner checks messages with, or no header'
+        : 'write the header that carries the signature, such as X-Signature',
+    });
+  } else if (!/^[\w-]+$/.test(header) || TAKEN_HEADERS.test(header)) {
+    problems.push({
+      path: `${path}.signatureHeader`,
+      wrong: `${JSON.stringify(header)} cannot carry the signature`,
+      instead: 'write a name of letters, digits and -, such as X-Signature',
+    });
+  }
+  return { header: header ?? '', algorithm: signatureAlgorithm ?? 'sha1', keys };
+}
+
+/** Headers that say something else of a message. */
+const TAKEN_HEADERS = /^(content-.*|host|connection|transfer-encoding|authorization|accept|date)$/i;
+
 /** @returns undefined where the mapping has a problem */
-export function compileMapping(
+function compileMapping(
   destinationDocument: DestinationDocument,
   destination: Destination,
   document: MappingDocument,
@@ -169,6 +306,17 @@ export function compileMapping(
       path: `${path}.${field}`,
       wrong: 'missing',
       instead: 'write the value to send, or set autoFill on the destination',
+    });
+  }
+  if (
+    destination.kind === 'server' &&
+    destination.transfer.kind === 'file' &&
+    /[\s,]/.test(alias ?? '')
+  ) {
+    problems.push({
+      path: `${path}.traitAlias`,
+      wrong: `${JSON.stringify(alias)} cannot stand in a file, in which spaces and commas separate`,
+      instead: 'write it without spaces and commas',
     });
   }
   const key = document.traitAlias ?? '';

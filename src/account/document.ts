@@ -85,6 +85,8 @@ export const traitSchema = z.strictObject({
 
 export const segmentSchema = z.strictObject({
   ...added,
+  destinationCount: z.unknown().optional(),
+  exportControls: z.unknown().optional(),
   sid: id,
   ...described,
   segmentRule: z.string(),
@@ -128,6 +130,7 @@ export const mappingSchema = z.strictObject({
 
 const destination = {
   ...added,
+  mappingCount: z.unknown().optional(),
   destinationId: id,
   name,
   description,
@@ -257,6 +260,13 @@ export const accountSchema = z.strictObject({
   destinations: z.array(destinationSchema),
   sites: z.array(siteSchema),
 });
+
+/** An entry of a list with what it says by saying nothing; as it is where it cannot be read. */
+export function meaningOf(list: string, entry: Readonly<Record<string, unknown>>) {
+  const entrySchema: z.ZodType = accountSchema.shape[list as (typeof LISTS)[number]].element;
+  const { success, data } = entrySchema.safeParse(entry);
+  return success ? (data as Readonly<Record<string, unknown>>) : entry;
+}
 
 export type AccountDocument = z.output<typeof accountSchema>;
 export type TraitDocument = z.output<typeof traitSchema>;

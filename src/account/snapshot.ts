@@ -12,7 +12,7 @@ import { TraitIndex } from '../audience/trait-index.ts';
 import { parseTraitRule, type TraitRule } from '../audience/trait-rule.ts';
 import type { Destination, Mapping } from '../destinations/destination.ts';
 import type { Mappings } from '../destinations/due.ts';
-import { compileDestination, compileMapping } from './destinations.ts';
+import { compileWithMappings } from './destinations.ts';
 import {
   type AccountDocument,
   bitsOf,
@@ -57,6 +57,8 @@ export interface Snapshot {
   readonly traits: readonly Trait[];
   readonly segments: readonly Segment[];
   readonly destinations: readonly Destination[];
+  /** Ids of those that are called by the page. */
+  readonly urlDestinations: ReadonlySet<number>;
   readonly sites: Sites;
   readonly traitPlaces: ReadonlyMap<number, number>;
   readonly traitIndex: TraitIndex;
@@ -122,30 +124,21 @@ function* compile(
   const bySegment: Mapping[][] = document.segments.map(() => []);
   const siteIds = new Set(document.sites.map(({ siteId }) => siteId));
   const destinations: Destination[] = [];
+  const segmentOf = (sid: number) => {
+    const at = segmentPlaces.get(sid);
+    if (at === undefined) return undefined;
+    const rule = rules[at];
+    return {
+      place: at,
+      document: document.segments[at],
+      restrictions: rule ? restrictions.of(rule) : 0,
+    };
+  };
   for (const [i, d] of document.destinations.entries()) {
-    const path = `destinations[${i}]`;
-    const destination = compileDestination(d, path, siteIds, problems);
-    destinations.push(destination);
-    for (const [j, m] of (d.mappings ?? []).entries()) {
-      yield;
-      const mappingPath = `${path}.mappings[${j}]`;
-      const at = segmentPlaces.get(m.sid) ?? -1;
-      if (at === -1) {
-        problems.push({
-          path: `${mappingPath}.sid`,
-          wrong: `there is no segment ${m.sid}`,
-          instead: 'write the sid of a segment of this document',
-        });
-      }
-      const rule = rules[at];
-      const mapping = compileMapping(d, destination, m, document.segments[at], {
-        segment: at,
-        restrictions: rule ? restrictions.of(rule) : 0,
-        path: mappingPath,
-        problems,
-      });
-      if (mapping && at !== -1 && m.elementStatus === 'active') bySegment[at].push(mapping);
-    }
+    const given = { path: `destinations[${i}]`, siteIds, segmentOf };
+    const compiled = yield* compileWithMappings(d, d.mappings ?? [], given, problems);
+    destinations.push(compiled.destination);
+    for (const mapping of compiled.mappings) bySegment[mapping.segment].push(mapping);
   }
 
   const cookieDestinations = destinations.filter((d) => d.kind === 'cookie');
@@ -162,6 +155,7 @@ function* compile(
     traits,
     segments,
     destinations,
+    urlDestinations: new Set(destinations.flatMap((d) => (d.kind === 'url' ? [d.id] : []))),
     sites: new Sites(document.sites),
     traitPlaces,
     traitIndex: yield* TraitIndex.build(traits.map(({ rule }) => rule)),

@@ -6,6 +6,8 @@ export type Turns<Result> = Generator<void, Result, void>;
 const TURN_MS = 5;
 /** Steps take microseconds, looking at the clock takes a part of one. */
 const STEPS = 16;
+/** Where it takes longer, the clock is looked at after each step. */
+const LONG_MS = 0.5;
 
 export function atOnce<Result>(work: Turns<Result>): Result {
   for (;;) {
@@ -16,14 +18,19 @@ export function atOnce<Result>(work: Turns<Result>): Result {
 
 /** Answers requests between any two turns. */
 export async function inTurns<Result>(work: Turns<Result>): Promise<Result> {
+  let steps = 1;
   for (;;) {
-    const end = performance.now() + TURN_MS;
-    do {
-      for (let step = 0; step < STEPS; step++) {
+    let now = performance.now();
+    const end = now + TURN_MS;
+    while (now < end) {
+      for (let step = 0; step < steps; step++) {
         const { done, value } = work.next();
         if (done) return value;
       }
-    } while (performance.now() < end);
+      const before = now;
+      now = performance.now();
+      steps = now - before < LONG_MS ? Math.min(2 * steps, STEPS) : 1;
+    }
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -1,16 +1,32 @@
 /** The routes of the builder: everything below `/v1` and `/builder`. */
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { AccountError } from '../account/problem.ts';
 import type { FrontDoor } from '../collect/event.ts';
 import { Refusal } from '../collect/request.ts';
 import type { Registry } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
+import { activity } from './activity.ts';
+import { Attempts } from './attempt.ts';
 import type { AccountBook } from './book.ts';
+import type { Behind } from './caller.ts';
+import { calls } from './calls.ts';
+import { drafts } from './draft.ts';
 import { estimates } from './estimates.ts';
-import { type Behind, gate } from './gate.ts';
+import { gate, privately } from './gate.ts';
+import { Keys } from './key.ts';
+import { nodes } from './node-state.ts';
 import { openApiRoutes } from './openapi.ts';
+import { pages } from './pages.ts';
+import { People } from './people.ts';
+import { peopleRoutes } from './people-routes.ts';
+import { preview } from './preview.ts';
+import { reports } from './report.ts';
 import { RestError } from './request.ts';
 import { rest } from './rest.ts';
+import { Sessions } from './session.ts';
+import { sessionRoutes } from './session-routes.ts';
+import { signals } from './signals.ts';
+import { trials } from './trials.ts';
 import { why } from './why.ts';
 
 export interface AdministrationOptions {
@@ -21,17 +37,36 @@ export interface AdministrationOptions {
   readonly door: FrontDoor;
   /** The token of `Authorization: Bearer …` that is an admin's in any case. */
   readonly adminToken: string;
+  /** The network address of whoever calls. */
+  readonly clientOf: (c: Context) => string;
+  /** Folder of the built web application; without one there are no pages. */
+  readonly pages?: string;
 }
 
 export function administration(options: AdministrationOptions): Hono<Behind> {
-  const { book, registry, door, adminToken } = options;
+  const { book, registry, door, adminToken, clientOf } = options;
   const app = new Hono<Behind>();
 
-  app.use('/v1/*', gate(adminToken));
+  const people = new People(registry);
+  const sessions = new Sessions(registry, people);
+  const attempts = new Attempts(registry);
+  const keys = new Keys(registry);
+  app.use('/v1/*', privately, gate({ adminToken, keys, sessions }));
+  app.route('/v1', sessionRoutes({ people, sessions, attempts, clientOf }));
+  app.route('/v1', peopleRoutes({ people, keys, attempts }));
   app.route('/v1', rest(book));
-  app.route('/v1', why(door));
+  app.route('/v1', why(door, registry));
+  app.route('/v1', calls(registry));
+  app.route('/v1', trials(book, registry, door));
+  app.route('/v1', signals(registry, door));
+  app.route('/v1', preview(book, door));
+  app.route('/v1', drafts(registry));
   app.route('/v1', estimates(book, registry, door));
+  app.route('/v1', activity(book, registry));
+  app.route('/v1', reports(book, registry));
+  app.route('/v1', nodes(book, registry));
   app.route('/v1', openApiRoutes());
+  if (options.pages) app.route('/builder', pages(options.pages));
 
   app.onError((error, c) => {
     if (error instanceof RestError) return c.json({ errors: error.problems }, error.status);

@@ -5,8 +5,8 @@ import { compileAccountInTurns, readSegmentRule, type Snapshot } from '../accoun
 import type { FrontDoor } from '../collect/event.ts';
 import type { Registry } from '../store/registry.ts';
 import type { AccountBook, Document } from './book.ts';
+import type { Behind } from './caller.ts';
 import { Estimates, estimateSchema } from './estimate.ts';
-import type { Behind } from './gate.ts';
 import type { Paths } from './operation.ts';
 import { bodyIn, either, RestError } from './request.ts';
 

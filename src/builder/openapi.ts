@@ -1,10 +1,18 @@
 /** The description of the REST interface, made from the schemas that check the requests. */
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { activityPaths } from './activity.ts';
+import type { Behind } from './caller.ts';
+import { draftPaths } from './draft.ts';
 import { estimatePaths } from './estimates.ts';
-import type { Behind } from './gate.ts';
+import { nodePaths } from './node-state.ts';
 import { type Operation, type Paths, REFUSALS, type Shape } from './operation.ts';
+import { peoplePaths } from './people-routes.ts';
+import { previewPaths } from './preview.ts';
+import { questionPaths } from './questions.ts';
+import { reportPaths } from './report.ts';
 import { MAPPING, RESOURCES, type Resource } from './resource.ts';
+import { sessionPaths } from './session-routes.ts';
 
 type Json = Record<string, unknown>;
 type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -22,7 +30,15 @@ export function openApi(): Json {
     ...Object.assign({}, ...RESOURCES.map(resourcePaths)),
     ...listPaths('/v1/destinations/{destination}/mappings', 'mapping', {}),
     ...DOCUMENT_PATHS,
+    ...sessionPaths,
+    ...peoplePaths,
+    ...previewPaths,
+    ...draftPaths,
+    ...activityPaths,
+    ...nodePaths,
     ...estimatePaths,
+    ...reportPaths,
+    ...questionPaths,
   };
   return {
     openapi: '3.1.0',
@@ -31,12 +47,12 @@ export function openApi(): Json {
       version: '1',
       description: 'Traits, segments, destinations and what belongs to them.',
     },
-    security: [{ token: [] }],
+    security: [{ token: [] }, { session: [] }],
     paths: Object.fromEntries(
       Object.entries(paths).map(([path, operations]) => [path, described(path, operations)]),
     ),
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: SECURITY_SCHEMES,
       schemas: {
         ...Object.fromEntries(
           RESOURCES.map((resource) => [nameOf(resource), writable(resource.schema, resource.id)]),
@@ -47,6 +63,17 @@ export function openApi(): Json {
     },
   };
 }
+
+const SECURITY_SCHEMES = {
+  token: { type: 'http', scheme: 'bearer', description: 'A key, or the ADMIN_TOKEN.' },
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: 'switchyard_session',
+    description:
+      'Whoever has logged in (by https: __Host-switchyard). What is no GET needs X-Requested-With: switchyard, too.',
+  },
+};
 
 const problem = z.object({
   path: z.string().meta({ description: 'The field, as a JSON path.' }),
@@ -63,11 +90,18 @@ const LIST = {
   search: 'A part of name, description, integration code or rule.',
   sortBy: 'A field.',
   descending: 'true or false.',
+  ids: 'Only these, such as 12,13.',
 };
 const OF_DESTINATIONS = {
   containsSegment: 'Only those to which this segment is mapped.',
   includeMappings: 'true: with their mappings.',
 };
+
+const OF_SEGMENTS = {
+  labels:
+    'Data export labels of a destination, such as PII: exportControls says what keeps each segment from being mapped to it.',
+};
+const DRY_RUN = { dryRun: 'true: everything is checked, nothing is saved; the answer is a 200.' };
 
 const nameOf = ({ noun }: Pick<Resource, 'noun'>) => noun.replace(' ', '');
 
@@ -75,22 +109,31 @@ const resourcePaths = (resource: Resource): Paths =>
   listPaths(`/v1/${resource.path}`, nameOf(resource), {
     ...LIST,
     ...(resource.path === 'destinations' && OF_DESTINATIONS),
+    ...(resource.path === 'segments' && OF_SEGMENTS),
   });
 
 /** The operations on a list of the account and on what is in it. */
 function listPaths(base: string, name: string, query: Operation['query']): Paths {
   const one = [`The ${name}.`, name] as const;
   const editor = { role: 'editor', refusals: [400, 404, 409] } as const;
+  const tried = [`The ${name} as it would be (dryRun).`, name] as const;
   return {
     [base]: {
       get: { summary: 'List', query, answers: { 200: ['The list.', `${name}[]`] } },
-      post: { ...editor, summary: `Create a ${name}`, body: name, answers: { 201: one } },
+      post: {
+        ...editor,
+        summary: `Create a ${name}`,
+        query: DRY_RUN,
+        body: name,
+        answers: { 200: tried, 201: one },
+      },
     },
     [`${base}/{id}`]: {
       get: { summary: `Get a ${name}`, answers: { 200: one }, refusals: [404] },
       put: {
         ...editor,
         summary: `Replace a ${name}`,
+        query: DRY_RUN,
         ifMatch: true,
         body: name,
         answers: { 200: one },

@@ -12,7 +12,7 @@
  * };
  */
 import type { z } from 'zod';
-import type { Role } from './gate.ts';
+import type { Role } from './caller.ts';
 
 /** The schema that checks it, or the name of one of the account's own, such as `segment`. */
 export type Shape = z.ZodType | string;

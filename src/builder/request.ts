@@ -70,6 +70,13 @@ export async function bodyIn<Schema extends z.ZodType>(
   throw new RestError(400, ...problemsOf(result.error));
 }
 
+/** Likewise the query. */
+export function queryIn<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
+  const result = schema.safeParse(c.req.query(), { reportInput: true });
+  if (result.success) return result.data;
+  throw new RestError(400, ...problemsOf(result.error));
+}
+
 /** A whole number of the query. */
 export function numberIn(
   c: Context,

@@ -9,6 +9,8 @@ import {
   siteSchema,
   traitSchema,
 } from '../account/document.ts';
+import { SECRETS } from '../account/secret.ts';
+import type { Document } from './book.ts';
 
 export type Entry = Readonly<Record<string, unknown>>;
 
@@ -48,6 +50,9 @@ export const RESOURCES: readonly Resource[] = [
 /** What a destination shares with a partner, of one segment. */
 export const MAPPING = { id: 'destinationMappingId', noun: 'mapping', schema: mappingSchema };
 
+export const entriesOf = (document: Document, list: string) =>
+  (document[list] ?? []) as readonly Entry[];
+
 /** Mappings that came with a document have no ids: they get the next ones, in order. */
 export function withIds(mappings: unknown): Entry[] {
   const list = (mappings ?? []) as Entry[];
@@ -57,19 +62,14 @@ export function withIds(mappings: unknown): Entry[] {
   );
 }
 
-/** What an entry has where it says nothing. */
-export function defaultsOf(schema: z.ZodType): Entry {
+/** The fields that an entry can have, with what each is where it says nothing. */
+export function fieldsOf(schema: z.ZodType): Entry {
   const { properties, oneOf = [{ properties }] } = z.toJSONSchema(schema);
   const fields = oneOf.flatMap((kind) => Object.entries(kind.properties ?? {}));
   return Object.fromEntries(
-    fields.flatMap(([name, field]) =>
-      typeof field === 'object' && field.default !== undefined ? [[name, field.default]] : [],
-    ),
+    fields.map(([name, field]) => [name, typeof field === 'object' ? field.default : undefined]),
   );
 }
-
-/** Fields that are written, and never given back. */
-const SECRETS = ['signatureKeys', 'oauth'];
 
 /** An entry as answers show it: with its defaults, without its secrets. */
 export function shown(entry: Entry, schema: z.ZodType): Entry {
@@ -81,6 +81,9 @@ export function shown(entry: Entry, schema: z.ZodType): Entry {
   return full;
 }
 
+/** What answers say of an entry beside what is in it; it is no part of it when it is sent back. */
+const COUNTED = ['mappingCount', 'destinationCount', 'exportControls'];
+
 /** An entry that is written over another one: what is not given back stays unless it is written. */
 export function written(body: Entry, before: Entry | undefined): Entry {
   const kept = Object.fromEntries(
@@ -88,6 +91,7 @@ export function written(body: Entry, before: Entry | undefined): Entry {
       before?.[field] === undefined ? [] : [[field, before[field]]],
     ),
   );
+  const own = Object.entries(body).filter(([field]) => !COUNTED.includes(field));
   const now = Date.now();
-  return { createTime: now, ...kept, ...body, updateTime: now };
+  return { createTime: now, ...kept, ...Object.fromEntries(own), updateTime: now };
 }

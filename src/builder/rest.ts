@@ -1,15 +1,22 @@
 /** The REST interface for the account: what scripts of this field already speak. */
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
-import { type AccountDocument, differences } from '../account/difference.ts';
+import { type AccountDocument, differencesInTurns } from '../account/difference.ts';
+import { EXPORT_LABELS, meaningOf } from '../account/document.ts';
+import { type ExportControl, exportControls } from '../account/export-control.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
+import { SECRETS } from '../account/secret.ts';
 import { compileAccountInTurns } from '../account/snapshot.ts';
+import { inTurns } from '../account/turns.ts';
 import type { AccountBook, Document } from './book.ts';
-import type { Behind } from './gate.ts';
+import { type Behind, changer } from './caller.ts';
+import { counting, destinationsOf } from './counts.ts';
+import { Listing, type Places } from './listing.ts';
+import { answerInPieces, listJson, objectJson } from './long-json.ts';
 import { demand, either, jsonIn, pageIn, RestError, stale, unknown } from './request.ts';
 import {
-  defaultsOf,
   type Entry,
+  entriesOf,
   MAPPING,
   RESOURCES,
   type Resource,
@@ -22,48 +29,68 @@ const MAX_DOCUMENT = 64 * 1024 * 1024;
 
 export function rest(book: AccountBook): Hono<Behind> {
   const app = new Hono<Behind>();
+  const listings = new Listings();
 
   for (const resource of RESOURCES) {
     const { path, list, id, noun } = resource;
-    const defaults = defaultsOf(resource.schema);
     const show = (entry: Entry, withMappings = false) => {
       const { mappings, ...rest } = entry;
       return shown(withMappings ? entry : rest, resource.schema);
     };
 
     app.on('GET', either(`/${path}`), async (c) => {
-      const entries = entriesOf((await book.current()).document as Document, list);
-      const { page, total, isPaged } = selected(c, entries, defaults);
+      const document = (await book.current()).document as Document;
+      const isPaged = c.req.query('page') !== undefined || c.req.query('pageSize') !== undefined;
+      const { page, pageSize } = pageIn(c);
+      const listing = listings.of(document, resource);
+      const found = await selected(c, document, resource, listing);
+      const start = page * pageSize;
+      const places = isPaged ? found.slice(start, start + pageSize) : found;
+      const wanted = Array.from(places, (place) => listing.entries[place]);
       const withMappings = c.req.query('includeMappings') === 'true';
-      const shownOnes = page.map((entry) => show(entry, withMappings));
-      if (!isPaged) return c.json(shownOnes);
-      return c.json({ ...pageIn(c), total, list: shownOnes });
+      const count = counting(document, resource);
+      const controls = await controlsOf(c, document, resource, wanted);
+      const give = (entry: Entry, i: number) => ({
+        ...show(entry, withMappings),
+        ...count(entry),
+        ...(controls && { exportControls: controls[i] }),
+      });
+      if (!isPaged) return answerInPieces(c, listJson(wanted, give));
+      return c.json({ page, pageSize, total: found.length, list: wanted.map(give) });
     });
 
     app.on('GET', either(`/${path}/:id{\\d+}`), async (c) => {
-      const { document } = await book.current();
-      const entry = entryOf(document as Document, resource, idIn(c));
+      const document = (await book.current()).document as Document;
+      const entry = entryOf(document, resource, idIn(c));
       const tag = tagOf(entry);
       if (c.req.header('If-None-Match') === tag) return c.body(null, 304, { ETag: tag });
-      return c.json(show(entry, c.req.query('includeMappings') === 'true'), 200, { ETag: tag });
+      const controls = await controlsOf(c, document, resource, [entry]);
+      const answer = {
+        ...show(entry, c.req.query('includeMappings') === 'true'),
+        ...counting(document, resource)(entry),
+        ...(controls && { exportControls: controls[0] }),
+      };
+      return c.json(answer, 200, { ETag: tag });
     });
 
     app.on('POST', either(`/${path}`), async (c) => {
       const body = await objectIn(c);
       let entry: Entry = {};
-      await edit(c, book, resource, (document) => {
+      const { document, isTrial } = await edit(c, book, resource, (before) => {
         const given = body[id];
-        const taken = idsOf(document, id);
+        const taken = idsOf(before, id);
         if (given !== undefined && taken.has(Number(given))) {
           const wrong = `${JSON.stringify(given)} is taken`;
           const instead = 'leave it out: it gets an id of its own';
           throw new RestError(409, { path: id, wrong, instead });
         }
         entry = { ...written(body, undefined), [id]: given ?? nextId(taken) };
-        const entries = [...entriesOf(document, list), entry];
-        return { document: { ...document, [list]: entries }, at: entries.length - 1 };
+        const entries = [...entriesOf(before, list), entry];
+        return { document: { ...before, [list]: entries }, at: entries.length - 1 };
       });
-      return c.json(show(entry), 201, {
+      const answer = { ...show(entry), ...counting(document, resource)(entry) };
+      if (isTrial) return c.json(answer);
+      return c.json(answer, 201, {
         ETag: tagOf(entry),
         Location: `/v1/${path}/${entry[id]}`,
       });
@@ -72,18 +99,19 @@ export function rest(book: AccountBook): Hono<Behind> {
     app.on('PUT', either(`/${path}/:id{\\d+}`), async (c) => {
       const body = await objectIn(c);
       let entry: Entry = {};
-      await edit(c, book, resource, (document) => {
-        const before = entryOf(document, resource, idIn(c));
-        demand(c, tagOf(before));
-        if (body[id] !== undefined && Number(body[id]) !== Number(before[id])) {
+      const { document, isTrial } = await edit(c, book, resource, (before) => {
+        const old = entryOf(before, resource, idIn(c));
+        demand(c, tagOf(old));
+        if (body[id] !== undefined && Number(body[id]) !== Number(old[id])) {
           const wrong = `${JSON.stringify(body[id])} is another ${noun}`;
-          const instead = `write ${before[id]}, or leave it out`;
+          const instead = `write ${old[id]}, or leave it out`;
           throw new RestError(400, { path: id, wrong, instead });
         }
-        entry = { ...written(body, before), [id]: before[id] };
-        return replaced(document, list, before, entry);
+        entry = { ...written(body, old), [id]: old[id] };
+        return replaced(before, list, old, entry);
       });
-      return c.json(show(entry), 200, { ETag: tagOf(entry) });
+      const answer = { ...show(entry), ...counting(document, resource)(entry) };
+      return c.json(answer, 200, isTrial ? {} : { ETag: tagOf(entry) });
     });
 
     app.on('DELETE', either(`/${path}/:id{\\d+}`), async (c) => {
@@ -109,27 +137,26 @@ export function rest(book: AccountBook): Hono<Behind> {
 
   app.get('/export', async (c) => {
     const { document, revision } = await book.current();
-    return c.json(document as object, 200, { ETag: `"${revision}"` });
+    return answerInPieces(c, objectJson(document as Document), { ETag: `"${revision}"` });
   });
 
   app.post('/import', async (c) => {
     const given = (await jsonIn(c, MAX_DOCUMENT)) as AccountDocument;
     const expected = c.req.header('If-Match');
     const isTrial = c.req.query('dryRun') === 'true';
-    const before = await book.current();
     if (isTrial) {
+      const before = await book.current();
       await compileAccountInTurns(given);
-      return c.json({ differences: differences(before.document as AccountDocument, given) });
+      const lines = await differencesInTurns(before.document as AccountDocument, given, meaningOf);
+      return c.json({ differences: lines });
     }
-    let lines: string[] = [];
-    const replace = (document: Document) => {
+    const replace = (_: Document, revision: number) => {
       // What was looked at is what is replaced.
-      if (expected !== undefined && expected !== `"${before.revision}"`) throw stale('the account');
-      lines = differences(document, given);
+      if (expected !== undefined && expected !== `"${revision}"`) throw stale('the account');
       return given;
     };
-    const { revision } = await book.edit(c.get('caller').name, replace, true);
-    return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
+    const { revision, differences } = await book.edit(changer(c), replace, true);
+    return c.json({ revision, differences }, 200, { ETag: `"${revision}"` });
   });
 
   return app;
@@ -154,7 +181,7 @@ function mappings(app: Hono<Behind>, book: AccountBook): void {
     c: Context<Behind>,
     make: (list: Entry[]) => { list: Entry[]; at?: number },
   ) => {
-    await edit(c, book, destinations, (document) => {
+    return edit(c, book, destinations, (document) => {
       const { destination, list } = of(document, idIn(c));
       const { list: changed, at } = make(list);
       const entry = { ...destination, mappings: changed, updateTime: Date.now() };
@@ -179,26 +206,27 @@ function mappings(app: Hono<Behind>, book: AccountBook): void {
   app.on('POST', either(path), async (c) => {
     const body = await objectIn(c);
     let mapping: Entry = {};
-    await change(c, (list) => {
+    const { isTrial } = await change(c, (list) => {
       const { [MAPPING.id]: _, ...given } = body;
       const changed = withIds([...list, written(given, undefined)]);
       mapping = changed[changed.length - 1];
       return { list: changed, at: list.length };
     });
+    if (isTrial) return c.json(show(mapping));
     return c.json(show(mapping), 201, { ETag: tagOf(mapping) });
   });
 
   app.on('PUT', either(`${path}/:mapping{\\d+}`), async (c) => {
     const body = await objectIn(c);
     let mapping: Entry = {};
-    await change(c, (list) => {
+    const { isTrial } = await change(c, (list) => {
       const before = one(list, idIn(c, 'mapping'));
       demand(c, tagOf(before));
       mapping = { ...written(body, before), [MAPPING.id]: before[MAPPING.id] };
       const at = list.indexOf(before);
       return { list: list.with(at, mapping), at };
     });
-    return c.json(show(mapping), 200, { ETag: tagOf(mapping) });
+    return c.json(show(mapping), 200, isTrial ? {} : { ETag: tagOf(mapping) });
   });
 
   app.on('DELETE', either(`${path}/:mapping{\\d+}`), async (c) => {
@@ -228,36 +256,51 @@ interface Edit {
   readonly inner?: string;
 }
 
-/** Saves an edit; what is wrong with the entry itself is a 400, what others say against it a 409. */
+/**
+ * Saves an edit, or, with `dryRun=true`, only checks it. What is wrong with the entry itself is a 400,
+ * what others say against it a 409.
+ */
 async function edit(
   c: Context<Behind>,
   book: AccountBook,
   resource: Resource,
   make: (d: Document) => Edit,
-) {
+): Promise<{ document: Document; isTrial: boolean }> {
+  const isTrial = c.req.query('dryRun') === 'true';
   let prefix = '';
+  const change = (document: Document) => {
+    const { document: next, at, inner = '' } = make(document);
+    prefix = at === undefined ? '' : `${resource.list}[${at}]${inner}`;
+    return next;
+  };
   try {
-    await book.edit(c.get('caller').name, (document) => {
-      const { document: next, at, inner = '' } = make(document);
-      prefix = at === undefined ? '' : `${resource.list}[${at}]${inner}`;
-      return next;
-    });
+    const document = isTrial
+      ? (await book.check(change)).document
+      : ((await book.edit(changer(c), change)).document as Document);
+    return { document, isTrial };
   } catch (error) {
-    if (!(error instanceof AccountError)) throw error;
-    const isOwn = ({ path }: Problem) =>
-      prefix !== '' &&
-      (path === prefix || /^[.[]/.test(path.slice(prefix.length))) &&
-      path.startsWith(prefix);
-    const problems = error.problems.map((problem) =>
-      isOwn(problem)
-        ? { ...problem, path: problem.path.slice(prefix.length).replace(/^\./, '') || '(body)' }
-        : problem,
-    );
-    throw new RestError(error.problems.some(isOwn) ? 400 : 409, ...problems);
+    throw error instanceof AccountError ? told(error, prefix) : error;
   }
 }
 
-const entriesOf = (document: Document, list: string) => (document[list] ?? []) as readonly Entry[];
+/**
+ * What is wrong with a document, told of the entry that was put into it: with paths within the entry,
+ * and as a conflict where only others stand against it.
+ *
+ * @param prefix the entry's path in the document; empty where none was put
+ */
+export function told(error: AccountError, prefix: string): RestError {
+  const isOwn = ({ path }: Problem) =>
+    prefix !== '' &&
+    (path === prefix || /^[.[]/.test(path.slice(prefix.length))) &&
+    path.startsWith(prefix);
+  const problems = error.problems.map((problem) =>
+    isOwn(problem)
+      ? { ...problem, path: problem.path.slice(prefix.length).replace(/^\./, '') || '(body)' }
+      : problem,
+  );
+  return new RestError(error.problems.some(isOwn) ? 400 : 409, ...problems);
+}
 
 function entryOf(document: Document, { list, id, noun }: Resource, wanted: string): Entry {
   const entry = entriesOf(document, list).find((one) => String(one[id]) === wanted);
@@ -290,67 +333,101 @@ function without(document: Document, { list, id }: Resource, doomed: readonly En
 }
 
 /** Traits and segments share one id space. */
-function idsOf(document: Document, id: string): Set<number> {
+export function idsOf(document: Document, id: string): Set<number> {
   const lists = RESOURCES.filter((resource) => resource.id === id);
   return new Set(
     lists.flatMap(({ list }) => entriesOf(document, list).map((entry) => Number(entry[id]))),
   );
 }
 
-function nextId(taken: ReadonlySet<number>): number {
+export function nextId(taken: ReadonlySet<number>): number {
   let highest = 0;
   for (const id of taken) highest = Math.max(highest, id);
   return highest + 1;
 }
 
-/** Names what an entry is now; two that are alike have the same. */
-const tagOf = (entry: Entry) =>
-  `"${createHash('sha256').update(JSON.stringify(entry)).digest('base64url').slice(0, 22)}"`;
+/**
+ * Names what an entry is now; two that are alike have the same. Not of its secrets: whoever knows the
+ * rest could try them against it.
+ */
+const tagOf = (entry: Entry) => {
+  const open = Object.entries(entry).filter(([field]) => !SECRETS.includes(field));
+  const hash = createHash('sha256').update(JSON.stringify(open)).digest('base64url');
+  return `"${hash.slice(0, 22)}"`;
+};
 
-const SEARCHED = ['name', 'description', 'integrationCode', 'traitRule', 'segmentRule'];
+/** The lists of the account in force, ready to be searched and sorted. */
+class Listings {
+  readonly #last = new Map<Resource, Listing>();
 
-/** What a list's query asks for: search, containsSegment, sortBy with descending, page with pageSize. */
-function selected(c: Context, entries: readonly Entry[], defaults: Entry) {
-  const isPaged = c.req.query('page') !== undefined || c.req.query('pageSize') !== undefined;
-  const { page, pageSize } = pageIn(c);
-  let found = entries;
-  const search = c.req.query('search')?.toLowerCase();
-  if (search) {
-    found = found.filter((entry) =>
-      SEARCHED.some((field) =>
-        String(entry[field] ?? '')
-          .toLowerCase()
-          .includes(search),
-      ),
-    );
+  of(document: Document, resource: Resource): Listing {
+    const entries = entriesOf(document, resource.list);
+    const last = this.#last.get(resource);
+    if (last?.entries === entries) return last;
+    const listing = new Listing(entries, resource, last);
+    this.#last.set(resource, listing);
+    return listing;
   }
-  const segment = c.req.query('containsSegment');
-  if (segment) {
-    found = found.filter(({ mappings }) =>
-      ((mappings ?? []) as Entry[]).some(({ sid }) => String(sid) === segment),
-    );
-  }
-  const by = c.req.query('sortBy');
-  if (by) {
-    const direction = c.req.query('descending') === 'true' ? -1 : 1;
-    found = [...found].sort(
-      (a, b) => direction * compared(a[by] ?? defaults[by], b[by] ?? defaults[by]),
-    );
-  }
-  const start = page * pageSize;
-  return {
-    page: isPaged ? found.slice(start, start + pageSize) : found,
-    total: found.length,
-    isPaged,
-  };
 }
 
-const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+/** What a list's query asks for: ids, search, containsSegment, sortBy with descending. */
+async function selected(
+  c: Context,
+  document: Document,
+  resource: Resource,
+  listing: Listing,
+): Promise<Places> {
+  const { id } = resource;
+  let found = listing.all;
+  const ids = c.req.query('ids');
+  if (ids !== undefined) {
+    const wanted = new Set(idsIn(ids));
+    found = await listing.filter(found, (entry) => wanted.has(Number(entry[id])));
+  }
+  const search = c.req.query('search');
+  if (search) found = await listing.filter(found, listing.searching(search));
+  const segment = c.req.query('containsSegment');
+  if (segment !== undefined) {
+    const destinations = destinationsOf(document).get(Number(segment)) ?? new Set();
+    found = await listing.filter(found, (entry) => destinations.has(entry));
+  }
+  const field = c.req.query('sortBy');
+  if (!field) return found;
+  const count = counting(document, resource);
+  const isCount = field in count({});
+  if (!isCount && !listing.has(field)) {
+    const instead = `write one of ${[...listing.fields, ...Object.keys(count({}))].join(', ')}`;
+    throw new RestError(400, { path: 'sortBy', wrong: `there is no field ${field}`, instead });
+  }
+  const counted = isCount ? (entry: Entry) => count(entry)[field] : undefined;
+  const order = await listing.sort(found, field, counted);
+  return c.req.query('descending') === 'true' ? order.toReversed() : order;
+}
 
-const compared = (a: unknown, b: unknown) =>
-  typeof a === 'number' && typeof b === 'number'
-    ? a - b
-    : collator.compare(String(a ?? ''), String(b ?? ''));
+function idsIn(text: string): number[] {
+  if (/^\d+(,\d+)*$/.test(text)) return text.split(',').map(Number);
+  const wrong = `${JSON.stringify(text)} is no list of ids`;
+  throw new RestError(400, { path: 'ids', wrong, instead: 'write such as 12,13' });
+}
+
+/** Why segments cannot be mapped to a destination with the labels that the query names. */
+async function controlsOf(
+  c: Context,
+  document: Document,
+  { list }: Resource,
+  segments: readonly Entry[],
+): Promise<ExportControl[][] | undefined> {
+  const text = c.req.query('labels');
+  if (text === undefined || list !== 'segments') return undefined;
+  const asked = text.split(',').filter((label) => label !== '');
+  const labels = EXPORT_LABELS.filter((label) => asked.includes(label));
+  if (labels.length < new Set(asked).size) {
+    const wrong = `${JSON.stringify(text)} is no list of data export labels`;
+    const instead = `write some of ${EXPORT_LABELS.join(',')}`;
+    throw new RestError(400, { path: 'labels', wrong, instead });
+  }
+  return inTurns(exportControls(document, segments, labels));
+}
 
 async function objectIn(c: Context): Promise<Entry> {
   const body = await jsonIn(c);

@@ -1,22 +1,27 @@
 /** Why a call was decided as it was, for people who ask by the REST interface. */
 import { Hono } from 'hono';
-import { z } from 'zod';
 import { problemsOf } from '../account/problem.ts';
+import { inTurns } from '../account/turns.ts';
 import type { FrontDoor } from '../collect/event.ts';
-import { isDeviceId } from '../collect/identity.ts';
+import { type Occasion, recordedCalls, replay } from '../collect/recorded-call.ts';
 import { queryOf, rawCall, readBody } from '../collect/request.ts';
-import { trace } from '../collect/trace.ts';
-import type { Behind } from './gate.ts';
+import { occasionOf, type Scope, trace } from '../collect/trace.ts';
+import type { Registry } from '../store/registry.ts';
+import type { Behind } from './caller.ts';
+import { NO_CALL, traceOfCall, traceOfRequest } from './questions.ts';
+import { RestError } from './request.ts';
 
 const MAX_TRACE = 128 * 1024;
 
-export function why(door: FrontDoor): Hono<Behind> {
+export function why(door: FrontDoor, registry: Registry): Hono<Behind> {
   const app = new Hono<Behind>();
 
   app.post('/trace', async (c) => {
     const body = parseJson(await readBody(c.req.raw, MAX_TRACE));
-    const result = traceRequest.safeParse(body, { reportInput: true });
     if (body === undefined) return c.json({ errors: [NOT_JSON] }, 400);
+    const isRecorded = typeof body === 'object' && body !== null && 'call' in body;
+    const schema = isRecorded ? traceOfCall : traceOfRequest;
+    const result = schema.safeParse(body, { reportInput: true });
     if (!result.success) {
       const errors = problemsOf(result.error).map((problem) =>
         // A call may hold private values: it is not shown again.
@@ -24,54 +29,44 @@ export function why(door: FrontDoor): Hono<Behind> {
       );
       return c.json({ errors }, 400);
     }
-    const { url, headers, uuid, at } = result.data;
-    const base = c.req.header('host') ?? 'localhost';
-    // A trace is of this server unless it says otherwise.
-    const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
-    const request = new Request(`http://${base}${url}`, {
-      headers: { host: base, ...Object.fromEntries(given) },
-    });
-    const raw = rawCall(request, queryOf(url), at ? Date.parse(at) : Date.now());
-    return c.json(await trace(raw, uuid, door));
+    const asked = result.data;
+    const snapshot = door.snapshot();
+    const at = asked.at === undefined ? undefined : Date.parse(asked.at);
+    let scope: Scope = asked.brief ? 'brief' : 'all';
+    if (asked.destination !== undefined) {
+      const one = snapshot.destinations.find(({ id }) => id === asked.destination);
+      if (!one) throw unknown('destination', String(asked.destination), 'destination');
+      scope = one;
+    }
+    let occasion: Occasion;
+    if ('call' in asked) {
+      const calls = await recordedCalls(registry);
+      const recorded = calls.find(({ value }) => value.callId === asked.call);
+      if (!recorded) throw unknown('recorded call', asked.call, 'call');
+      occasion = replay(recorded, snapshot, door.settings, { at });
+    } else {
+      const { url, headers, uuid } = asked;
+      const base = c.req.header('host') ?? 'localhost';
+      // A trace is of this server unless it says otherwise.
+      const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+      const request = new Request(`http://${base}${url}`, {
+        headers: { host: base, ...Object.fromEntries(given) },
+      });
+      const raw = rawCall(request, queryOf(url), at ?? Date.now());
+      occasion = await occasionOf(raw, uuid, snapshot, door);
+    }
+    return c.json(await inTurns(trace(occasion, snapshot, door.settings.region, scope)));
   });
 
   return app;
 }
 
-const NO_CALL = 'no call of the collection endpoint';
-
-/** Profiles count days in 16 bits. */
-const LAST_TIME = 65_535 * 86_400_000;
-
-const traceRequest = z.strictObject({
-  url: z.string().regex(/^\/event(\?|$)/, {
-    error:
-      'no call of the collection endpoint|write it with its query, such as "/event?c_page=home"',
-  }),
-  headers: z
-    .record(z.string(), z.string())
-    .refine(
-      (headers) =>
-        Object.entries(headers).every(
-          ([name, value]) => /^[\w-]+$/.test(name) && /^[\t\x20-\x7e]*$/.test(value),
-        ),
-      { error: 'no set of headers|write names and values as HTTP has them' },
-    )
-    .default({}),
-  uuid: z
-    .string()
-    .refine(isDeviceId, { error: 'no device id|write its 38 digits, or leave it out' })
-    .optional(),
-  at: z.iso
-    .datetime({
-      offset: true,
-      error: 'no time|write it such as "2026-11-23T10:00:00Z", or leave it out',
-    })
-    .refine((text) => Date.parse(text) >= 0 && Date.parse(text) < LAST_TIME, {
-      error: 'a time that profiles cannot hold|write one from 1970 to 2149',
-    })
-    .optional(),
-});
+const unknown = (noun: string, id: string, path: string) =>
+  new RestError(404, {
+    path,
+    wrong: `there is no ${noun} ${id}`,
+    instead: 'write the id of one that the list shows',
+  });
 
 const NOT_JSON = { path: '(document)', wrong: 'not JSON', instead: 'write { "url": "/event?…" }' };
 

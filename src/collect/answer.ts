@@ -105,11 +105,13 @@ function body(
   return answer;
 }
 
-const stuff = ({ name, value, ttlDays, domain }: CookieLine) => ({
+const stuff = ({ name, value, ttlDays, domain, byHeader }: CookieLine) => ({
   cn: name,
   cv: value,
   ttl: ttlDays,
   dmn: domain && `.${domain}`,
+  // Where the browser has taken it from the header, the tag leaves it: what scripts write lives shorter.
+  ...(byHeader && { set: true }),
 });
 
 const dest = ({ destination, url, secureUrl }: UrlCall) => ({

@@ -190,10 +190,11 @@ const HEADER_KEYS = ['host', 'user-agent', 'accept-language', 'referer', 'referr
   (name) => ({ name, key: `h_${name}` }),
 );
 
-function signalsOf(
+/** The signals of a call, of the keys that an account knows. */
+export function signalsOf(
   parameters: Parameters,
   header: (name: string) => string | null,
-  { traitIndex }: Snapshot,
+  { traitIndex }: { readonly traitIndex: Pick<Snapshot['traitIndex'], 'knows'> },
 ): Signals {
   const signals = new Map<string, readonly string[]>();
   for (const [key, values] of parameters.all) {

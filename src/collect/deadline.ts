@@ -8,12 +8,14 @@ import {
   type Waiter,
 } from '../store/store.ts';
 
-/** How a call is answered: one of these is called, except that `unkept` may be besides. */
+/** How a call is answered: one of these is called, except that `keptLate` or `unkept` may be besides. */
 export interface Asker {
   /** With the visitor. */
   decide(visitor: Visitor): Remember | undefined;
   /** Without, since time is up. What comes back is remembered when the visit is kept. */
   late(): Remember | undefined;
+  /** The visit was kept after the call had its answer. */
+  readonly keptLate?: (visitor: Visitor) => void;
   /** The visit was not kept, whether or not the call has its answer; otherwise, losses are only counted. */
   readonly unkept?: (error: StoreError) => void;
   /** Something of the above threw. */
@@ -26,11 +28,13 @@ class Wait implements Waiter {
   /** Undefined once the call is answered: it would otherwise be kept as long as the visit is. */
   #asker: Asker | undefined;
   #remember: Remember | undefined;
+  readonly #keptLate: Asker['keptLate'];
   readonly #unkept: Asker['unkept'];
 
   constructor(at: number, asker: Asker) {
     this.at = at;
     this.#asker = asker;
+    this.#keptLate = asker.keptLate;
     this.#unkept = asker.unkept;
   }
 
@@ -41,7 +45,10 @@ class Wait implements Waiter {
   decide(visitor: Visitor): Remember | undefined {
     const asker = this.#asker;
     // The page has its answer already; what was realized is kept all the same.
-    if (!asker) return this.#remember;
+    if (!asker) {
+      this.#keptLate?.(visitor);
+      return this.#remember;
+    }
     this.#asker = undefined;
     try {
       return asker.decide(visitor);

@@ -56,7 +56,11 @@ export interface Decision extends Delivery {
   readonly segments: readonly number[];
 }
 
-/** What holds and what is due, with the call's change already in the profile. */
+/**
+ * What holds and what is due, with the call's change already in the profile.
+ *
+ * @param unread as in `Visit`
+ */
 export function decide(
   snapshot: Snapshot,
   call: Call,
@@ -64,6 +68,7 @@ export function decide(
   profile: Profile,
   region: number,
   record?: Recorder,
+  unread = false,
 ): Decision {
   const held = snapshot.heldTraits.load(profile, call.day);
   const segments = snapshot.segmentIndex.qualified(held);
@@ -93,6 +98,7 @@ export function decide(
       region,
       nonce: call.transaction.nonce,
       consent: call.parameter,
+      unread,
     },
     record,
   );

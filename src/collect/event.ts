@@ -1,6 +1,8 @@
 /** The way of a page request, from the call to its answer. */
 import type { Snapshot } from '../account/snapshot.ts';
 import { Profile } from '../audience/profile.ts';
+import type { Recorder } from '../destinations/due.ts';
+import type { Tally } from '../destinations/tally.ts';
 import { ECID_SOURCE, type Store, type Visit } from '../store/store.ts';
 import { type AnswerSettings, answer } from './answer.ts';
 import { type Call, type CallSettings, type RawCall, readCall } from './call.ts';
@@ -15,15 +17,22 @@ import {
   realize,
 } from './decision.ts';
 import type { Guard } from './guard.ts';
+import type { Recording } from './recording.ts';
 
 /** What the front door works with. */
 export interface FrontDoor {
   /** The account in force; asked once for each call, so that none is decided by two of them. */
   readonly snapshot: () => Snapshot;
+  /** Its revision, as the account's store counts them. */
+  readonly revision?: () => number;
   readonly store: Store;
   readonly guard: Guard;
   readonly deadline: Deadline;
+  /** Counts what is decided. */
+  readonly tally: Tally;
   readonly settings: AnswerSettings & CallSettings;
+  /** The sample of calls; without it, none are recorded. */
+  readonly recording?: Recording;
   /** Says what an operator has to know of one call. */
   readonly report: (message: string, about: { tid: string; error?: unknown }) => void;
 }
@@ -33,36 +42,51 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
   const call = readCall(raw, snapshot, door.settings);
   const realization = realize(snapshot, call);
   call.complaints.push(...realization.complaints);
+  const { tally } = door;
   const { region } = door.settings;
   const reply = (
     decision: Decision | undefined,
     deviceId: string | undefined,
     told = realization,
-  ) => answer({ call, realization: told, decision, deviceId }, snapshot, door.settings);
+  ) => {
+    tally.totals.pixels += decision?.urls.length ?? 0;
+    return answer({ call, realization: told, decision, deviceId }, snapshot, door.settings);
+  };
   const known = call.optedOut ? undefined : call.deviceId;
 
   if (call.disregarded) return reply(undefined, known);
   if (isBlocked(call, door.guard)) return reply(undefined, known);
 
+  tally.totals.calls++;
   const { visit, transient } = visitOf(call, realization);
   return new Promise<Response>((resolve) => {
     door.deadline.ask(door.store, visit, {
       decide({ deviceId, profile }) {
         if (call.optedOut || profile.optedOut) {
           call.complaints.push(complain(171));
+          if (deviceId !== call.freshId) door.recording?.remind(deviceId);
           // Nothing is due; cookies that are still there are removed.
           const forgotten = profile.clone();
           forgotten.apply({ day: call.day, optOut: true });
-          const decision = decide(snapshot, call, deviceId, forgotten, region);
+          const decision = decide(snapshot, call, deviceId, forgotten, region, tally.record);
           resolve(reply(decision, undefined, NO_REALIZATION));
           return decision.remember;
         }
         if (transient) profile.apply(changeOf(call, realization));
-        const decision = decide(snapshot, call, deviceId, profile, region);
+        const tape = transient ? undefined : door.recording?.begin(call.at);
+        const record: Recorder = tape
+          ? (...told) => {
+              tally.record(...told);
+              tape.record(...told);
+            }
+          : tally.record;
+        const decision = decide(snapshot, call, deviceId, profile, region, record);
         resolve(reply(decision, deviceId));
+        tape?.keep(raw, call, realization, { deviceId, profile });
         return transient ? undefined : decision.remember;
       },
       late() {
+        tally.totals.late++;
         const isAlias = call.deviceId === undefined && visit.aliases.length > 0;
         call.complaints.push(complain(isAlias ? 201 : 200));
         if (call.optedOut) {
@@ -76,14 +100,18 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
         // Whom an alias leads to is not known now; a new id would be a second visitor.
         const deviceId = call.deviceId ?? (isAlias ? undefined : call.freshId);
         const alone = { ...call, cookies: {} };
-        const decision = decide(snapshot, alone, deviceId ?? '', profile, region);
-        if (deviceId === call.freshId) {
-          resolve(reply(decision, deviceId));
-          return transient ? undefined : decision.remember;
-        }
-        // Whoever is known by something may have opted out, or have reached a cap: nothing leaves.
-        resolve(reply({ ...decision, urls: [], cookies: [] }, deviceId));
-        return undefined;
+        const unread = deviceId !== call.freshId;
+        const decision = decide(
+          snapshot,
+          alone,
+          deviceId ?? '',
+          profile,
+          region,
+          tally.record,
+          unread,
+        );
+        resolve(reply(decision, deviceId));
+        return transient ? undefined : decision.remember;
       },
       fail(error) {
         door.report('a call failed', { tid: call.transaction.id, error });

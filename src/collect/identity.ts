@@ -6,6 +6,16 @@ import type { Parameters } from './parameters.ts';
 /** Device ids and ECIDs are 38 decimal digits. */
 export const isDeviceId = (text: string): boolean => /^\d{38}$/.test(text);
 
+/** Keys of a call that say who it is about. */
+export const IDENTITY_KEYS: ReadonlySet<string> = new Set([
+  'd_uuid',
+  'd_mid',
+  'd_cid',
+  'd_cid_ic',
+  'd_dpid',
+  'd_dpuuid',
+]);
+
 const pool = new Uint8Array(4096);
 let used = pool.length;
 

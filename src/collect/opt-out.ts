@@ -3,7 +3,7 @@
  *
  * `/demoptout.jpg?d_uuid=… | d_cid=… | d_cid_ic=…`, or with the cookie alone.
  */
-import type { Visit } from '../store/store.ts';
+import type { Visit, Visitor } from '../store/store.ts';
 import { headersOf, pixel } from './answer.ts';
 import { optOutCookie, type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
@@ -25,14 +25,20 @@ export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
         resolve();
         return undefined;
       };
+      const forget = (visitor: Visitor) => {
+        door.recording?.forget(visitor.deviceId);
+        return settle();
+      };
       door.deadline.ask(
         door.store,
         { ...visit, freshId, change },
         {
-          decide: settle,
+          decide: forget,
+          keptLate: forget,
           // What could not be kept in time is kept as soon as it can be.
           late() {
             if (!complaints.some(({ code }) => code === 200)) complaints.push(complain(200));
+            if (visit.deviceId) door.recording?.forget(visit.deviceId);
             return settle();
           },
           unkept: (error) => door.report('an opt-out was not kept', { tid: transaction.id, error }),

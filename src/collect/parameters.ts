@@ -37,28 +37,29 @@ export class Parameters {
     let key: string | undefined = text.slice(from, equals);
     let value: string | undefined = text.slice(equals + 1, Math.max(to, equals + 1));
     if (encoded) {
-      key = this.#decode(key);
-      value = this.#decode(value);
-      if (key === undefined || value === undefined) return;
+      key = decode(key);
+      value = decode(value);
+      if (key === undefined || value === undefined) {
+        this.broken = true;
+        return;
+      }
     }
     const values = this.all.get(key);
     if (values) values.push(value);
     else this.all.set(key, [value]);
   }
+}
 
-  #decode(text: string): string | undefined {
-    const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
-    if (!spaced.includes('%')) return spaced;
-    if (BROKEN.test(spaced)) {
-      this.broken = true;
-      return undefined;
-    }
-    try {
-      return decodeURIComponent(spaced);
-    } catch {
-      // Properly encoded bytes that are no UTF-8: old pages send Latin-1. Keep what can be kept.
-      return utf8.decode(bytesOf(spaced));
-    }
+/** Undefined where the text is not properly percent-encoded. */
+export function decode(text: string): string | undefined {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
+  if (!spaced.includes('%')) return spaced;
+  if (BROKEN.test(spaced)) return undefined;
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    // Properly encoded bytes that are no UTF-8: old pages send Latin-1. Keep what can be kept.
+    return utf8.decode(bytesOf(spaced));
   }
 }
 

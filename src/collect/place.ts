@@ -15,6 +15,14 @@ export interface Place {
 }
 
 /**
+ * Whether a call came by https, perhaps through a proxy.
+ *
+ * @param proto the header `X-Forwarded-Proto`
+ */
+export const isSecure = (proto: string | null | undefined): boolean =>
+  proto?.split(',', 1)[0].trim() === 'https';
+
+/**
  * @param header a header of the request by its lower-case name
  * @param referer the page's address as the tag sent it; a header outweighs it
  */
@@ -22,7 +30,7 @@ export function placeOf(
   header: (name: string) => string | null,
   referer: string | undefined,
 ): Place {
-  const secure = header('x-forwarded-proto')?.split(',', 1)[0].trim() === 'https';
+  const secure = isSecure(header('x-forwarded-proto'));
   const origin = webAddress(header('origin'));
   const told = origin ?? webAddress(header('referer'));
   const page = told ?? webAddress(referer);

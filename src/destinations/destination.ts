@@ -54,6 +54,37 @@ export interface CookieDestination extends Common {
 /** Its data leaves later, by its own sender. */
 export interface ServerDestination extends Common {
   readonly kind: 'server';
+  readonly transfer: RealtimeTransfer | FileTransfer;
+}
+
+/** A message as soon as a visitor enters or leaves a segment. */
+export interface RealtimeTransfer {
+  readonly kind: 'realtime';
+  readonly endpointUrl: string;
+  /** Whose id of the visitor is sent; where the visitor has none in it, the device id is. */
+  readonly userDataSource: number | undefined;
+  /** The account at the partner. */
+  readonly clientId: string;
+  /** Absent where messages are not signed; two keys while they are rotated. */
+  readonly signature?: {
+    readonly header: string;
+    readonly algorithm: 'sha1' | 'sha256';
+    readonly keys: readonly string[];
+  };
+}
+
+/** Files by schedule. */
+export interface FileTransfer {
+  readonly kind: 'file';
+  /** A folder, `sftp://…` or `s3://…`. */
+  readonly target: string;
+  /** As for a message. */
+  readonly userDataSource: number | undefined;
+  /** The owner's name at the partner; empty: none. */
+  readonly alias: string;
+  /** Everybody, or what changed since the last run. */
+  readonly syncMode: 'full' | 'iter';
+  readonly compress: boolean;
 }
 
 export type Destination = UrlDestination | CookieDestination | ServerDestination;

@@ -45,6 +45,11 @@ export interface Visit {
   readonly region: number;
   readonly nonce: number;
   readonly consent: MacroValues['consent'];
+  /**
+   * Whether the visitor is known by an id, but the profile could not be read: they may have opted
+   * out, or have reached a cap.
+   */
+  readonly unread: boolean;
 }
 
 export interface UrlCall {
@@ -85,6 +90,11 @@ export interface Mappings {
   readonly keepsOrder: boolean;
 }
 
+/**
+ * Is told the reason for each mapping whose segment holds; and, with 0 instead of a segment's id, for
+ * each call or cookie of the destination: one for every mapping where each has a call of its own, one
+ * for all of them together where they share it.
+ */
 export type Recorder = (destination: Destination, sid: number, reason: Reason) => void;
 
 const NOTHING: Delivery = { urls: [], cookies: [], remember: undefined };
@@ -102,12 +112,13 @@ export function due(
   const urls: Mapping[] = [];
   const cookies = new Map<CookieDestination, Mapping[]>();
   const untouched = new Set<CookieDestination>();
+  const withheld: Withheld = new Map();
   for (const segment of segments) {
     for (const mapping of mappings.bySegment[segment]) {
       const { destination } = mapping;
       const reason = obstacle(mapping, profile, visit);
       if (reason) {
-        record?.(destination, mapping.sid, reason);
+        if (record) recordObstacle(mapping, reason, withheld, record);
         if (destination.kind === 'cookie' && KEEPS_COOKIE.has(reason)) untouched.add(destination);
       } else if (destination.kind === 'url') urls.push(mapping);
       else if (destination.kind === 'cookie') {
@@ -118,7 +129,10 @@ export function due(
     }
   }
   const present = presentCookies(mappings, profile, visit);
-  if (urls.length === 0 && cookies.size === 0 && present.size === 0) return NOTHING;
+  if (urls.length === 0 && cookies.size === 0 && present.size === 0) {
+    if (record) recordWithheld(withheld, record);
+    return NOTHING;
+  }
   const firings: Firing[] = [];
   const calls = dueUrls(urls, profile, visit, mappings.keepsOrder, firings, record);
   const cookiesSet: number[] = [];
@@ -128,7 +142,11 @@ export function due(
   for (const [destination, due] of cookies) {
     const line = dueCookie(destination, due, visit, record);
     // Where not even one value fits, an older cookie is wrong.
-    if (!line) continue;
+    if (!line) {
+      withheld.set(destination, 'over-size');
+      continue;
+    }
+    withheld.delete(destination);
     written.add(destination);
     lines.push(line);
     if (!profile.cookies.has(destination.id)) cookiesSet.push(destination.id);
@@ -141,7 +159,12 @@ export function due(
     const { cookieName: name, domain } = destination;
     lines.push({ name, value: REMOVED, ttlDays: -1, domain, ...reach });
     if (profile.cookies.has(destination.id)) cookiesRemoved.push(destination.id);
+    withheld.delete(destination);
     record?.(destination, 0, 'removed');
+  }
+  if (record) {
+    for (const { destination } of urls) withheld.delete(destination);
+    recordWithheld(withheld, record);
   }
   const remembers = firings.length + cookiesSet.length + cookiesRemoved.length > 0;
   return {
@@ -149,6 +172,25 @@ export function due(
     cookies: lines,
     remember: remembers ? { firings, cookiesSet, cookiesRemoved } : undefined,
   };
+}
+
+/** Destinations whose mappings share one call or cookie, with what is in its way. */
+type Withheld = Map<Destination, Reason>;
+
+function recordObstacle(
+  { destination, sid }: Mapping,
+  reason: Reason,
+  withheld: Withheld,
+  record: Recorder,
+): void {
+  record(destination, sid, reason);
+  if (destination.kind === 'url' && !destination.serialized) record(destination, 0, reason);
+  // Another mapping may still bring about what they share; else it is the first reason that counts.
+  else if (!withheld.has(destination)) withheld.set(destination, reason);
+}
+
+function recordWithheld(withheld: Withheld, record: Recorder): void {
+  for (const [destination, reason] of withheld) record(destination, 0, reason);
 }
 
 /** Cookie destinations whose cookie the browser has, as far as it shows or we remember. */
@@ -172,7 +214,14 @@ function presentCookies(
 const NO_COOKIES: ReadonlySet<CookieDestination> = new Set();
 
 /** Obstacles that say nothing about whether the visitor still qualifies for a cookie. */
-const KEEPS_COOKIE = new Set<Reason>(['capped', 'platform', 'cookie-domain', 'domain', 'coppa']);
+const KEEPS_COOKIE = new Set<Reason>([
+  'capped',
+  'platform',
+  'cookie-domain',
+  'domain',
+  'coppa',
+  'not-read',
+]);
 
 /** Why a mapping whose segment holds is not due; undefined if it is. */
 function obstacle(mapping: Mapping, profile: Profile, visit: Visit): Reason | undefined {
@@ -196,13 +245,13 @@ function obstacle(mapping: Mapping, profile: Profile, visit: Visit): Reason | un
     if (visit.coppa) return 'coppa';
     if (visit.urls === 'none') return 'not-requested';
     if (visit.urls === 'one' && destination.tag === 'iframe') return 'needs-iframe';
-    return undefined;
+  } else {
+    if (!reachOf(destination, visit)) return visit.coppa ? 'coppa' : 'cookie-domain';
+    if (destination.cap && firedWithin(destination, profile, visit) >= destination.cap.count) {
+      return 'capped';
+    }
   }
-  if (!reachOf(destination, visit)) return visit.coppa ? 'coppa' : 'cookie-domain';
-  if (destination.cap && firedWithin(destination, profile, visit) >= destination.cap.count) {
-    return 'capped';
-  }
-  return undefined;
+  return visit.unread ? 'not-read' : undefined;
 }
 
 /** A call that is due if there is room for it. */
@@ -252,7 +301,10 @@ function dueUrls(
           : visit.urls === 'one'
             ? 'one-per-image'
             : 'page-budget';
-    if (record) for (const mapping of mappings) record(destination, mapping.sid, reason);
+    if (record) {
+      for (const mapping of mappings) record(destination, mapping.sid, reason);
+      record(destination, 0, reason);
+    }
     if (reason !== 'delivered') continue;
     calls.push(call(destination, mappings, profile, visit));
     if (cap || keepsOrder || visit.urls === 'one') firings.push(firing(destination, unit, visit));
@@ -344,14 +396,20 @@ function dueCookie(
   }
   const reach = reachOf(destination, visit);
   if (value === '' || !reach) return undefined;
+  record?.(destination, 0, 'delivered');
   const { cookieName: name, ttlDays, domain } = destination;
   return { name, value, ttlDays, domain, ...reach };
 }
 
 /** How a destination's cookie can be set for this visit, if at all. */
-function reachOf(
-  { domain }: CookieDestination,
-  { pageHost, host, tagWritesCookies, coppa }: Visit,
+export function reachOf(
+  { domain }: Pick<CookieDestination, 'domain'>,
+  {
+    pageHost,
+    host,
+    tagWritesCookies,
+    coppa,
+  }: Pick<Visit, 'pageHost' | 'host' | 'tagWritesCookies' | 'coppa'>,
 ): Pick<CookieLine, 'byHeader' | 'byTag'> | undefined {
   // A blank domain means the page's own, and only the page's own host can set that.
   const ownHost = domain === '' ? host === pageHost : covers(domain, host);

@@ -18,6 +18,8 @@ export const REASONS = {
   'one-per-image': 'an image answer calls one destination only; it is due next time',
   'needs-iframe': 'the destination is called as an iframe, which an image answer cannot do',
   'not-requested': 'the request did not ask for URL destinations (d_dst=1)',
+  'not-read':
+    'the store did not answer in time, and who is known by an id may have opted out: nothing leaves',
   'over-size': 'the cookie is full; values of higher priority took the room',
   later: 'the destination is delivered server to server, after the answer',
 } as const;

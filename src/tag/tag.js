@@ -1,6 +1,7 @@
 // The Switchyard tag. Embed: <script async src="https://collect.example/tag.js" data-c_page="home">
 // Send more: switchyard.send({ c_step: 'paid' }), or, before or after the tag has loaded,
 // (window.switchyard = window.switchyard || []).push({ c_step: 'paid' })
+// Lines that are comments are left out when it is served.
 (() => {
   const script = document.currentScript;
   const { origin } = new URL(script.src);
@@ -34,9 +35,17 @@
     Object.entries(page).filter(([name]) => /^(d_(?!sid$)|gdpr|gpp)/.test(name)),
   );
 
-  const fire = ({ c, y, hr }) => {
+  const fire = ({ c, y, hr }, tell) => {
     const frame = y === 'iframe';
-    const element = document.createElement(frame ? 'iframe' : 'img');
+    const element = document.createElement(frame ? y : 'img');
+    element.onload = () => tell('loaded');
+    // An answer that is no image is one, too: where the partner allows it (Timing-Allow-Origin), the
+    // page can tell it from none.
+    element.onerror = () => {
+      const wasAnswered = ({ responseStart, responseStatus }) =>
+        responseStart && !(responseStatus >= 400);
+      tell(performance.getEntriesByName(element.src).some(wasAnswered) ? 'loaded' : 'failed');
+    };
     if (hr !== false) element.referrerPolicy = 'no-referrer';
     if (frame) {
       element.sandbox = 'allow-scripts allow-same-origin';
@@ -46,6 +55,31 @@
     }
     element.src = c;
     if (frame) (document.body || document.documentElement).append(element);
+  };
+
+  // Calls destinations, and tells once how that went: when all have answered, after ten seconds, or
+  // when the page is left.
+  const fireAll = (due) => {
+    const seen = { loaded: [], failed: [], timedOut: [] };
+    const open = new Set(due);
+    let told = false;
+    const report = () => {
+      if (told) return;
+      told = true;
+      removeEventListener('pagehide', report);
+      for (const { id } of open) seen.timedOut.push(id);
+      // A string is sent as text/plain: no preflight.
+      const body = Object.entries(seen).map(([how, ids]) => `${how}=${ids}`);
+      navigator.sendBeacon?.(`${origin}/pixels`, body.join('&'));
+    };
+    addEventListener('pagehide', report);
+    setTimeout(report, 1e4);
+    for (const dest of due) {
+      fire(dest, (how) => {
+        if (open.delete(dest)) seen[how].push(dest.id);
+        if (!open.size) report();
+      });
+    }
   };
 
   const call = async (signals) => {
@@ -81,7 +115,10 @@
       const answer = await response.json();
       if (answer.errors?.some(({ code }) => code === 171)) keep();
       else if (answer.uuid) keep(answer.uuid);
-      for (const { cn, cv, ttl, dmn } of answer.stuff || []) {
+      const there = document.cookie.split('; ');
+      for (const { cn, cv, ttl, dmn, set } of answer.stuff || []) {
+        // The server has written it already; by a script it would live shorter.
+        if (set && there.includes(`${cn}=${cv}`)) continue;
         // biome-ignore lint/suspicious/noDocumentCookie: Cookie Store is not everywhere yet.
         document.cookie = `${cn}=${cv}; path=/; SameSite=Lax${
           ttl ? `; Max-Age=${ttl * 86400}` : ''
@@ -90,7 +127,8 @@
       const due = (answer.dests || []).filter(({ c }) => /^https?:/i.test(c));
       idle(
         () => {
-          due.forEach(fire);
+          // The endpoint takes so many in one report.
+          for (let i = 0; i < due.length; i += 100) fireAll(due.slice(i, i + 100));
           document.dispatchEvent(new CustomEvent(KEY, { detail: answer }));
         },
         { timeout: 300 },

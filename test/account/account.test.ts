@@ -413,6 +413,44 @@ describe('server-to-server destinations', () => {
     ],
     [{ [field('signatureKeys')]: [''] }, field('signatureKeys[0]'), 'too short', 'at least 1'],
     [{ [field('oauth')]: { tokenUrl: '' } }, field('oauth.clientId'), 'missing', 'a text'],
+    [{ [field('endpointUrl')]: ABSENT }, field('endpointUrl'), 'missing', 'https://'],
+    [{ [field('endpointUrl')]: 'http://p.example' }, field('endpointUrl'), 'not a secure', 'https'],
+    [{ [field('endpointUrl')]: 'partner' }, field('endpointUrl'), 'not a secure', 'https://'],
+    [
+      { [field('oauth')]: { tokenUrl: 'http://x', clientId: 'a', clientSecret: 'b' } },
+      field('oauth.tokenUrl'),
+      'not a secure',
+      'https://',
+    ],
+    [{ [field('signatureKeys')]: ['a'] }, field('signatureHeader'), 'missing', 'X-Signature'],
+    [{ [field('signatureHeader')]: 'X-Sig' }, field('signatureKeys'), 'missing', 'the key'],
+    ...['X Sig', 'Content-Length', 'Authorization', 'X-Sig:'].map(
+      (header): Row => [
+        { [field('signatureHeader')]: header, [field('signatureKeys')]: ['a'] },
+        field('signatureHeader'),
+        'cannot carry',
+        'X-Signature',
+      ],
+    ),
+    [{ [field('transfer')]: 'file' }, field('target'), 'missing', 'sftp://'],
+    [
+      { [field('transfer')]: 'file', [field('target')]: '/out', [field('alias')]: '../x' },
+      field('alias'),
+      'cannot stand in the name of a file',
+      'letters',
+    ],
+    ...['a b', 'a,b', 'a\nb'].map(
+      (alias): Row => [
+        {
+          [field('transfer')]: 'file',
+          [field('target')]: '/out',
+          [field('mappings[0].traitAlias')]: alias,
+        },
+        field('mappings[0].traitAlias'),
+        'cannot stand in a file',
+        'without spaces',
+      ],
+    ),
     [{ [field('syncMode')]: 'half' }, field('syncMode'), '"half"', '"full", "iter"'],
     [{ [field('splitLines')]: 0 }, field('splitLines'), 'too small', 'at least 1'],
     [{ [field('compress')]: 1 }, field('compress'), '1 is not true or false', 'true or false'],
@@ -702,7 +740,7 @@ describe('the limits of one account', () => {
         destinations: many(count, (n) => ({
           destinationId: n + 1,
           name: 'd',
-          destinationType: 'S2S' as const,
+          destinationType: 'PUSH' as const,
         })),
       }),
     folders: (count) => alone({ folders: many(count, (n) => ({ folderId: n + 1, name: 'f' })) }),

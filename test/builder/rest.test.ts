@@ -321,6 +321,17 @@ describe('the whole document', () => {
     expect(late.status).toBe(412);
   });
 
+  it('is replaced by one of those who have looked at the same one, at the same moment', async () => {
+    const { body: document, etag } = await get('export');
+    const answers = await Promise.all(
+      ['A', 'B', 'C'].map((name) => {
+        const next = { ...document, sites: [{ ...document.sites[0], name }] };
+        return call('POST', 'import', next, { 'If-Match': etag as string });
+      }),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 412, 412]);
+  });
+
   it('that is wrong is refused with every error', async () => {
     const { body: document, etag } = await get('export');
     for (const query of ['', '?dryRun=true']) {

@@ -1,6 +1,7 @@
 /** A collector in this process, over a real store, without sockets. */
 import fs from 'node:fs';
 import path from 'node:path';
+import type { Context } from 'hono';
 import { afterAll } from 'vitest';
 import { compileAccount } from '../../src/account/snapshot.ts';
 import { app } from '../../src/app.ts';
@@ -11,6 +12,8 @@ import { DeviceCookie } from '../../src/collect/device-cookie.ts';
 import type { FrontDoor } from '../../src/collect/event.ts';
 import { Guard } from '../../src/collect/guard.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
+import type { Recording } from '../../src/collect/recording.ts';
+import { Tally } from '../../src/destinations/tally.ts';
 import { AccountFile } from '../../src/store/embedded/account-file.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
@@ -25,6 +28,7 @@ export interface CollectorOptions {
   readonly account?: unknown;
   readonly store?: Store;
   readonly registry?: Registry;
+  readonly recording?: Recording;
   readonly deadline?: number;
   readonly maxCallsPerId?: number;
   readonly maxCallsPerClient?: number;
@@ -62,10 +66,14 @@ export function embeddedStore(): EmbeddedStore {
   return store;
 }
 
+/** Without sockets, a test says itself from where it calls. */
+const clientOf = (c: Context) => c.req.header('X-Test-Client') ?? '127.0.0.1';
+
 /** For tests that are not about what it holds: making one takes time. */
 const sharedRegistry = new RegistryFile(parent);
 
 export class Collector {
+  readonly tally = new Tally();
   readonly store: Store;
   /** What operators were told. */
   readonly reports: string[] = [];
@@ -77,6 +85,7 @@ export class Collector {
     const door: FrontDoor = {
       snapshot: () => snapshot,
       store: this.store,
+      tally: this.tally,
       guard: new Guard(options.maxCallsPerId ?? 0),
       // Long: that a test machine is slow is not what most tests are about.
       deadline: new Deadline(options.deadline ?? 10_000),
@@ -85,6 +94,7 @@ export class Collector {
         cookieName: 'demdex',
         deviceCookie: new DeviceCookie('demdex'),
       },
+      recording: options.recording,
       report: (message, about) => {
         this.reports.push(`${message} ${about.tid} ${(about.error as Error)?.stack ?? ''}`);
       },
@@ -97,12 +107,17 @@ export class Collector {
     );
     this.#app = app({
       door,
-      administration: administration({ book, registry, door, adminToken: TOKEN }),
-      tag: '/* the tag */',
+      administration: administration({ book, registry, door, adminToken: TOKEN, clientOf }),
+      tag: '  // a comment\n/* the tag */',
       clients: new Guard(options.maxCallsPerClient ?? 0),
       problem: () => this.store.problem,
-      clientOf: () => '127.0.0.1',
+      clientOf,
     });
+  }
+
+  /** Every route, as it was mounted. */
+  get routes(): readonly { method: string; path: string }[] {
+    return this.#app.routes;
   }
 
   async send(path: string, init: RequestInit = {}): Promise<Response> {

@@ -158,6 +158,14 @@ const CASES: [reason: Reason, name: string, Case][] = [
   ],
   ['page-budget', 'no room', { visit: { pageBudget: 0 } }],
   ['over-size', 'no room in the cookie', { destination: cookieDestination({ maxSize: 3 }) }],
+  ['not-read', 'a URL', { visit: { unread: true } }],
+  ['not-read', 'all in one call', { destination: serialized(801), visit: { unread: true } }],
+  ['not-read', 'a cookie', { destination: cookieDestination(), visit: { unread: true } }],
+  [
+    'ended',
+    'which is so whoever the visitor is',
+    { mapping: { to: TODAY - 1 }, visit: { unread: true } },
+  ],
 ];
 
 function at(sinceMidnight: number) {
@@ -171,12 +179,13 @@ function bits(restrictions: number) {
 describe('why a mapping whose segment holds is due, or is not', () => {
   it.each(CASES)('%s: %s', (reason, _name, { destination, mapping: change, visit, profile }) => {
     const to = destination ?? urlDestination();
-    const { reasons, urls, cookies } = decided(
+    const { reasons, ofCalls, urls, cookies } = decided(
       mappingsOf([mapping(to, change)]),
       visitOf(visit),
       profile,
     );
     expect(reasons).toEqual([`${to.id}/51: ${reason}`]);
+    expect(ofCalls).toEqual([`${to.id}: ${reason}`]);
     expect(urls.length + cookies.length).toBe(reason === 'delivered' ? 1 : 0);
   });
 
@@ -194,7 +203,52 @@ describe('why a mapping whose segment holds is due, or is not', () => {
       cookies: [],
       remember: undefined,
       reasons: [],
+      ofCalls: [],
     });
+  });
+});
+
+describe('the reason for each call or cookie', () => {
+  const three = (to: Destination, ...changes: Partial<Mapping>[]) =>
+    mappingsOf([51, 52, 53].map((sid, i) => mapping(to, { sid, ...changes[i] })));
+  const ended = { to: TODAY - 1 };
+
+  it.each<[string, Destination, Partial<Mapping>[], Partial<Visit>, string[]]>([
+    ['each mapping its own', urlDestination(), [], {}, ['delivered', 'delivered', 'delivered']],
+    ['each its own reason', urlDestination(), [ended], {}, ['ended', 'delivered', 'delivered']],
+    ['three in one call', serialized(801), [], {}, ['delivered']],
+    ['two of three in one call', serialized(801), [{}, ended], {}, ['delivered']],
+    ['the last of three', serialized(801), [ended, ended], {}, ['delivered']],
+    [
+      'none of three: the first reason',
+      serialized(801),
+      [ended, bits(0), ended],
+      { coppa: true },
+      ['ended'],
+    ],
+    ['no room for the one call', serialized(801), [ended], { pageBudget: 0 }, ['page-budget']],
+    ['three in one cookie', cookieDestination(), [], {}, ['delivered']],
+    ['some of three', cookieDestination({ maxSize: 6 }), [ended], {}, ['delivered']],
+    ['not one fits', cookieDestination({ maxSize: 3 }), [ended], {}, ['over-size']],
+    [
+      'not one fits, so the old one goes',
+      cookieDestination({ maxSize: 3 }),
+      [ended],
+      { cookies: { audience: 'x' } },
+      ['removed'],
+    ],
+    [
+      'not one is due, so the old one goes',
+      cookieDestination({ active: false }),
+      [],
+      { cookies: { audience: 'x' } },
+      ['removed'],
+    ],
+    ['three to a server', serverDestination(), [], {}, ['later']],
+  ])('%s', (_name, to, changes, visit, expected) => {
+    const { ofCalls, reasons } = decided(three(to, ...changes), visitOf(visit));
+    expect(ofCalls.sort()).toEqual(expected.map((reason) => `${to.id}: ${reason}`).sort());
+    expect(reasons).toHaveLength(3);
   });
 });
 
@@ -530,7 +584,7 @@ describe('when nothing is qualified any more, the cookie is removed', () => {
     expect(visitor.comes().cookies).toHaveLength(1);
     const next = visitor.comes({}, []);
     expect(next.cookies).toMatchObject([gone]);
-    expect(next.reasons).toEqual(['804/0: removed']);
+    expect(next).toMatchObject({ reasons: [], ofCalls: ['804: removed'] });
     expect(visitor.comes({}, [])).toMatchObject({ cookies: [], reasons: [], remember: undefined });
   });
 
@@ -649,7 +703,7 @@ describe('the decision is pure', () => {
     fc.assert(
       fc.property(accounts, visits, segmentSets, (mappings, change, segments) => {
         const visit = visitOf(change);
-        const { urls, reasons } = decided(mappings, visit, undefined, segments);
+        const { urls, cookies, reasons, ofCalls } = decided(mappings, visit, undefined, segments);
         expect(urls.length).toBeLessThanOrEqual(
           visit.urls === 'all' ? visit.pageBudget : visit.urls === 'one' ? 1 : 0,
         );
@@ -661,6 +715,8 @@ describe('the decision is pure', () => {
         expect(reasons.map((reason) => reason.split(':')[0]).sort()).toEqual(
           mapped.map(({ destination, sid }) => `${destination.id}/${sid}`).sort(),
         );
+        const delivered = ofCalls.filter((reason) => reason.endsWith(': delivered'));
+        expect(delivered).toHaveLength(urls.length + cookies.length);
       }),
     );
   });

@@ -73,6 +73,12 @@ export const serverDestination = (change: Partial<ServerDestination> = {}): Serv
   ...common,
   id: 805,
   kind: 'server',
+  transfer: {
+    kind: 'realtime',
+    endpointUrl: 'https://partner.example/in',
+    userDataSource: undefined,
+    clientId: '',
+  },
   ...change,
 });
 
@@ -133,21 +139,27 @@ export const visitOf = (change: Partial<Visit> = {}): Visit => ({
   region: 7,
   nonce: 1,
   consent: () => undefined,
+  unread: false,
   ...change,
 });
 
-/** What is decided, with the reason for each mapping as `destination/segment: reason`. */
+/**
+ * What is decided, with the reason for each mapping as `destination/segment: reason`, and for each call
+ * or cookie as `destination: reason`.
+ */
 export function decided(
   mappings: Mappings,
   visit: Visit,
   profile = new Profile(),
   segments: readonly number[] = mappings.bySegment.map((_, place) => place),
-): Delivery & { reasons: string[] } {
+): Delivery & { reasons: string[]; ofCalls: string[] } {
   const reasons: string[] = [];
+  const ofCalls: string[] = [];
   const record = ({ id }: Destination, sid: number, reason: Reason) => {
-    reasons.push(`${id}/${sid}: ${reason}`);
+    if (sid === 0) ofCalls.push(`${id}: ${reason}`);
+    else reasons.push(`${id}/${sid}: ${reason}`);
   };
-  return { ...due(mappings, segments, profile, visit, record), reasons };
+  return { ...due(mappings, segments, profile, visit, record), reasons, ofCalls };
 }
 
 /** Visits of one visitor, one after the other, each remembered. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -22,11 +22,6 @@ declare global {
     spoilt?: boolean;
   }
 }
-
-test('the tag has at most 2,048 bytes gzipped', () => {
-  const tag = fs.readFileSync(new URL('../../src/tag/tag.js', import.meta.url));
-  expect(gzipSync(tag, { level: 9 }).length).toBeLessThanOrEqual(2_048);
-});
 
 function account(partner: string) {
   const trait = (sid: number, traitRule: string) => ({
@@ -84,46 +79,100 @@ function account(partner: string) {
   };
 }
 
+const GIF = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==', 'base64');
+const image = { 'Content-Type': 'image/gif' };
+
+/** What partners answer; `none`: nothing ever, `broken`: they hang up. */
+const PARTNERS: Record<
+  string,
+  { status: number; headers: http.OutgoingHttpHeaders; body?: Buffer | string } | 'none' | 'broken'
+> = {
+  '/gif': { status: 200, headers: image, body: GIF },
+  '/hidden.gif': { status: 200, headers: image, body: GIF },
+  '/shown.gif': { status: 200, headers: image, body: GIF },
+  '/404-gif': { status: 404, headers: image, body: GIF },
+  '/204': { status: 204, headers: {} },
+  '/204-open': { status: 204, headers: { 'Timing-Allow-Origin': '*' } },
+  '/html': { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<p>Thank you' },
+  '/500': { status: 500, headers: {} },
+  '/none': 'none',
+  '/broken': 'broken',
+};
+
+/** What the tag tells, with its ids in order. */
+const reportOf = (body: string): Record<string, string> =>
+  Object.fromEntries(
+    [...new URLSearchParams(body)].map(([how, ids]) => [how, ids.split(',').sort().join()]),
+  );
+
+let server: RunningServer;
+/** Partners and the shop are of one server, under several names. */
+const web = http.createServer();
+let partner: string;
+/** As it is served. */
+let tag: string;
+
+beforeAll(async () => {
+  web.listen(0, '127.0.0.1');
+  await once(web, 'listening');
+  partner = `http://partner.localhost:${(web.address() as AddressInfo).port}`;
+  server = await startServer({ account: account(partner), environment: { DEADLINE_MS: '10000' } });
+  tag = await (await fetch(`${server.origin}/tag.js`)).text();
+});
+afterAll(async () => {
+  web.closeAllConnections();
+  web.close();
+  await server?.stop();
+});
+
+test('the tag has at most 2,048 bytes gzipped', () => {
+  expect(tag).toContain('currentScript');
+  expect(gzipSync(tag, { level: 9 }).length).toBeLessThanOrEqual(2_048);
+});
+
 describe.skipIf(!executable)('the tag in a browser', () => {
-  let server: RunningServer;
   let browser: Browser;
   let context: BrowserContext;
   let page: Page;
-  /** Calls of the collection endpoint, and of the partner. */
+  /** Calls of the collection endpoint, of the partner, and what was told of the latter. */
   let sent: URLSearchParams[];
   let fired: Request[];
+  let told: Record<string, string>[];
+  /** What the stand-in for the collection endpoint answers. */
+  let due: object[];
   let problems: string[];
   // Served for real: a browser keeps what has no address of this machine from calling this machine.
   let html: string;
   const referers = new Map<string, string | undefined>();
-  const web = http.createServer((request, response) => {
+  web.on('request', (request, response) => {
     referers.set(request.url as string, request.headers.referer);
-    const body = request.url === '/page' ? html : '';
-    response.writeHead(200, { 'Content-Type': 'text/html' }).end(body);
+    const { pathname } = new URL(request.url as string, partner);
+    const answer = PARTNERS[pathname];
+    if (pathname === '/tag.js') {
+      response.end(tag);
+    } else if (pathname === '/event') {
+      const cors = { 'Access-Control-Allow-Origin': new URL(shop).origin };
+      response.writeHead(200, { ...cors, 'Access-Control-Allow-Credentials': 'true' });
+      response.end(JSON.stringify({ uuid: '1'.repeat(38), stuff: [], dests: due }));
+    } else if (pathname === '/pixels') {
+      text(request).then((body) => told.push(reportOf(body)));
+      response.writeHead(204).end();
+    } else if (answer === 'none') return;
+    else if (answer === 'broken') request.socket.destroy();
+    else if (answer) response.writeHead(answer.status, answer.headers).end(answer.body);
+    else response.writeHead(200, { 'Content-Type': 'text/html' }).end(pathname === '/page' && html);
   });
   /** A page on another site than the collection endpoint, as most are. */
   let shop: string;
-  let partner: string;
 
   beforeAll(async () => {
-    web.listen(0, '127.0.0.1');
-    await once(web, 'listening');
-    const { port } = web.address() as AddressInfo;
-    shop = `http://www.shop.localhost:${port}/page`;
-    partner = `http://partner.localhost:${port}`;
-    [server, browser] = await Promise.all([
-      startServer({ account: account(partner), environment: { DEADLINE_MS: '10000' } }),
-      launch(),
-    ]);
+    shop = partner.replace('partner', 'www.shop').concat('/page');
+    browser = await launch();
   });
-  afterAll(async () => {
-    await browser?.close();
-    web.close();
-    await server?.stop();
-  });
+  afterAll(() => browser?.close());
 
   beforeEach(async () => {
-    [sent, fired, problems] = [[], [], []];
+    [sent, fired, told, problems] = [[], [], [], []];
     referers.clear();
     context = await browser.newContext();
     context.on('weberror', (error) => problems.push(String(error.error())));
@@ -140,8 +189,11 @@ describe.skipIf(!executable)('the tag in a browser', () => {
   afterEach(() => context.close());
 
   /** Opens a page that carries the tag. */
-  async function open(attributes: string, { at = shop, before = '' } = {}): Promise<void> {
-    const script = `<script async src="${server.origin}/tag.js" data-d_cts="1" ${attributes}></script>`;
+  async function open(
+    attributes: string,
+    { at = shop, before = '', from = server.origin } = {},
+  ): Promise<void> {
+    const script = `<script async src="${new URL('/tag.js', from)}" data-d_cts="1" ${attributes}></script>`;
     const listen =
       '<script>answers = []; document.addEventListener("switchyard", (e) => answers.push(e.detail))</script>';
     html = `<!doctype html><title>Page</title>${listen}${before}${script}<p>Text</p>`;
@@ -236,6 +288,27 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     expect(after.has('for_a_month')).toBe(true);
   });
 
+  test('a cookie that the server has set itself is left to it: by a script it would live shorter', async () => {
+    const before = `<script>
+      written = [];
+      const { get, set } = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
+      Object.defineProperty(document, 'cookie', {
+        get() { return get.call(document) },
+        set(text) { written.push(text.split('=')[0]); set.call(document, text) },
+      });
+    </script>`;
+    const from = server.origin.replace('127.0.0.1', 'collect.shop.localhost');
+    await open('data-c_page="concert"', { before, from });
+    await answers();
+    const written = () => page.evaluate(() => (window as unknown as { written: string[] }).written);
+    expect((await written()).toSorted()).toEqual(['for_a_month', 'for_the_session', 'until_paid']);
+    expect((await cookies()).get('everywhere')?.domain).toBe('.shop.localhost');
+    // Where the browser did not take it, the tag does.
+    await open('data-c_page="concert"', { before });
+    await answers();
+    expect(await written()).toContain('everywhere');
+  });
+
   test('images and frames are called, with the Referer only where it is wanted', async () => {
     await open('data-c_page="concert"');
     const [{ dests }] = await answers();
@@ -290,6 +363,92 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     ]);
     expect(await page.locator('iframe').count()).toBe(1);
     expect(await page.evaluate(() => window.spoilt)).toBeUndefined();
+  });
+
+  describe('tells once how the calls of an answer went', () => {
+    /** Loads a page for whom these are due, `1` being the first of them; returns when they are called. */
+    async function fire(...urls: [y: 'img' | 'iframe', path: string][]): Promise<void> {
+      due = urls.map(([y, path], i) => ({ id: String(i + 1), y, c: partner + path }));
+      await open('data-c_page="home"', { from: shop.replace('www.shop', 'collect') });
+      await answers();
+      await expect.poll(() => urls.every(([, path]) => referers.has(path)), LONG).toBe(true);
+    }
+    const LONG = { timeout: 15_000 };
+
+    test('which loaded, and which failed', async () => {
+      await fire(['img', '/gif'], ['img', '/broken'], ['iframe', '/frame'], ['img', '/gif?again']);
+      await expect.poll(() => told, LONG).toEqual([{ loaded: '1,3,4', failed: '2', timedOut: '' }]);
+      expect(problems.filter((text) => !text.includes('ERR_EMPTY_RESPONSE'))).toEqual([]);
+    });
+
+    test.each<[string, string, 'loaded' | 'failed']>([
+      ['nothing, and lets the page see it', '/204-open', 'loaded'],
+      ['nothing', '/204', 'failed'],
+      ['a page', '/html', 'failed'],
+      ['an error without an image', '/500', 'failed'],
+      ['an error with an image', '/404-gif', 'loaded'],
+    ])('an image that is answered with %s: as far as the browser says', async (_, path, how) => {
+      await fire(['img', path]);
+      await expect
+        .poll(() => told, LONG)
+        .toEqual([{ loaded: '', failed: '', timedOut: '', [how]: '1' }]);
+    });
+
+    test('what the page forbids has failed', async () => {
+      const before = `<meta http-equiv="Content-Security-Policy" content="img-src 'none'">`;
+      due = [{ id: '1', y: 'img', c: `${partner}/gif` }];
+      await open('data-c_page="home"', { before, from: shop.replace('www.shop', 'collect') });
+      await expect.poll(() => told, LONG).toEqual([{ loaded: '', failed: '1', timedOut: '' }]);
+      expect(referers.has('/gif')).toBe(false);
+    });
+
+    test('which had no answer after ten seconds', async () => {
+      await fire(['img', '/gif'], ['img', '/none'], ['iframe', '/none?frame']);
+      const called = performance.now();
+      await expect.poll(() => told, LONG).toEqual([{ loaded: '1', failed: '', timedOut: '2,3' }]);
+      expect(performance.now() - called).toBeGreaterThan(8_000);
+    });
+
+    test('which had none when the page is left', async () => {
+      await fire(['img', '/none'], ['img', '/gif']);
+      await page.waitForFunction(
+        (name) => performance.getEntriesByName(name).length > 0,
+        `${partner}/gif`,
+      );
+      expect(told).toEqual([]);
+      await page.goto(`${partner}/other`);
+      await expect.poll(() => told, LONG).toEqual([{ loaded: '2', failed: '', timedOut: '1' }]);
+    });
+
+    test('many in several reports, none in none', async () => {
+      const many = Array.from({ length: 150 }, (_, i): ['img', string] => ['img', `/gif?${i}`]);
+      await fire(...many);
+      await expect.poll(() => told.length, LONG).toBe(2);
+      const ids = told.flatMap(({ loaded }) => loaded.split(','));
+      expect(ids.toSorted()).toEqual(many.map((_, i) => String(i + 1)).toSorted());
+      await fire();
+      await page.goto(`${partner}/other`);
+      expect(told).toHaveLength(2);
+    });
+
+    test('and the endpoint takes it, without a preflight', async () => {
+      const taken: [string, number][] = [];
+      context.on('response', (response) => {
+        const { pathname } = new URL(response.url());
+        if (pathname === '/pixels') taken.push([response.request().method(), response.status()]);
+      });
+      await open('data-c_page="concert"');
+      await answers();
+      await expect.poll(() => taken, LONG).toEqual([['POST', 204]]);
+    });
+
+    test('a browser that cannot tell does without', async () => {
+      const before = '<script>navigator.sendBeacon = undefined</script>';
+      await open('data-c_page="concert"', { before });
+      await answers();
+      await expect.poll(() => fired.length).toBe(3);
+      expect(problems).toEqual([]);
+    });
   });
 
   test.each([

@@ -1,183 +1,226 @@
 /**
- * The registry in LMDB, in a folder of the data folder, for the processes of one machine.
- *
- * Every write is asynchronous: another process that holds the writer's lock, even one that was
- * stopped, never holds up this one's pages.
+ * The registry in LMDB, in a folder of the data folder, for the processes of one machine. Each reads
+ * by itself, without locks, and has a program of its own that writes for it.
  */
-import path from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { inTurns, type Turns } from '../../account/turns.ts';
 import {
+  type Batch,
   type Count,
   type Counted,
-  KEPT_UNITS,
   type Kept,
   type Kind,
   type PutOptions,
   type Recent,
   type Registry,
   RegistryConflict,
-  UNIT_MS,
   type Unit,
+  unitsBetween,
 } from '../registry.ts';
+import { StoreError } from '../store.ts';
+import { END, isOver, RegistryBase } from './registry-base.ts';
+import type { Answer, Order, RegistryWriter } from './registry-writer.ts';
 
-interface Stored {
-  readonly version: number;
-  /** Unix milliseconds; from then on there is none. */
-  readonly until?: number;
-  readonly value: unknown;
-}
-
-interface Entry {
-  readonly owner: string;
-  readonly value: unknown;
-}
-
-const UNITS = Object.keys(UNIT_MS) as Unit[];
-/** Sorts after every text, number and list of them. */
-const END = new Uint8Array([255]);
+/** What a write may take; the writer of another server may be stopped while it holds the lock. */
+const PATIENCE_MS = 3_000;
+/** Likewise the first one, before which the writer has to start. */
+const FIRST_PATIENCE_MS = 10_000;
 const CLOSE_MS = 2_000;
+/** Counts that are sent at once; more of them would hold up what else this process does. */
+const CHUNK = 1_000;
+const STUCK = 'the registry cannot be written: another process has held its lock for too long';
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: StoreError) => void;
+  readonly timer: NodeJS.Timeout;
+}
 
 export class RegistryFile implements Registry {
-  readonly #root: RootDatabase;
-  readonly #records: Database<Stored, [kind: Kind, id: string]>;
-  /** By unit first: what is too old lies together. */
-  readonly #counts: Database<number, [unit: Unit, at: number, scope: string, name: string]>;
-  readonly #recent: Database<Entry, [list: string, at: number, number: number]>;
-  #number = Math.floor(Math.random() * 2 ** 32);
-  #prunedAt = 0;
+  readonly #folder: string;
+  readonly #base: RegistryBase;
+  #writer: ChildProcess | undefined;
+  readonly #waiting = new Map<number, Waiting>();
+  #number = 0;
+  /** Whether an order was waited for in vain, and nothing has been answered since. */
+  #isStuck = false;
+  #patience = FIRST_PATIENCE_MS;
+  #isClosed = false;
 
   constructor(folder: string) {
-    this.#root = open({ path: path.join(folder, 'registry'), maxDbs: 4, overlappingSync: false });
-    const json = { encoding: 'json' } as const;
-    this.#records = this.#root.openDB({ name: 'records', ...json });
-    this.#counts = this.#root.openDB({ name: 'counts', ...json });
-    this.#recent = this.#root.openDB({ name: 'recent', ...json });
+    this.#folder = folder;
+    this.#base = new RegistryBase(folder, 'read');
   }
 
   async get<Value>(kind: Kind, id: string): Promise<Kept<Value> | undefined> {
-    const stored = this.#stored(kind, id);
+    const stored = this.#fresh().record(kind, id, Date.now());
     return stored && { id, value: stored.value as Value, version: stored.version };
   }
 
-  async list<Value>(kind: Kind): Promise<Kept<Value>[]> {
+  list<Value>(kind: Kind): Promise<Kept<Value>[]> {
+    return inTurns(this.#listing<Value>(kind));
+  }
+
+  async put(kind: Kind, id: string, value: unknown, options: PutOptions = {}): Promise<number> {
+    const version = await this.#order('put', kind, id, value, options);
+    if (version === 0) throw new RegistryConflict(`${kind} ${id} was changed meanwhile`);
+    return version;
+  }
+
+  remove(kind: Kind, id: string): Promise<boolean> {
+    return this.#order('remove', kind, id);
+  }
+
+  async add(counts: readonly Count[], at: number, batch?: Batch): Promise<void> {
+    for (let i = 0; i < counts.length; i += CHUNK) {
+      // Each part is added once.
+      const part = batch && { ...batch, writer: `${batch.writer}/${i}` };
+      await this.#order('add', counts.slice(i, i + CHUNK), at, part);
+    }
+  }
+
+  counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]> {
+    return inTurns(this.#counted(scope, unit, from, to));
+  }
+
+  async append(list: string, entries: readonly Recent<unknown>[], keep: number): Promise<void> {
+    if (entries.length > 0) await this.#order('append', list, entries, keep);
+  }
+
+  recent<Value>(list: string, limit: number): Promise<Recent<Value>[]> {
+    return inTurns(this.#newest<Value>(list, limit));
+  }
+
+  async forget(list: string, owner: string): Promise<void> {
+    await this.#order('forget', list, owner);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    const end = performance.now() + CLOSE_MS;
+    while (this.#waiting.size > 0 && performance.now() < end) await pause(5);
+    this.#isClosed = true;
+    const writer = this.#writer;
+    if (writer) {
+      writer.ref();
+      const ended = once(writer, 'exit');
+      writer.disconnect();
+      // It may wait for a stopped process, for ever.
+      const timer = setTimeout(() => writer.kill('SIGKILL'), CLOSE_MS);
+      await ended;
+      clearTimeout(timer);
+    }
+    await this.#base.root.close();
+  }
+
+  *#listing<Value>(kind: Kind): Turns<Kept<Value>[]> {
     const now = Date.now();
     const kept: Kept<Value>[] = [];
-    for (const { key, value } of this.#records.getRange({ start: [kind], end: [kind, END] })) {
+    const range = { start: [kind], end: [kind, END] };
+    for (const { key, value } of this.#fresh().records.getRange(range)) {
+      yield;
       if (isOver(value, now)) continue;
       kept.push({ id: key[1], value: value.value as Value, version: value.version });
     }
     return kept;
   }
 
-  async put(kind: Kind, id: string, value: unknown, options: PutOptions = {}): Promise<number> {
-    const { after, ttl } = options;
-    let version = 0;
-    await this.#root.transaction(() => {
-      const last = this.#stored(kind, id)?.version ?? 0;
-      if (after !== undefined && after !== last) return;
-      const now = Date.now();
-      // By the clock, so that what was removed and made anew has no version of the one before.
-      version = Math.max(last + 1, now);
-      const until = ttl === undefined ? undefined : now + ttl;
-      this.#records.put([kind, id], { version, until, value });
-    });
-    if (version === 0) throw new RegistryConflict(`${kind} ${id} was changed meanwhile`);
-    await this.#prune();
-    return version;
-  }
-
-  async remove(kind: Kind, id: string): Promise<boolean> {
-    let was = false;
-    await this.#root.transaction(() => {
-      was = this.#stored(kind, id) !== undefined;
-      this.#records.remove([kind, id]);
-    });
-    return was;
-  }
-
-  async add(counts: readonly Count[], at: number): Promise<void> {
-    if (counts.length === 0) return;
-    await this.#root.transaction(() => {
-      for (const unit of UNITS) {
-        const start = startOf(unit, at);
-        for (const { scope, name, count } of counts) {
-          const key: [Unit, number, string, string] = [unit, start, scope, name];
-          this.#counts.put(key, (this.#counts.get(key) ?? 0) + count);
-        }
-      }
-    });
-    await this.#prune();
-  }
-
-  async counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]> {
+  *#counted(scope: string, unit: Unit, from: number, to: number): Turns<Counted[]> {
     const counted: Counted[] = [];
-    for (let at = startOf(unit, from); at <= to; at += UNIT_MS[unit]) {
+    for (const at of unitsBetween(unit, from, to, Date.now())) {
       const range = { start: [unit, at, scope], end: [unit, at, scope, END] };
-      for (const { key, value } of this.#counts.getRange(range)) {
+      for (const { key, value } of this.#fresh().counts.getRange(range)) {
+        yield;
         counted.push({ at, name: key[3], count: value });
       }
     }
     return counted;
   }
 
-  async append(list: string, entries: readonly Recent<unknown>[], keep: number): Promise<void> {
-    if (entries.length === 0) return;
-    await this.#root.transaction(() => {
-      for (const { at, owner, value } of entries) {
-        this.#recent.put([list, at, ++this.#number], { owner, value });
-      }
-      const newest = { start: [list, END], end: [list], reverse: true };
-      for (const key of this.#recent.getKeys({ ...newest, offset: keep })) this.#recent.remove(key);
-    });
-  }
-
-  async recent<Value>(list: string, limit: number): Promise<Recent<Value>[]> {
+  *#newest<Value>(list: string, limit: number): Turns<Recent<Value>[]> {
+    const newest: Recent<Value>[] = [];
     const range = { start: [list, END], end: [list], reverse: true, limit };
-    return [...this.#recent.getRange(range)].map(({ key, value }) => ({
-      at: key[1],
-      owner: value.owner,
-      value: value.value as Value,
-    }));
+    for (const { key, value } of this.#fresh().recent.getRange(range)) {
+      yield;
+      newest.push({ at: key[1], owner: value.owner, value: value.value as Value });
+    }
+    return newest;
   }
 
-  async forget(list: string, owner: string): Promise<void> {
-    await this.#root.transaction(() => {
-      for (const { key, value } of this.#recent.getRange({ start: [list], end: [list, END] })) {
-        if (value.owner === owner) this.#recent.remove(key);
-      }
+  /** As of now: what was read before in this tick may be older than what others have put. */
+  #fresh(): RegistryBase {
+    this.#base.root.resetReadTxn();
+    return this.#base;
+  }
+
+  #order<Name extends keyof RegistryWriter>(
+    name: Name,
+    ...args: Parameters<RegistryWriter[Name]>
+  ): Promise<ReturnType<RegistryWriter[Name]>> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw new StoreError('the registry is closed');
+      // Orders that nobody waits for any more would pile up.
+      if (this.#isStuck) throw new StoreError(STUCK);
+      const number = ++this.#number;
+      const timer = setTimeout(() => {
+        this.#isStuck = true;
+        this.#settle({ number, error: STUCK });
+      }, this.#patience);
+      this.#waiting.set(number, { resolve: resolve as Waiting['resolve'], reject, timer });
+      const order: Order = { number, name, args };
+      this.#running().send(order, (error) => {
+        if (error) this.#settle({ number, error: error.message });
+      });
     });
   }
 
-  async close(): Promise<void> {
-    // A stopped process may hold the writer's lock for ever.
-    const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref());
-    await Promise.race([this.#root.close(), late]);
+  #settle({ number, value, error }: Answer): void {
+    const waiting = this.#waiting.get(number);
+    if (!waiting) return;
+    this.#waiting.delete(number);
+    clearTimeout(waiting.timer);
+    if (error === undefined) waiting.resolve(value);
+    else waiting.reject(new StoreError(error));
   }
 
-  #stored(kind: Kind, id: string): Stored | undefined {
-    const stored = this.#records.get([kind, id]);
-    return stored && !isOver(stored, Date.now()) ? stored : undefined;
-  }
-
-  /** Removes what nobody will ask for any more, once an hour. */
-  async #prune(): Promise<void> {
-    const now = Date.now();
-    if (now - this.#prunedAt < UNIT_MS.hour) return;
-    this.#prunedAt = now;
-    await this.#root.transaction(() => {
-      for (const { key, value } of this.#records.getRange({})) {
-        if (isOver(value, now)) this.#records.remove(key);
-      }
-      for (const unit of UNITS) {
-        const oldest = startOf(unit, now) - KEPT_UNITS[unit] * UNIT_MS[unit];
-        for (const key of this.#counts.getKeys({ start: [unit], end: [unit, oldest] })) {
-          this.#counts.remove(key);
-        }
-      }
+  #running(): ChildProcess {
+    if (this.#writer) return this.#writer;
+    const program = fileURLToPath(new URL('./registry-writer.ts', import.meta.url));
+    const writer = fork(program, [this.#folder], {
+      // It may take longer rather than much memory.
+      execArgv: ['--max-semi-space-size=1'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
+    this.#writer = writer;
+    let complaint = '';
+    writer.stderr?.on('data', (text) => {
+      complaint = `${complaint}${text}`.slice(-2_000);
+    });
+    writer.on('message', (answer: Answer) => {
+      this.#isStuck = false;
+      this.#patience = PATIENCE_MS;
+      this.#settle(answer);
+    });
+    const ended = (why: string) => {
+      if (this.#writer !== writer) return;
+      this.#writer = undefined;
+      this.#isStuck = false;
+      this.#patience = FIRST_PATIENCE_MS;
+      const error = `the registry cannot be written: ${why}`;
+      for (const number of [...this.#waiting.keys()]) this.#settle({ number, error });
+    };
+    writer.on('error', (error) => ended(error.message));
+    writer.on('exit', (code, signal) =>
+      ended(complaint.trim() || `its writer ended with ${signal ?? code}`),
+    );
+    // A process may end although it has written something.
+    writer.unref();
+    writer.channel?.unref();
+    (writer.stderr as Socket | null)?.unref();
+    return writer;
   }
 }
-
-const isOver = ({ until }: Stored, now: number) => until !== undefined && until <= now;
-
-const startOf = (unit: Unit, at: number) => at - (at % UNIT_MS[unit]);

@@ -1,0 +1,58 @@
+/** Asks before something is done that cannot be taken back at once. */
+import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { createContext, type ReactNode, use, useCallback, useState } from 'react';
+
+export interface Question {
+  /** Such as: Delete “Autumn sale”? */
+  readonly title: string;
+  /** What will happen. */
+  readonly text?: ReactNode;
+  /** What the button says, a verb: Delete */
+  readonly action: string;
+  readonly isDestructive?: boolean;
+}
+
+type Ask = (question: Question) => Promise<boolean>;
+
+const Asking = createContext<Ask>(() => Promise.resolve(false));
+
+/** `const confirm = useConfirmation(); if (await confirm({ title, text, action })) …` */
+export const useConfirmation = (): Ask => use(Asking);
+
+export function Confirmation({ children }: { children: ReactNode }) {
+  const [asked, setAsked] = useState<{ question: Question; answer: (yes: boolean) => void }>();
+  const [isOpen, setOpen] = useState(false);
+  const ask = useCallback<Ask>(
+    (question) =>
+      new Promise((resolve) => {
+        setAsked({ question, answer: resolve });
+        setOpen(true);
+      }),
+    [],
+  );
+  const answer = (yes: boolean) => {
+    asked?.answer(yes);
+    setOpen(false);
+  };
+  return (
+    <Asking value={ask}>
+      {children}
+      <Modal opened={isOpen} onClose={() => answer(false)} title={asked?.question.title}>
+        <Stack>
+          {asked?.question.text && <Text component="div">{asked.question.text}</Text>}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={() => answer(false)} data-autofocus>
+              Cancel
+            </Button>
+            <Button
+              color={asked?.question.isDestructive ? 'red' : undefined}
+              onClick={() => answer(true)}
+            >
+              {asked?.question.action}
+            </Button>
+          </Group>
+        </Stack>
+      </Modal>
+    </Asking>
+  );
+}

@@ -1,0 +1,41 @@
+/** Ties an input to a field of a destination. */
+import type { ChangeEvent } from 'react';
+import type { Destination } from './destination.ts';
+import type { StepProps } from './editor.tsx';
+
+type Named<Value> = {
+  [Name in keyof Destination]-?: NonNullable<Destination[Name]> extends Value ? Name : never;
+}[keyof Destination];
+
+/** For texts: `<TextInput label="Name" {...text(props, 'name')} />`. */
+export const text = ({ destination, set, problems }: StepProps, name: Named<string>) => ({
+  value: destination[name] ?? '',
+  error: problems.at(name),
+  onChange: (event: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) =>
+    set({ [name]: event.currentTarget.value }),
+});
+
+/** For whole numbers; empty is none. */
+export const number = ({ destination, set, problems }: StepProps, name: Named<number>) => ({
+  value: destination[name] ?? '',
+  error: problems.at(name),
+  allowDecimal: false,
+  onChange: (value: number | string) => set({ [name]: value === '' ? null : Number(value) }),
+});
+
+/** For one of several; what is not chosen stands for what the server takes then. */
+export const choice = (
+  { destination, set, problems }: StepProps,
+  name: Named<string>,
+  otherwise: string,
+) => ({
+  value: destination[name] ?? otherwise,
+  error: problems.at(name),
+  onChange: (value: string | null) => set({ [name]: value ?? otherwise }),
+});
+
+/** For yes or no. */
+export const flag = ({ destination, set }: StepProps, name: Named<boolean>, otherwise = false) => ({
+  checked: destination[name] ?? otherwise,
+  onChange: (event: ChangeEvent<HTMLInputElement>) => set({ [name]: event.currentTarget.checked }),
+});

@@ -1,0 +1,26 @@
+/** A form or details at the side, over the page that they belong to. */
+import { Drawer } from '@mantine/core';
+import type { ReactNode } from 'react';
+
+interface PanelProps {
+  readonly title: string;
+  readonly isOpen: boolean;
+  readonly close: () => void;
+  readonly size?: number | string;
+  readonly children: ReactNode;
+}
+
+export function Panel({ title, isOpen, close, size = 520, children }: PanelProps) {
+  return (
+    <Drawer
+      opened={isOpen}
+      onClose={close}
+      title={title}
+      size={size}
+      padding="lg"
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
+      {children}
+    </Drawer>
+  );
+}
