@@ -11,6 +11,7 @@ import { inTurns } from '../account/turns.ts';
 import type { AccountBook, Document } from './book.ts';
 import { type Behind, changer } from './caller.ts';
 import { counting, destinationsOf } from './counts.ts';
+import { filtersOf } from './filter.ts';
 import { Listing, type Places } from './listing.ts';
 import { answerInPieces, listJson, objectJson } from './long-json.ts';
 import { demand, either, jsonIn, pageIn, RestError, stale, unknown } from './request.ts';
@@ -370,7 +371,7 @@ class Listings {
   }
 }
 
-/** What a list's query asks for: ids, search, containsSegment, sortBy with descending. */
+/** What a list's query asks for: ids, search, containsSegment and other filters, sortBy with descending. */
 async function selected(
   c: Context,
   document: Document,
@@ -391,6 +392,7 @@ async function selected(
     const destinations = destinationsOf(document).get(Number(segment)) ?? new Set();
     found = await listing.filter(found, (entry) => destinations.has(entry));
   }
+  for (const holds of filtersOf(c, document, resource)) found = await listing.filter(found, holds);
   const field = c.req.query('sortBy');
   if (!field) return found;
   const count = counting(document, resource);

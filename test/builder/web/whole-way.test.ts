@@ -128,8 +128,7 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     const row = page.getByRole('row', { name: /Nightjar ads/ });
     await expect.poll(() => row.textContent(), { timeout: 30_000 }).toMatch(/1$/);
     await row.getByRole('link', { name: 'Nightjar ads' }).click();
-    await page.getByRole('link', { name: 'Report' }).click();
-    await heading('Nightjar ads').waitFor();
+    await page.getByRole('link', { name: 'Report', exact: true }).click();
     await page.getByRole('cell', { name: 'Delivered with this answer' }).waitFor();
     // The tag has told that the image was there.
     await page.getByText('1 loaded, 0 failed, 0 timed out').first().waitFor({ timeout: 30_000 });
@@ -175,16 +174,12 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     await heading('Activity').waitFor();
     await page
       .getByRole('row', { name: /Nightjar ads/ })
-      .getByRole('button')
+      .getByRole('link')
       .first()
       .click();
     await picture(page, 'whole-way-activity');
-    await button(/Go back to before this/).click();
-    const confirmation = page
-      .getByRole('dialog')
-      .getByRole('button', { name: /Go back/ })
-      .last();
-    if (await confirmation.isVisible()) await confirmation.click();
+    await button('Go back to before this…').click();
+    await button('Go back').click();
     await expect
       .poll(
         async () => {
