@@ -94,6 +94,7 @@ const LIST = {
 };
 const OF_DESTINATIONS = {
   containsSegment: 'Only those to which this segment is mapped.',
+  destinationType: 'Only those of these kinds, such as PUSH,ADS.',
   includeMappings: 'true: with their mappings.',
 };
 

@@ -218,6 +218,8 @@ describe('a list', () => {
       .filter(({ mappings }) => mappings?.some(({ sid }) => sid === 52))
       .map(({ destinationId }) => destinationId);
     expect(await ids('containsSegment=52')).toEqual(expected);
+    expect(await ids('destinationType=ADS')).toEqual([804]);
+    expect(await ids('destinationType=ADS,S2S')).toEqual([804, 805]);
     expect((await get('destinations/802')).body.mappings).toBeUndefined();
     const { body } = await get('destinations/802?includeMappings=true');
     expect(body.mappings).toMatchObject([
