@@ -5,13 +5,17 @@ import { type Entry, entriesOf, type Resource } from './resource.ts';
 
 type Filter = (entry: Entry) => boolean;
 
-/** Of segments `containsTrait`; of traits `folderId`, with the folders below it, and `traitType`. */
+/** Of destinations `destinationType`, of which there may be several; of segments `containsTrait`; of traits `folderId`, with the folders below it, and `traitType`. */
 export function filtersOf(c: Context, document: Document, { list }: Resource): Filter[] {
   const filters: Filter[] = [];
   const asked = (of: string, name: string, filter: (value: string) => Filter) => {
     const value = list === of ? c.req.query(name) : undefined;
     if (value !== undefined) filters.push(filter(value));
   };
+  asked('destinations', 'destinationType', (types) => {
+    const wanted = new Set(types.split(','));
+    return (entry) => wanted.has(String(entry.destinationType));
+  });
   asked('segments', 'containsTrait', (trait) => {
     // 123T is in 1123T, but not as a trait.
     const named = new RegExp(`(?<![\\w.-])0*${RegExp.escape(trait)}T(?![\\w.-])`, 'i');

@@ -1,6 +1,7 @@
 /** The description of the REST interface, made from the schemas that check the requests. */
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { activityPaths } from './activity.ts';
 import type { Behind } from './caller.ts';
 import { draftPaths } from './draft.ts';
 import { estimatePaths } from './estimates.ts';
@@ -33,6 +34,7 @@ export function openApi(): Json {
     ...peoplePaths,
     ...previewPaths,
     ...draftPaths,
+    ...activityPaths,
     ...nodePaths,
     ...estimatePaths,
     ...reportPaths,
@@ -92,6 +94,7 @@ const LIST = {
 };
 const OF_DESTINATIONS = {
   containsSegment: 'Only those to which this segment is mapped.',
+  destinationType: 'Only those of these kinds, such as PUSH,ADS.',
   includeMappings: 'true: with their mappings.',
 };
 

@@ -1,8 +1,8 @@
 /** The REST interface for the account: what scripts of this field already speak. */
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
-import { type AccountDocument, differences } from '../account/difference.ts';
-import { EXPORT_LABELS } from '../account/document.ts';
+import { type AccountDocument, differencesInTurns } from '../account/difference.ts';
+import { EXPORT_LABELS, meaningOf } from '../account/document.ts';
 import { type ExportControl, exportControls } from '../account/export-control.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
 import { SECRETS } from '../account/secret.ts';
@@ -148,17 +148,16 @@ export function rest(book: AccountBook): Hono<Behind> {
     if (isTrial) {
       const before = await book.current();
       await compileAccountInTurns(given);
-      return c.json({ differences: differences(before.document as AccountDocument, given) });
+      const lines = await differencesInTurns(before.document as AccountDocument, given, meaningOf);
+      return c.json({ differences: lines });
     }
-    let lines: string[] = [];
-    const replace = (document: Document, revision: number) => {
+    const replace = (_: Document, revision: number) => {
       // What was looked at is what is replaced.
       if (expected !== undefined && expected !== `"${revision}"`) throw stale('the account');
-      lines = differences(document, given);
       return given;
     };
-    const { revision } = await book.edit(changer(c), replace, true);
-    return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
+    const { revision, differences } = await book.edit(changer(c), replace, true);
+    return c.json({ revision, differences }, 200, { ETag: `"${revision}"` });
   });
 
   return app;

@@ -218,6 +218,8 @@ describe('a list', () => {
       .filter(({ mappings }) => mappings?.some(({ sid }) => sid === 52))
       .map(({ destinationId }) => destinationId);
     expect(await ids('containsSegment=52')).toEqual(expected);
+    expect(await ids('destinationType=ADS')).toEqual([804]);
+    expect(await ids('destinationType=ADS,S2S')).toEqual([804, 805]);
     expect((await get('destinations/802')).body.mappings).toBeUndefined();
     const { body } = await get('destinations/802?includeMappings=true');
     expect(body.mappings).toMatchObject([
@@ -334,6 +336,17 @@ describe('the whole document', () => {
     // Another one who looked at the one before.
     const late = await call('POST', 'import', document, { 'If-Match': etag as string });
     expect(late.status).toBe(412);
+  });
+
+  it('is replaced by one of those who have looked at the same one, at the same moment', async () => {
+    const { body: document, etag } = await get('export');
+    const answers = await Promise.all(
+      ['A', 'B', 'C'].map((name) => {
+        const next = { ...document, sites: [{ ...document.sites[0], name }] };
+        return call('POST', 'import', next, { 'If-Match': etag as string });
+      }),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 412, 412]);
   });
 
   it('that is wrong is refused with every error', async () => {

@@ -143,6 +143,8 @@ export const theme = createTheme({
       defaultProps: { position: 'right', radius: 0 },
       classNames: { title: classes.title },
     },
+    // The placeholder is a child that a menu may not have.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
     Tooltip: {
       defaultProps: { openDelay: 250, events: { hover: true, focus: true, touch: true } },
     },

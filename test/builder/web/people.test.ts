@@ -1,8 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { executable } from '../../demo/browser.ts';
-import { isTooWide, LOOKS, obstacles, picture, startVisits, type Visits } from './visit.ts';
+import {
+  isTooWide,
+  LOOKS,
+  obstacles,
+  PATIENCE_MS,
+  picture,
+  startVisits,
+  type Visits,
+} from './visit.ts';
 
-describe.skipIf(!executable)('people and keys', () => {
+describe.skipIf(!executable)('people and keys', { timeout: PATIENCE_MS }, () => {
   let visits: Visits;
   beforeAll(async () => {
     visits = await startVisits();

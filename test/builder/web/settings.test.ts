@@ -2,7 +2,15 @@ import fs from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { executable } from '../../demo/browser.ts';
-import { isTooWide, LOOKS, obstacles, picture, startVisits, type Visits } from './visit.ts';
+import {
+  isTooWide,
+  LOOKS,
+  obstacles,
+  PATIENCE_MS,
+  picture,
+  startVisits,
+  type Visits,
+} from './visit.ts';
 
 const PAGES = [
   '/settings/data-sources',
@@ -16,7 +24,7 @@ const PAGES = [
 
 type Document = Record<string, Record<string, unknown>[]>;
 
-describe.skipIf(!executable)('settings', () => {
+describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
   let visits: Visits;
   beforeAll(async () => {
     visits = await startVisits();
