@@ -12,6 +12,9 @@ export interface Question {
   readonly isDestructive?: boolean;
 }
 
+/** What is asked may come out of a panel. */
+const ABOVE_PANELS = 350;
+
 type Ask = (question: Question) => Promise<boolean>;
 
 const Asking = createContext<Ask>(() => Promise.resolve(false));
@@ -37,7 +40,13 @@ export function Confirmation({ children }: { children: ReactNode }) {
   return (
     <Asking value={ask}>
       {children}
-      <Modal opened={isOpen} onClose={() => answer(false)} title={asked?.question.title}>
+      <Modal
+        opened={isOpen}
+        onClose={() => answer(false)}
+        title={asked?.question.title}
+        closeButtonProps={{ 'aria-label': 'Close' }}
+        zIndex={ABOVE_PANELS}
+      >
         <Stack>
           {asked?.question.text && <Text component="div">{asked.question.text}</Text>}
           <Group justify="flex-end">

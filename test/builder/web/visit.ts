@@ -169,10 +169,12 @@ export const LOOKS = [
   { look: 'narrow and dark', viewport: NARROW, colorScheme: 'dark' },
 ] as const;
 
-/** A picture of the whole page, where `SCREENSHOTS` names a folder: to be looked at. */
+/** A picture of the page, or of what lies over it, where `SCREENSHOTS` names a folder: to be looked at. */
 export async function picture(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS;
-  if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
+  if (!folder) return;
+  const fullPage = (await page.getByRole('dialog').count()) === 0;
+  await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage });
 }
 
 /** Whether something is wider than the window; pages scroll only downwards. */
