@@ -35,8 +35,7 @@ describe.skipIf(!executable)('segments and traits in the web application', () =>
     });
   const show = (page: Page, view: 'Blocks' | 'Text') =>
     page.getByRole('radiogroup', { name: 'Show the rule as' }).getByText(view).click();
-  const seen = (page: Page, words: string | RegExp) =>
-    page.getByText(words).first().waitFor({ timeout: 15_000 });
+  const seen = (page: Page, words: string | RegExp) => page.getByText(words).first().waitFor();
 
   it('a rule is typed wrong, mended, turned into blocks, counted by the clock, estimated and saved', async () => {
     const page = await visits.open('/segments/new');

@@ -101,6 +101,7 @@ export function ruleView(options: RuleViewOptions): EditorView {
     keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap]),
     Prec.high(keymap.of([{ key: 'Ctrl-Enter', run: acceptCompletion }])),
     EditorView.lineWrapping,
+    EditorView.domEventHandlers({ beforeinput: written }),
     EditorState.readOnly.of(isReadOnly),
     placeholder(options.placeholder),
     reading,
@@ -131,6 +132,18 @@ export function ruleView(options: RuleViewOptions): EditorView {
     look,
   ];
   return new EditorView({ parent, state: EditorState.create({ doc: text, extensions }) });
+}
+
+/**
+ * Writes over a selection. The browser would carry the look of what stood there over to the new text,
+ * by an attribute that the page's Content-Security-Policy refuses.
+ */
+function written({ inputType, data }: InputEvent, view: EditorView): boolean {
+  const { state } = view;
+  const isPlain = inputType === 'insertText' && data !== null && !state.readOnly;
+  if (!isPlain || state.selection.main.empty) return false;
+  view.dispatch(state.replaceSelection(data), { userEvent: 'input.type', scrollIntoView: true });
+  return true;
 }
 
 const sidOf = (state: EditorState, { from, to }: Token) => Number(state.sliceDoc(from, to - 1));

@@ -73,6 +73,8 @@ export function TraitPicker({ onPick, button, isCounted = false }: TraitPickerPr
       </Combobox.Target>
       <Combobox.Dropdown>
         <Combobox.Search
+          role="combobox"
+          aria-expanded={combobox.dropdownOpened}
           aria-label="Search for a trait"
           placeholder="Name or id of a trait"
           value={search}
