@@ -10,6 +10,8 @@ import vm from 'node:vm';
 import { type ServerType, serve } from '@hono/node-server';
 import type { Context } from 'hono';
 import pino from 'pino';
+import { type AccountDocument, differences, shortened } from './account/difference.ts';
+import { meaningOf } from './account/document.ts';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
@@ -40,7 +42,7 @@ async function prepare(config: Config): Promise<void> {
     );
   }
   if (!config.ACCOUNT_FILE) return;
-  const document = readJson(config.ACCOUNT_FILE);
+  const document = readJson(config.ACCOUNT_FILE) as AccountDocument;
   compileAccount(document);
   const file = createHash('sha256').update(JSON.stringify(document)).digest('hex');
   const accounts = openAccounts(config);
@@ -55,7 +57,11 @@ async function prepare(config: Config): Promise<void> {
   start without ACCOUNT_FILE to keep it; see what is different by npm run account -- diff ${config.ACCOUNT_FILE}, and replace it by push`,
       );
     }
-    await accounts.save(document, { at: Date.now(), by: GIVEN, file }, saved?.revision ?? 0);
+    const changes = shortened(
+      differences((saved?.document ?? {}) as AccountDocument, document, meaningOf),
+    );
+    const origin = { at: Date.now(), by: GIVEN, file, changes };
+    await accounts.save(document, origin, saved?.revision ?? 0);
   } catch (error) {
     // Another server was given the same file at the same moment, or somebody was faster.
     if (!(error instanceof AccountConflict)) throw error;
@@ -101,7 +107,7 @@ async function serveCalls(config: Config): Promise<void> {
     report: (error) =>
       error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
   });
-  const recording = new Recording(registry);
+  const recording = new Recording(registry, store);
   const door: FrontDoor = {
     snapshot: () => snapshot,
     revision: () => inForce,

@@ -4,6 +4,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readConfig } from '../src/config.ts';
+import { openAccounts } from '../src/engine.ts';
+import { AccountFile } from '../src/store/embedded/account-file.ts';
 import { type RunningRedis, redisServer, startRedis } from './redis.ts';
 import { freePort, startServer, temporaryFolder } from './server.ts';
 
@@ -56,7 +59,7 @@ describe.each([
     return { status, stdout, stderr };
   };
 
-  it.runIf(isThere)('pushes, pulls and tells the difference', () => {
+  it.runIf(isThere)('pushes, pulls and tells the difference', async () => {
     expect(run('pull')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/No account has been saved/),
@@ -71,6 +74,21 @@ describe.each([
     expect(run('diff', file(next)).stdout).toBe('~ traits 1 "House"\n    name: "Home" → "House"\n');
     expect(JSON.parse(run('pull').stdout)).toEqual(account());
     expect(run('push', file(next)).stdout).toMatch(/Saved as revision \d+\./);
+    const accounts = openAccounts(readConfig(environment));
+    expect((await accounts.history()).map(({ origin }) => [origin.by, origin.changes])).toEqual([
+      ['npm run account', ['~ traits 1 "House"', '    name: "Home" → "House"']],
+      [
+        'npm run account',
+        [
+          '~ account',
+          '    organizationId: (none) → "org"',
+          '+ dataSources 1 "Own"',
+          '+ traits 1 "Home"',
+          '+ sites 1 "Shop"',
+        ],
+      ],
+    ]);
+    await accounts.close();
     const copy = path.join(folder, 'copy.json');
     expect(run('pull', copy)).toMatchObject({ status: 0, stdout: '' });
     expect(JSON.parse(fs.readFileSync(copy, 'utf8'))).toEqual(next);
@@ -116,6 +134,14 @@ describe('ACCOUNT_FILE', () => {
     expect(await inForce(first)).toEqual([1]);
     push(third);
     expect(await inForce(third)).toEqual([]);
+    const accounts = new AccountFile(folder);
+    const [last, before, , given] = await accounts.history();
+    expect([last.origin.by, before.origin.by, given.origin.by]).toEqual([
+      'npm run account',
+      'npm run account',
+      'ACCOUNT_FILE',
+    ]);
+    expect(given.origin.changes).toContain('+ traits 1 "Home"');
   });
 });
 

@@ -1,5 +1,6 @@
 /** What one account document changes of another. */
 import { SECRETS } from './secret.ts';
+import { atOnce, inTurns, type Turns } from './turns.ts';
 
 /** An account document, as far as it is compared. */
 export type AccountDocument = Readonly<Record<string, unknown>>;
@@ -15,51 +16,115 @@ const IDS: Readonly<Record<string, string>> = {
 };
 
 /** What answers of the REST interface add: nobody decides it. */
-const BESIDES = new Set(['pid', 'crUID', 'upUID', 'createTime', 'updateTime']);
+const BESIDES = new Set([
+  'pid',
+  'crUID',
+  'upUID',
+  'createTime',
+  'updateTime',
+  'destinationMappingId',
+]);
 
 type Entry = Readonly<Record<string, unknown>>;
 
-/** The differences, a line each: + new, - gone, ~ changed. */
-export function differences(before: AccountDocument, after: AccountDocument): string[] {
+/** What an entry of a list says, which it may say by saying nothing. */
+type Meaning = (list: string, entry: Entry) => Entry;
+
+const literally: Meaning = (_, entry) => entry;
+
+/**
+ * The differences, a line each: + new, - gone, ~ changed. Secrets are not shown.
+ *
+ * @param meaning such as `meaningOf` (`document.ts`): what is only written down is no difference
+ */
+export const differences = (
+  before: AccountDocument,
+  after: AccountDocument,
+  meaning = literally,
+): string[] => atOnce(comparing(before, after, meaning));
+
+/** Compares while requests are answered: two accounts at the field's limits take a second. */
+export const differencesInTurns = (
+  before: AccountDocument,
+  after: AccountDocument,
+  meaning = literally,
+): Promise<string[]> => inTurns(comparing(before, after, meaning));
+
+const MAX_LINES = 200;
+const MAX_LINE = 200;
+
+/** Differences as they are kept with a revision: at most 200 lines of at most 200 characters. */
+export function shortened(lines: readonly string[]): string[] {
+  const fits = lines.length <= MAX_LINES;
+  const short = (fits ? lines : lines.slice(0, MAX_LINES - 1)).map((line) =>
+    line.length > MAX_LINE ? `${line.slice(0, MAX_LINE - 1)}…` : line,
+  );
+  return fits ? short : [...short, `… and ${lines.length - short.length} more lines`];
+}
+
+function* comparing(
+  before: AccountDocument,
+  after: AccountDocument,
+  meaning: Meaning,
+): Turns<string[]> {
   const [own, ownNow] = [before, after].map((document) =>
     Object.fromEntries(Object.entries(document).filter(([name]) => !(name in IDS))),
   );
-  const ofAccount = changes(own, ownNow, '');
-  const lists = Object.entries(IDS).flatMap(([list, idName]) => {
-    const byId = (document: AccountDocument) =>
-      new Map(((document[list] ?? []) as Entry[]).map((entry) => [entry[idName], entry]));
-    const [old, now] = [byId(before), byId(after)];
-    const ids = [...new Set([...old.keys(), ...now.keys()])];
-    return ids.flatMap((id) => {
-      const [was, is] = [old.get(id), now.get(id)];
-      const name = `${list} ${id} ${JSON.stringify((is ?? was)?.name ?? '')}`;
-      if (!was) return [`+ ${name}`];
-      if (!is) return [`- ${name}`];
-      const changed = changes(was, is, '');
-      return changed.length === 0 ? [] : [`~ ${name}`, ...changed];
-    });
-  });
-  return [...(ofAccount.length > 0 ? ['~ account', ...ofAccount] : []), ...lists];
+  const lines = changes(own, ownNow, '');
+  if (lines.length > 0) lines.unshift('~ account');
+  for (const [list, idName] of Object.entries(IDS)) {
+    // An edit leaves most lists, and most entries of a list, the very same.
+    if (before[list] === after[list]) continue;
+    const old = yield* byId(before, list, idName);
+    const now = yield* byId(after, list, idName);
+    const titleOf = (id: unknown, { name }: Entry) => `${list} ${id} ${JSON.stringify(name ?? '')}`;
+    for (const [id, was] of old) {
+      yield;
+      const is = now.get(id);
+      if (!is) lines.push(`- ${titleOf(id, was)}`);
+      else {
+        const changed =
+          was === is || JSON.stringify(was) === JSON.stringify(is)
+            ? []
+            : changes(meaning(list, was), meaning(list, is), '');
+        if (changed.length > 0) lines.push(`~ ${titleOf(id, is)}`, ...changed);
+      }
+    }
+    for (const [id, is] of now) {
+      yield;
+      if (!old.has(id)) lines.push(`+ ${titleOf(id, is)}`);
+    }
+  }
+  return lines;
+}
+
+function* byId(document: AccountDocument, list: string, id: string): Turns<Map<unknown, Entry>> {
+  const entries = new Map<unknown, Entry>();
+  for (const entry of (document[list] ?? []) as Entry[]) {
+    yield;
+    entries.set(entry[id], entry);
+  }
+  return entries;
 }
 
 /** The innermost values that differ, with their paths. */
 function changes(before: unknown, after: unknown, path: string): string[] {
-  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  if (before === after || JSON.stringify(before) === JSON.stringify(after)) return [];
   const [old, now] = [partsOf(before), partsOf(after)];
   if (!old || !now) return [`    ${path}: ${shown(before)} → ${shown(after)}`];
   return [...new Set([...old.keys(), ...now.keys()])].flatMap((key) => {
+    const [was, is] = [old.get(key), now.get(key)];
     if (BESIDES.has(key)) return [];
-    if (SECRETS.includes(key)) return secretChange(key, old.get(key), now.get(key));
+    if (SECRETS.includes(key)) return concealed(was, is, key);
     const inner = path && !key.startsWith('[') ? `${path}.${key}` : `${path}${key}`;
-    return changes(old.get(key), now.get(key), inner);
+    return changes(was, is, inner);
   });
 }
 
-/** That it is another one, not what it is: also those who may only look see it. */
-function secretChange(key: string, before: unknown, after: unknown): string[] {
+function concealed(before: unknown, after: unknown, path: string): string[] {
   if (JSON.stringify(before) === JSON.stringify(after)) return [];
-  const [old, now] = [before, after].map((value) => (value === undefined ? '(none)' : '(secret)'));
-  return [`    ${key}: ${old} → ${now}`];
+  const [was, is] = [before, after].map((value) => (value == null ? '(none)' : '(secret)'));
+  return [`    ${path}: ${was} → ${is}`];
 }
 
 function partsOf(value: unknown): Map<string, unknown> | undefined {

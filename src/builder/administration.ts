@@ -5,6 +5,7 @@ import type { FrontDoor } from '../collect/event.ts';
 import { Refusal } from '../collect/request.ts';
 import type { Registry } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
+import { activity } from './activity.ts';
 import { Attempts } from './attempt.ts';
 import type { AccountBook } from './book.ts';
 import type { Behind } from './caller.ts';
@@ -61,6 +62,7 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', preview(book, door));
   app.route('/v1', drafts(registry));
   app.route('/v1', estimates(book, registry, door));
+  app.route('/v1', activity(book, registry));
   app.route('/v1', reports(book, registry));
   app.route('/v1', nodes(book, registry));
   app.route('/v1', openApiRoutes());

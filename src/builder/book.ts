@@ -1,7 +1,14 @@
 /** The account under edit: every change is checked as a whole, and made from what is in force. */
+import { differencesInTurns, shortened } from '../account/difference.ts';
+import { meaningOf } from '../account/document.ts';
 import { Readings } from '../account/readings.ts';
 import { compileAccountInTurns, type Snapshot } from '../account/snapshot.ts';
-import { AccountConflict, type AccountStore, type SavedAccount } from '../store/store.ts';
+import {
+  AccountConflict,
+  type AccountStore,
+  type Past,
+  type SavedAccount,
+} from '../store/store.ts';
 
 /** An account document, as far as it is edited: lists of entries by name. */
 export type Document = Readonly<Record<string, unknown>>;
@@ -17,6 +24,12 @@ export interface Checked {
   readonly revision: number;
 }
 
+/** An edit that is in force. */
+export interface Edited extends SavedAccount {
+  /** What it changed, a line each; `origin` has the first of them. */
+  readonly differences: readonly string[];
+}
+
 /** A document that others may save at the same moment is made anew so often. */
 const MAX_TRIES = 20;
 
@@ -25,6 +38,7 @@ export class AccountBook {
   readonly #initial: () => Promise<unknown>;
   readonly #readings = new Readings();
   #last: SavedAccount | undefined;
+  #history: { readonly revision: number; readonly past: readonly Past[] } | undefined;
   #compiled: { readonly revision: number; readonly snapshot: Snapshot } | undefined;
   /** Edits of this process go one after the other; only those of others can be in the way. */
   #edits: Promise<unknown> = Promise.resolve();
@@ -45,12 +59,25 @@ export class AccountBook {
     const revision = await this.#accounts.revision();
     if (this.#last?.revision === revision) return this.#last;
     const saved = await this.#accounts.load();
-    this.#last = saved ?? {
-      revision: 0,
-      document: await this.#initial(),
-      origin: { at: 0, by: 'the demo', isDemo: true },
-    };
+    this.#last = saved ?? (await this.#demo());
     return this.#last;
+  }
+
+  /** Who saved the account when, and what that changed, newest first. */
+  async history(): Promise<readonly Past[]> {
+    const revision = await this.revision();
+    if (this.#history?.revision !== revision) {
+      this.#history = { revision, past: await this.#accounts.history() };
+    }
+    return this.#history.past;
+  }
+
+  /** What was in force right before a revision was saved; undefined where it is not kept (any more). */
+  async before(revision: number): Promise<SavedAccount | undefined> {
+    const saved = await this.#accounts.load(revision - 1);
+    if (saved || revision > 1) return saved;
+    const first = (await this.history()).find((past) => past.revision === revision);
+    return first?.origin.isDemo ? this.#demo() : undefined;
   }
 
   /**
@@ -70,11 +97,12 @@ export class AccountBook {
   /**
    * Saves what an edit makes of the document in force.
    *
-   * @param edit is called again where somebody else was faster; what it throws is passed on
+   * @param edit is given the document and its revision, and called again where somebody else was
+   *   faster; what it throws is passed on
    * @param isNew whether nothing of the one before is left
    * @throws AccountError where the document would be wrong; nothing is saved then
    */
-  edit(by: string, edit: Edit, isNew = false): Promise<SavedAccount> {
+  edit(by: string, edit: Edit, isNew = false): Promise<Edited> {
     const edited = this.#edits.then(() => this.#edit(by, edit, isNew));
     this.#edits = edited.catch(() => undefined);
     return edited;
@@ -88,18 +116,29 @@ export class AccountBook {
     return { document, snapshot, revision };
   }
 
-  async #edit(by: string, edit: Edit, isNew: boolean): Promise<SavedAccount> {
+  async #demo(): Promise<SavedAccount> {
+    const origin = { at: 0, by: 'the demo', isDemo: true };
+    return { revision: 0, document: await this.#initial(), origin };
+  }
+
+  async #edit(by: string, edit: Edit, isNew: boolean): Promise<Edited> {
     for (let tries = 1; ; tries++) {
       const before = await this.current();
       const document = edit(before.document as Document, before.revision);
       const snapshot = await compileAccountInTurns(document, this.#readings);
+      const differences = await differencesInTurns(
+        before.document as Document,
+        document,
+        meaningOf,
+      );
       const { file, isDemo } = before.origin;
-      const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by };
+      const changes = shortened(differences);
+      const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by, changes };
       try {
         const revision = await this.#accounts.save(document, origin, before.revision);
         this.#last = { revision, document, origin };
         this.#compiled = { revision, snapshot };
-        return this.#last;
+        return { ...this.#last, differences };
       } catch (error) {
         if (!(error instanceof AccountConflict) || tries === MAX_TRIES) throw error;
       }

@@ -90,38 +90,43 @@ export class Listing {
   readonly #value = (field: string) => (entry: Entry) => entry[field] ?? this.#fields[field];
 
   *#sorting(places: Places, value: (entry: Entry) => unknown): Turns<Places> {
-    return Uint32Array.from(yield* sorting(places, this.#comparing(places, value)));
+    return Uint32Array.from(yield* sorting(places, this.#comparing(value)));
   }
 
   /** Those that are alike come in the order of their ids, so there is one order only. */
-  #comparing(places: Places, value: (entry: Entry) => unknown): Compare {
-    const values: unknown[] = new Array(this.entries.length);
-    for (const place of places) values[place] = value(this.entries[place]);
-    const id = (place: number) => Number(this.entries[place][this.#id]);
-    return (a, b) => compared(values[a], values[b]) || id(a) - id(b);
+  #comparing(value: (entry: Entry) => unknown): Compare {
+    const { entries } = this;
+    const id = (place: number) => Number(entries[place][this.#id]);
+    return (a, b) => compared(value(entries[a]), value(entries[b])) || id(a) - id(b);
   }
 
-  /** What stayed the same keeps its order; the others are put in between. */
-  *#carriedOver(field: string, old: readonly Entry[], places: Places): Turns<Places> {
+  /**
+   * What stayed the same keeps its order. An edit changes one entry, or a few that stand together: all
+   * before and behind are as they were, even where the document was read anew.
+   */
+  *#carriedOver(field: string, old: readonly Entry[], order: Places): Turns<Places> {
+    const { entries } = this;
     const id = this.#id;
     const value = this.#value(field);
-    const placeNow = new Map<unknown, number>();
-    for (const [place, entry] of this.entries.entries()) {
-      if (place % PAUSE === 0) yield;
-      placeNow.set(entry[id], place);
+    const shift = entries.length - old.length;
+    const isSame = (was: Entry, now: Entry) =>
+      was === now || (was[id] === now[id] && value(was) === value(now));
+    let head = 0;
+    while (head < old.length && head < entries.length && isSame(old[head], entries[head])) {
+      if (++head % PAUSE === 0) yield;
+    }
+    let tail = old.length;
+    while (tail > head && tail + shift > head && isSame(old[tail - 1], entries[tail - 1 + shift])) {
+      if (--tail % PAUSE === 0) yield;
     }
     const kept: number[] = [];
-    for (const [i, place] of places.entries()) {
-      if (i % PAUSE === 0) yield;
-      const was = old[place];
-      const now = placeNow.get(was[id]);
-      if (now === undefined || value(was) !== value(this.entries[now])) continue;
-      kept.push(now);
-      placeNow.delete(was[id]);
+    for (const place of order) {
+      if (place < head) kept.push(place);
+      else if (place >= tail) kept.push(place + shift);
     }
-    const compare = this.#comparing(this.all, value);
-    const rest = yield* sorting([...placeNow.values()], compare);
-    return Uint32Array.from(yield* merging(kept, rest, compare));
+    const changed = Array.from({ length: tail + shift - head }, (_, i) => head + i);
+    const compare = this.#comparing(value);
+    return Uint32Array.from(yield* merging(kept, yield* sorting(changed, compare), compare));
   }
 }
 
@@ -160,6 +165,7 @@ function* merging(
   right: readonly number[],
   compare: Compare,
 ): Turns<number[]> {
+  if (right.length * 16 < left.length) return inserted(left, right, compare);
   const merged: number[] = [];
   let [i, j] = [0, 0];
   while (i < left.length && j < right.length) {
@@ -167,6 +173,24 @@ function* merging(
     if (merged.length % PAUSE === 0) yield;
   }
   return merged.concat(left.slice(i), right.slice(j));
+}
+
+/** Likewise, where most are on one side: without looking at most of them. */
+function inserted(left: readonly number[], right: readonly number[], compare: Compare): number[] {
+  const parts: (number | number[])[] = [];
+  let start = 0;
+  for (const place of right) {
+    let [low, high] = [start, left.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compare(left[middle], place) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    parts.push(left.slice(start, low), place);
+    start = low;
+  }
+  parts.push(left.slice(start));
+  return parts.flat();
 }
 
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });

@@ -1,6 +1,7 @@
 /** The description of the REST interface, made from the schemas that check the requests. */
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { activityPaths } from './activity.ts';
 import type { Behind } from './caller.ts';
 import { draftPaths } from './draft.ts';
 import { estimatePaths } from './estimates.ts';
@@ -33,6 +34,7 @@ export function openApi(): Json {
     ...peoplePaths,
     ...previewPaths,
     ...draftPaths,
+    ...activityPaths,
     ...nodePaths,
     ...estimatePaths,
     ...reportPaths,
@@ -96,8 +98,13 @@ const OF_DESTINATIONS = {
 };
 
 const OF_SEGMENTS = {
+  containsTrait: 'Only those whose rules name this trait.',
   labels:
     'Data export labels of a destination, such as PII: exportControls says what keeps each segment from being mapped to it.',
+};
+const OF_TRAITS = {
+  folderId: 'Only those in this folder, or in one below it.',
+  traitType: 'Only those of this type.',
 };
 const DRY_RUN = { dryRun: 'true: everything is checked, nothing is saved; the answer is a 200.' };
 
@@ -108,6 +115,7 @@ const resourcePaths = (resource: Resource): Paths =>
     ...LIST,
     ...(resource.path === 'destinations' && OF_DESTINATIONS),
     ...(resource.path === 'segments' && OF_SEGMENTS),
+    ...(resource.path === 'traits' && OF_TRAITS),
   });
 
 /** The operations on a list of the account and on what is in it. */

@@ -1,8 +1,8 @@
 /** The REST interface for the account: what scripts of this field already speak. */
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
-import { type AccountDocument, differences } from '../account/difference.ts';
-import { EXPORT_LABELS } from '../account/document.ts';
+import { type AccountDocument, differencesInTurns } from '../account/difference.ts';
+import { EXPORT_LABELS, meaningOf } from '../account/document.ts';
 import { type ExportControl, exportControls } from '../account/export-control.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
 import { SECRETS } from '../account/secret.ts';
@@ -11,6 +11,7 @@ import { inTurns } from '../account/turns.ts';
 import type { AccountBook, Document } from './book.ts';
 import { type Behind, changer } from './caller.ts';
 import { counting, destinationsOf } from './counts.ts';
+import { filtersOf } from './filter.ts';
 import { Listing, type Places } from './listing.ts';
 import { answerInPieces, listJson, objectJson } from './long-json.ts';
 import { demand, either, jsonIn, pageIn, RestError, stale, unknown } from './request.ts';
@@ -147,17 +148,16 @@ export function rest(book: AccountBook): Hono<Behind> {
     if (isTrial) {
       const before = await book.current();
       await compileAccountInTurns(given);
-      return c.json({ differences: differences(before.document as AccountDocument, given) });
+      const lines = await differencesInTurns(before.document as AccountDocument, given, meaningOf);
+      return c.json({ differences: lines });
     }
-    let lines: string[] = [];
-    const replace = (document: Document, revision: number) => {
+    const replace = (_: Document, revision: number) => {
       // What was looked at is what is replaced.
       if (expected !== undefined && expected !== `"${revision}"`) throw stale('the account');
-      lines = differences(document, given);
       return given;
     };
-    const { revision } = await book.edit(changer(c), replace, true);
-    return c.json({ revision, differences: lines }, 200, { ETag: `"${revision}"` });
+    const { revision, differences } = await book.edit(changer(c), replace, true);
+    return c.json({ revision, differences }, 200, { ETag: `"${revision}"` });
   });
 
   return app;
@@ -371,7 +371,7 @@ class Listings {
   }
 }
 
-/** What a list's query asks for: ids, search, containsSegment, sortBy with descending. */
+/** What a list's query asks for: ids, search, containsSegment and other filters, sortBy with descending. */
 async function selected(
   c: Context,
   document: Document,
@@ -392,6 +392,7 @@ async function selected(
     const destinations = destinationsOf(document).get(Number(segment)) ?? new Set();
     found = await listing.filter(found, (entry) => destinations.has(entry));
   }
+  for (const holds of filtersOf(c, document, resource)) found = await listing.filter(found, holds);
   const field = c.req.query('sortBy');
   if (!field) return found;
   const count = counting(document, resource);

@@ -23,7 +23,8 @@ export interface Edit<Entry> {
 
 const KINDS = { people: 'person', keys: 'key' } as const;
 const ALL = 'all';
-const KEPT_ACTIVITIES = 1_000;
+/** So many of the changes of people and keys are remembered. */
+export const KEPT_ACTIVITIES = 1_000;
 
 export class Roll<Entry> {
   readonly #registry: Registry;

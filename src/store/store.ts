@@ -112,6 +112,8 @@ export interface Origin {
   readonly file?: string;
   /** Whether it was made from the demo's account, so that shop and inbox belong to it. */
   readonly isDemo?: boolean;
+  /** What it changed, in lines for people; without secrets, and not all of it where that is a lot. */
+  readonly changes?: readonly string[];
 }
 
 /** An account document as it was saved. */
@@ -121,6 +123,17 @@ export interface SavedAccount {
   readonly document: unknown;
   readonly origin: Origin;
 }
+
+/** A revision that was saved once. */
+export interface Past {
+  readonly revision: number;
+  readonly origin: Origin;
+  /** Whether its document is still kept. */
+  readonly canRestore: boolean;
+}
+
+/** So many revisions are remembered; fewer of their documents are kept. */
+export const REMEMBERED = 1_000;
 
 /** Somebody else has saved the account meanwhile. */
 export class AccountConflict extends Error {
@@ -148,6 +161,9 @@ export interface AccountStore {
    * @throws AccountConflict where another revision is in force
    */
   save(document: unknown, origin: Origin, after?: number): Promise<number>;
+
+  /** Who saved it when, and what that changed, newest first; without reading documents. */
+  history(): Promise<Past[]>;
 
   /**
    * Tells of every document that is saved from now on, though not of each of several that come in

@@ -185,6 +185,21 @@ describe('a list', () => {
     expect(body.map(({ sid }: { sid: number }) => sid)).toEqual(sids);
   });
 
+  it.each([
+    ['traits?folderId=100', [11, 12, 15]],
+    ['traits?folderId=101', [12]],
+    ['traits?folderId=999', []],
+    ['traits?traitType=ON_BOARDED_TRAIT', [14]],
+    ['traits?folderId=100&traitType=RULE_BASED_TRAIT&search=shoes', [12]],
+    ['segments?containsTrait=11', [51]],
+    // Not because of 11 and 15: traits are named as a whole.
+    ['segments?containsTrait=1', []],
+    ['segments?containsTrait=.', []],
+  ])('%s', async (path, sids) => {
+    const { body } = await get(path);
+    expect(body.map(({ sid }: { sid: number }) => sid)).toEqual(sids);
+  });
+
   it('has pages, from 0', async () => {
     const page = async (n: number) => (await get(`traits/?page=${n}&pageSize=4&sortBy=sid`)).body;
     expect(await page(0)).toMatchObject({ page: 0, pageSize: 4, total: 6 });
@@ -319,6 +334,17 @@ describe('the whole document', () => {
     // Another one who looked at the one before.
     const late = await call('POST', 'import', document, { 'If-Match': etag as string });
     expect(late.status).toBe(412);
+  });
+
+  it('is replaced by one of those who have looked at the same one, at the same moment', async () => {
+    const { body: document, etag } = await get('export');
+    const answers = await Promise.all(
+      ['A', 'B', 'C'].map((name) => {
+        const next = { ...document, sites: [{ ...document.sites[0], name }] };
+        return call('POST', 'import', next, { 'If-Match': etag as string });
+      }),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 412, 412]);
   });
 
   it('that is wrong is refused with every error', async () => {

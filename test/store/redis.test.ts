@@ -48,6 +48,11 @@ async function openStore(
 
 const origin = { at: 0, by: 'a test' };
 
+/** Revisions of an account whose documents are gone. */
+const SEED = `
+for n = 1, ARGV[1] do redis.call('HSET', KEYS[1], 'origin:' .. n, '{"at":' .. n .. '}', 'revision', n) end
+`;
+
 const countAt = async (store: RedisStore, n: number) =>
   countOf((await store.look(visitOf(device(n)))).profile, 1);
 
@@ -66,7 +71,10 @@ describe.skipIf(!redisServer)('Redis', () => {
       beforeEach(() => {
         prefix = newPlace();
       });
-      accountContract(() => new AccountRedis(() => openRedis(addressOf(redis.url)), prefix));
+      accountContract(
+        () => new AccountRedis(() => openRedis(addressOf(redis.url)), prefix),
+        (revisions) => redis.cli('eval', SEED, '1', `${prefix}account`, String(revisions)),
+      );
 
       it('is heard of after Redis has forgotten everything and counts from 1 again', async () => {
         const account = new AccountRedis(() => openRedis(addressOf(redis.url)), prefix);
@@ -79,6 +87,25 @@ describe.skipIf(!redisServer)('Redis', () => {
         await redis.cli('del', `${prefix}account`);
         expect(await account.save({ n: 2 }, origin)).toBe(1);
         await expect.poll(() => heard, { timeout: 1_000 }).toEqual([{ n: 2 }]);
+        await account.close();
+      });
+
+      it('has a history also of what was saved before there was one', async () => {
+        const account = new AccountRedis(() => openRedis(addressOf(redis.url)), prefix);
+        await account.save({ n: 1 }, { at: 1, by: 'one' });
+        await account.save({ n: 2 }, { at: 2, by: 'other' });
+        const key = `${prefix}account`;
+        await redis.cli('hdel', key, 'origin:1', 'origin:2');
+        await redis.cli('hset', key, 'document:3', '{"document":{},"origin":{"at":3,"by":"hand"}}');
+        await redis.cli('hset', key, 'document:4', '{}');
+        const history = [
+          { revision: 3, origin: { at: 3, by: 'hand' }, canRestore: true },
+          { revision: 2, origin: { at: 2, by: 'other' }, canRestore: true },
+          { revision: 1, origin: { at: 1, by: 'one' }, canRestore: true },
+        ];
+        expect(await account.history()).toEqual(history);
+        expect(await redis.cli('hget', key, 'origin:2')).toBe('{"at":2,"by":"other"}');
+        expect(await account.history()).toEqual(history);
         await account.close();
       });
 

@@ -288,6 +288,27 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     expect(after.has('for_a_month')).toBe(true);
   });
 
+  test('a cookie that the server has set itself is left to it: by a script it would live shorter', async () => {
+    const before = `<script>
+      written = [];
+      const { get, set } = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
+      Object.defineProperty(document, 'cookie', {
+        get() { return get.call(document) },
+        set(text) { written.push(text.split('=')[0]); set.call(document, text) },
+      });
+    </script>`;
+    const from = server.origin.replace('127.0.0.1', 'collect.shop.localhost');
+    await open('data-c_page="concert"', { before, from });
+    await answers();
+    const written = () => page.evaluate(() => (window as unknown as { written: string[] }).written);
+    expect((await written()).toSorted()).toEqual(['for_a_month', 'for_the_session', 'until_paid']);
+    expect((await cookies()).get('everywhere')?.domain).toBe('.shop.localhost');
+    // Where the browser did not take it, the tag does.
+    await open('data-c_page="concert"', { before });
+    await answers();
+    expect(await written()).toContain('everywhere');
+  });
+
   test('images and frames are called, with the Referer only where it is wanted', async () => {
     await open('data-c_page="concert"');
     const [{ dests }] = await answers();

@@ -136,6 +136,14 @@ export function useAnswer<T>(path: string, options: Options<T> = {}): UseQueryRe
   });
 }
 
+/** Likewise, with the mark of the state that it was read in. */
+export function useTagged<T>(path: string): UseQueryResult<Tagged<T>, ApiError> {
+  return useQuery<Tagged<T>, ApiError>({
+    queryKey: [...keyOf(path), 'tagged'],
+    queryFn: ({ signal }) => api.tagged<T>(path, signal),
+  });
+}
+
 /** Likewise, and the last answer stays while the next is on its way: for lists that are searched. */
 export function useListed<T>(path: string, options: Options<Listed<T>> = {}) {
   return useAnswer<Listed<T>>(path, {

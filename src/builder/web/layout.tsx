@@ -4,7 +4,6 @@ import {
   Burger,
   Drawer,
   Menu,
-  SegmentedControl,
   Text,
   UnstyledButton,
   useMantineColorScheme,
@@ -135,18 +134,20 @@ function Person() {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>Appearance</Menu.Label>
-        <SegmentedControl
-          fullWidth
-          size="xs"
-          aria-label="Appearance"
+        <Menu.RadioGroup
           value={colorScheme}
           onChange={(value) => setColorScheme(value as typeof colorScheme)}
-          data={[
-            { value: 'light', label: <Look icon={IconSun} name="Light" /> },
-            { value: 'dark', label: <Look icon={IconMoon} name="Dark" /> },
-            { value: 'auto', label: <Look icon={IconDeviceDesktop} name="Auto" /> },
-          ]}
-        />
+        >
+          {LOOKS.map(({ value, name, icon: Icon }) => (
+            <Menu.RadioItem
+              key={value}
+              value={value}
+              rightSection={<Icon size={16} stroke={1.6} aria-hidden />}
+            >
+              {name}
+            </Menu.RadioItem>
+          ))}
+        </Menu.RadioGroup>
         <Menu.Divider />
         {session.kind === 'session' && (
           <Menu.Item
@@ -167,11 +168,8 @@ function Person() {
   );
 }
 
-function Look({ icon: Icon, name }: { icon: typeof IconSun; name: string }) {
-  return (
-    <span className={classes.look}>
-      <Icon size={14} aria-hidden />
-      {name}
-    </span>
-  );
-}
+const LOOKS = [
+  { value: 'light', name: 'Light', icon: IconSun },
+  { value: 'dark', name: 'Dark', icon: IconMoon },
+  { value: 'auto', name: 'As the system', icon: IconDeviceDesktop },
+];

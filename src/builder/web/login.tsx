@@ -166,6 +166,7 @@ export function PasswordForm({ oldLabel, action, onDone }: PasswordFormProps) {
           required
           withAsterisk={false}
           error={problems.at('password')}
+          aria-invalid={problems.at('password') !== undefined}
           visibilityToggleButtonProps={{ 'aria-label': 'Show the password' }}
         />
         <PasswordInput
@@ -176,6 +177,7 @@ export function PasswordForm({ oldLabel, action, onDone }: PasswordFormProps) {
           required
           withAsterisk={false}
           error={problems.at('newPassword')}
+          aria-invalid={problems.at('newPassword') !== undefined}
           visibilityToggleButtonProps={{ 'aria-label': 'Show the new password' }}
         />
         <Button type="submit" loading={change.isPending}>

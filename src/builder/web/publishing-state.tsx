@@ -16,6 +16,8 @@ export interface NodeState {
   readonly revision: number;
   /** When it said so last: Unix milliseconds. */
   readonly at: number;
+  /** When it took that revision over: Unix milliseconds. */
+  readonly since: number;
   /** Why it is behind. */
   readonly problem?: string;
 }

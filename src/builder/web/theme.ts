@@ -126,6 +126,11 @@ export const theme = createTheme({
   cursorType: 'pointer',
   components: {
     Button: { defaultProps: { size: 'sm' }, styles: { root: { fontWeight: 550 } } },
+    Input: { classNames: { wrapper: classes.field } },
+    Checkbox: { classNames: { input: classes.box } },
+    Radio: { classNames: { radio: classes.box } },
+    RadioIndicator: { classNames: { indicator: classes.box } },
+    CheckboxIndicator: { classNames: { indicator: classes.box } },
     Anchor: { defaultProps: { underline: 'always' } },
     Badge: {
       defaultProps: { variant: 'light', radius: 'sm', tt: 'none', fw: 550 },
@@ -138,6 +143,8 @@ export const theme = createTheme({
       defaultProps: { position: 'right', radius: 0 },
       classNames: { title: classes.title },
     },
+    // The placeholder is a child that a menu may not have.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
     Tooltip: {
       defaultProps: { openDelay: 250, events: { hover: true, focus: true, touch: true } },
     },
@@ -168,7 +175,7 @@ export const variables: CSSVariablesResolver = () => ({
     '--mantine-color-success': 'var(--mantine-color-green-7)',
     '--mantine-color-placeholder': 'var(--mantine-color-gray-6)',
     '--mantine-color-dimmed': 'var(--mantine-color-gray-7)',
-    '--mantine-color-default-border': '#8c9599',
+    '--field-line': '#8c9599',
     '--mantine-color-disabled-color': 'var(--mantine-color-gray-6)',
     '--canvas': 'var(--mantine-color-gray-0)',
     '--rail': 'var(--mantine-color-gray-1)',
@@ -179,7 +186,7 @@ export const variables: CSSVariablesResolver = () => ({
   },
   dark: {
     ...grounds,
-    '--mantine-color-default-border': '#687276',
+    '--field-line': '#687276',
     '--mantine-color-error': 'var(--mantine-color-red-4)',
     '--mantine-color-success': 'var(--mantine-color-green-4)',
     '--mantine-color-placeholder': 'var(--mantine-color-dark-3)',

@@ -12,6 +12,9 @@ import { type RunningServer, type ServerOptions, startServer } from '../../serve
 export const WIDE = { width: 1440, height: 900 };
 export const NARROW = { width: 390, height: 844 };
 
+/** A browser takes its time on a machine that is busy with other tests. */
+export const PATIENCE_MS = 120_000;
+
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 export interface Visits {

@@ -2,12 +2,11 @@ import { Button, Divider, Group, Stack, Text, Title } from '@mantine/core';
 import { IconArrowBackUp } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { type ApiError, api, useAnswer } from '../api.ts';
-import { Differences } from '../difference.tsx';
+import { type ApiError, api, useTagged } from '../api.ts';
+import { Differences } from '../differences.tsx';
 import { Moment } from '../moment.tsx';
 import { notice } from '../notice.tsx';
 import { Panel } from '../panel.tsx';
-import type { Nodes } from '../publishing-state.tsx';
 import { useMay } from '../session.tsx';
 import { Answered, Failed } from '../state.tsx';
 
@@ -16,6 +15,8 @@ interface Change {
   readonly at: number;
   readonly by: string;
   readonly changes: readonly string[];
+  /** Whether what was before it is still kept. */
+  readonly canRestore: boolean;
   /** What going back to the state before it would change now. */
   readonly toNow: readonly string[];
 }
@@ -40,38 +41,37 @@ export function ChangePanel({ revision, close }: ChangePanelProps) {
 }
 
 function Content({ revision, close }: { revision: string; close: () => void }) {
-  const query = useAnswer<Change>(`/activity/${revision}`);
+  const query = useTagged<Change>(`/activity/${revision}`);
   return (
     <Answered query={query}>
-      {(change) => (
+      {({ value: change, etag }) => (
         <Stack>
           <Text size="sm" c="dimmed">
             {change.by}, <Moment at={change.at} isExact />
           </Text>
           <Differences lines={change.changes} />
           <Divider />
-          <WayBack change={change} close={close} />
+          <WayBack change={change} etag={etag} close={close} />
         </Stack>
       )}
     </Answered>
   );
 }
 
-function WayBack({ change, close }: { change: Change; close: () => void }) {
+interface WayBackProps {
+  readonly change: Change;
+  /** Of what was in force when it was shown: what was looked at is what is undone. */
+  readonly etag: string | undefined;
+  readonly close: () => void;
+}
+
+function WayBack({ change, etag, close }: WayBackProps) {
   const [isAsked, setAsked] = useState(false);
   const mayEdit = useMay('editor');
   const client = useQueryClient();
-  // What was looked at is what is undone: the revision that was in force when it was shown.
-  const nodes = useAnswer<Nodes>('/nodes', {
-    enabled: isAsked,
-    staleTime: Number.POSITIVE_INFINITY,
-  });
 
   const undo = useMutation<{ revision: number }, ApiError>({
-    mutationFn: () =>
-      api.post(`/activity/${change.revision}/undo`, undefined, {
-        etag: nodes.data && `"${nodes.data.revision}"`,
-      }),
+    mutationFn: () => api.post(`/activity/${change.revision}/undo`, undefined, { etag }),
     onSuccess: async (answer) => {
       notice.done(
         `The account is as before revision ${change.revision}: revision ${answer.revision}`,
@@ -82,6 +82,13 @@ function WayBack({ change, close }: { change: Change; close: () => void }) {
   });
 
   if (!mayEdit) return null;
+  if (!change.canRestore) {
+    return (
+      <Text size="sm" c="dimmed">
+        The account as it was before this is not kept any more. Go back to before a newer change.
+      </Text>
+    );
+  }
   if (!isAsked) {
     return (
       <Group justify="flex-end">

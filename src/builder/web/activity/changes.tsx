@@ -1,7 +1,7 @@
 import { Badge, Text } from '@mantine/core';
 import { IconHistory } from '@tabler/icons-react';
 import { useNavigate, useParams } from 'react-router';
-import { inShort } from '../difference.tsx';
+import { inShort } from '../difference.ts';
 import { Listing } from '../listing.tsx';
 import { Moment } from '../moment.tsx';
 import type { Column } from '../rows.tsx';
@@ -24,7 +24,7 @@ const COLUMNS: readonly Column<ActivityEntry>[] = [
   { title: 'When', show: ({ at }) => <Moment at={at} />, width: '9rem', isBare: true },
   {
     title: 'What changed',
-    show: ({ what, changes }) => (what === 'account' ? inShort(changes) : changes.join('; ')),
+    show: ({ changes }) => inShort(changes),
     isName: true,
   },
   { title: 'Who', show: ({ by }) => by, width: '14rem' },

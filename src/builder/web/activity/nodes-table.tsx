@@ -22,7 +22,8 @@ const columns = (wanted: number): readonly Column<NodeState>[] => [
       ),
     width: '9rem',
   },
-  { title: 'Heard of', show: ({ at }) => <Moment at={at} />, width: '9rem' },
+  { title: 'Since', show: ({ since }) => <Moment at={since} />, width: '10rem' },
+  { title: 'Heard of', show: ({ at }) => <Moment at={at} />, width: '9rem', isExtra: true },
   { title: 'Why', show: ({ problem }) => problem && <Text size="sm">{problem}</Text> },
 ];
 

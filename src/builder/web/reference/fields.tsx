@@ -18,7 +18,7 @@ const COLUMNS: readonly Column<Field>[] = [
         <Code>{name}</Code>{' '}
         {where && (
           <Text span size="xs" c="dimmed">
-            in the {where}
+            {where === 'header' ? 'a header' : `in the ${where}`}
           </Text>
         )}{' '}
         {isRequired && <Badge color="amber">required</Badge>}

@@ -187,8 +187,9 @@ function Details({ operation, schemas }: CallProps) {
               <Badge color={status < '300' ? 'green' : status < '400' ? 'gray' : 'red'}>
                 {status}
               </Badge>
-              <span>{meaning}</span>
-              {schema && <Type schema={schema} />}
+              <span>
+                {meaning} {schema && <Type schema={schema} />}
+              </span>
             </li>
           ))}
         </ul>

@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { ApiError, api } from '../api.ts';
 import { useConfirmation } from '../confirmation.tsx';
-import { Differences } from '../difference.tsx';
+import { Differences } from '../differences.tsx';
 import { notice } from '../notice.tsx';
 import type { Problem } from '../problem.ts';
 import { sentence } from '../problem.ts';
