@@ -1,6 +1,7 @@
 /** `npm run account -- push FILE | pull [FILE] | diff FILE | password NAME`: from a command line. */
 import fs from 'node:fs';
 import { type AccountDocument, differences, shortened } from './account/difference.ts';
+import { meaningOf } from './account/document.ts';
 import { compileAccount } from './account/snapshot.ts';
 import { Attempts } from './builder/attempt.ts';
 import { nameOf, People } from './builder/people.ts';
@@ -48,7 +49,7 @@ async function run([command, file]: readonly string[]): Promise<void> {
       if (file) fs.writeFileSync(file, text);
       else process.stdout.write(text);
     } else if (given) {
-      const lines = differences(before, given);
+      const lines = differences(before, given, meaningOf);
       console.log(lines.length > 0 ? lines.join('\n') : 'No differences.');
       if (command === 'push' && lines.length > 0) {
         const origin = {

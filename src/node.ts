@@ -4,12 +4,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type ServerType, serve } from '@hono/node-server';
 import type { Context } from 'hono';
 import pino from 'pino';
 import { type AccountDocument, differences, shortened } from './account/difference.ts';
+import { meaningOf } from './account/document.ts';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
 import { app } from './app.ts';
@@ -55,7 +57,9 @@ async function prepare(config: Config): Promise<void> {
   start without ACCOUNT_FILE to keep it; see what is different by npm run account -- diff ${config.ACCOUNT_FILE}, and replace it by push`,
       );
     }
-    const changes = shortened(differences((saved?.document ?? {}) as AccountDocument, document));
+    const changes = shortened(
+      differences((saved?.document ?? {}) as AccountDocument, document, meaningOf),
+    );
     const origin = { at: Date.now(), by: GIVEN, file, changes };
     await accounts.save(document, origin, saved?.revision ?? 0);
   } catch (error) {
@@ -103,7 +107,7 @@ async function serveCalls(config: Config): Promise<void> {
     report: (error) =>
       error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
   });
-  const recording = new Recording(registry);
+  const recording = new Recording(registry, store);
   const door: FrontDoor = {
     snapshot: () => snapshot,
     revision: () => inForce,
@@ -188,14 +192,22 @@ async function serveCalls(config: Config): Promise<void> {
     console.log(`  The demo shop       ${origin}/demo/\n  A partner's inbox   ${demo.inbox}/`);
   }
   console.log(`  The builder         ${adminOrigin}/builder`);
-  try {
-    console.log(`  Log in              ${await howToLogIn(new People(registry))}`);
-  } catch (error) {
-    log.error({ err: error }, 'the first admin cannot be made now');
-  }
   if (isDemo) console.log('  Your own account    ACCOUNT_FILE=account.json npm start');
   if (isNew) console.log(`\n  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})`);
+  const people = new People(registry);
+  for (let tries = 1; ; tries++) {
+    try {
+      console.log(`\n  Log in              ${await howToLogIn(people)}`);
+      return;
+    } catch (error) {
+      if (tries === 1) log.error({ err: error }, 'who may log in cannot be read or written now');
+      await pause(FIRST_ADMIN_MS);
+    }
+  }
 }
+
+/** So often it is tried to make the first admin. */
+const FIRST_ADMIN_MS = 2_000;
 
 /** Makes the first admin, where there is nobody yet; this is the only time that the password is shown. */
 async function howToLogIn(people: People): Promise<string> {

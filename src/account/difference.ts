@@ -16,19 +16,39 @@ const IDS: Readonly<Record<string, string>> = {
 };
 
 /** What answers of the REST interface add: nobody decides it. */
-const BESIDES = new Set(['pid', 'crUID', 'upUID', 'createTime', 'updateTime']);
+const BESIDES = new Set([
+  'pid',
+  'crUID',
+  'upUID',
+  'createTime',
+  'updateTime',
+  'destinationMappingId',
+]);
 
 type Entry = Readonly<Record<string, unknown>>;
 
-/** The differences, a line each: + new, - gone, ~ changed. Secrets are not shown. */
-export const differences = (before: AccountDocument, after: AccountDocument): string[] =>
-  atOnce(comparing(before, after));
+/** What an entry of a list says, which it may say by saying nothing. */
+type Meaning = (list: string, entry: Entry) => Entry;
+
+const literally: Meaning = (_, entry) => entry;
+
+/**
+ * The differences, a line each: + new, - gone, ~ changed. Secrets are not shown.
+ *
+ * @param meaning such as `meaningOf` (`document.ts`): what is only written down is no difference
+ */
+export const differences = (
+  before: AccountDocument,
+  after: AccountDocument,
+  meaning = literally,
+): string[] => atOnce(comparing(before, after, meaning));
 
 /** Compares while requests are answered: two accounts at the field's limits take a second. */
 export const differencesInTurns = (
   before: AccountDocument,
   after: AccountDocument,
-): Promise<string[]> => inTurns(comparing(before, after));
+  meaning = literally,
+): Promise<string[]> => inTurns(comparing(before, after, meaning));
 
 const MAX_LINES = 200;
 const MAX_LINE = 200;
@@ -42,7 +62,11 @@ export function shortened(lines: readonly string[]): string[] {
   return fits ? short : [...short, `… and ${lines.length - short.length} more lines`];
 }
 
-function* comparing(before: AccountDocument, after: AccountDocument): Turns<string[]> {
+function* comparing(
+  before: AccountDocument,
+  after: AccountDocument,
+  meaning: Meaning,
+): Turns<string[]> {
   const [own, ownNow] = [before, after].map((document) =>
     Object.fromEntries(Object.entries(document).filter(([name]) => !(name in IDS))),
   );
@@ -59,7 +83,10 @@ function* comparing(before: AccountDocument, after: AccountDocument): Turns<stri
       const is = now.get(id);
       if (!is) lines.push(`- ${titleOf(id, was)}`);
       else {
-        const changed = changes(was, is, '');
+        const changed =
+          was === is || JSON.stringify(was) === JSON.stringify(is)
+            ? []
+            : changes(meaning(list, was), meaning(list, is), '');
         if (changed.length > 0) lines.push(`~ ${titleOf(id, is)}`, ...changed);
       }
     }

@@ -261,6 +261,13 @@ export const accountSchema = z.strictObject({
   sites: z.array(siteSchema),
 });
 
+/** An entry of a list with what it says by saying nothing; as it is where it cannot be read. */
+export function meaningOf(list: string, entry: Readonly<Record<string, unknown>>) {
+  const entrySchema: z.ZodType = accountSchema.shape[list as (typeof LISTS)[number]].element;
+  const { success, data } = entrySchema.safeParse(entry);
+  return success ? (data as Readonly<Record<string, unknown>>) : entry;
+}
+
 export type AccountDocument = z.output<typeof accountSchema>;
 export type TraitDocument = z.output<typeof traitSchema>;
 export type SegmentDocument = z.output<typeof segmentSchema>;

@@ -375,6 +375,18 @@ export function readSegmentRule(
   return rule;
 }
 
+/**
+ * A trait rule that is not part of the account, checked as one of it would be.
+ *
+ * @throws AccountError with what is wrong with it
+ */
+export function readTraitRule(text: string, path: string): TraitRule {
+  const problems: Problem[] = [];
+  const rule = parsed(() => parseTraitRule(text), path, problems);
+  if (!rule) throw new AccountError(problems);
+  return rule;
+}
+
 function parsed<Rule>(parse: () => Rule, path: string, problems: Problem[]): Rule | undefined {
   try {
     return parse();

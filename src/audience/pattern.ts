@@ -38,3 +38,14 @@ export function compilePattern(pattern: string): Pattern {
   }
   return { size, matches: (value) => compiled.test(value) };
 }
+
+/** Why a pattern is refused; undefined where it is a pattern. */
+export function patternProblem(pattern: string): string | undefined {
+  try {
+    compilePattern(pattern);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PatternError) return error.message;
+    throw error;
+  }
+}

@@ -2,6 +2,7 @@
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { differencesInTurns, shortened } from '../account/difference.ts';
+import { meaningOf } from '../account/document.ts';
 import { AccountError } from '../account/problem.ts';
 import type { Recent, Registry } from '../store/registry.ts';
 import type { Past } from '../store/store.ts';
@@ -38,7 +39,7 @@ export function activity(book: AccountBook, registry: Registry): Hono<Behind> {
     const before = await book.before(revision);
     const now = await book.current();
     const lines = before
-      ? await differencesInTurns(now.document as Document, before.document as Document)
+      ? await differencesInTurns(now.document as Document, before.document as Document, meaningOf)
       : [];
     const { at, by, changes = [] } = origin;
     const canRestore = before !== undefined;

@@ -1,5 +1,6 @@
 /** The account under edit: every change is checked as a whole, and made from what is in force. */
 import { differencesInTurns, shortened } from '../account/difference.ts';
+import { meaningOf } from '../account/document.ts';
 import { Readings } from '../account/readings.ts';
 import { compileAccountInTurns, type Snapshot } from '../account/snapshot.ts';
 import {
@@ -125,7 +126,11 @@ export class AccountBook {
       const before = await this.current();
       const document = edit(before.document as Document, before.revision);
       const snapshot = await compileAccountInTurns(document, this.#readings);
-      const differences = await differencesInTurns(before.document as Document, document);
+      const differences = await differencesInTurns(
+        before.document as Document,
+        document,
+        meaningOf,
+      );
       const { file, isDemo } = before.origin;
       const changes = shortened(differences);
       const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by, changes };

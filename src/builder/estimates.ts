@@ -1,17 +1,30 @@
-/** The routes of estimates: how many stored visitors qualify for a rule. */
+/** The routes of estimates: how many stored visitors qualify for a rule, how many calls realize a trait. */
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { compileAccountInTurns, readSegmentRule, type Snapshot } from '../account/snapshot.ts';
+import {
+  compileAccountInTurns,
+  readSegmentRule,
+  readTraitRule,
+  type Snapshot,
+} from '../account/snapshot.ts';
 import type { FrontDoor } from '../collect/event.ts';
 import type { Registry } from '../store/registry.ts';
 import type { AccountBook, Document } from './book.ts';
+import { callEstimateSchema, estimateOfCalls } from './call-estimate.ts';
 import type { Behind } from './caller.ts';
 import { Estimates, estimateSchema } from './estimate.ts';
 import type { Paths } from './operation.ts';
 import { bodyIn, either, RestError } from './request.ts';
 
 const questionSchema = z.strictObject({
-  segmentRule: z.string().meta({ description: 'Such as 123T AND FREQUENCY([456T] <= 5D) >= 3.' }),
+  segmentRule: z
+    .string()
+    .optional()
+    .meta({ description: 'Such as 123T AND FREQUENCY([456T] <= 5D) >= 3.' }),
+  traitRule: z
+    .string()
+    .optional()
+    .meta({ description: 'Instead of a segment rule: how many recorded calls realize it.' }),
 });
 
 export const estimatePaths: Paths = {
@@ -20,6 +33,7 @@ export const estimatePaths: Paths = {
       summary: 'Estimate how many stored visitors qualify for a rule, in the background',
       body: questionSchema,
       answers: {
+        200: ['Of a trait rule: the recorded calls that would realize it.', callEstimateSchema],
         202: ['The estimate; asked again within a minute, the same one.', estimateSchema],
       },
       refusals: [400, 429],
@@ -32,6 +46,18 @@ export const estimatePaths: Paths = {
       refusals: [404],
     },
   },
+};
+
+const missing = {
+  path: 'segmentRule',
+  wrong: 'missing',
+  instead: 'write a rule, or a traitRule instead of it',
+};
+
+const both = {
+  path: 'traitRule',
+  wrong: 'there is a segmentRule, too',
+  instead: 'ask for one of them',
 };
 
 const tooMany = {
@@ -47,7 +73,12 @@ export function estimates(book: AccountBook, registry: Registry, door: FrontDoor
   );
 
   app.on('POST', either('/estimates'), async (c) => {
-    const { segmentRule } = await bodyIn(c, questionSchema);
+    const { segmentRule, traitRule } = await bodyIn(c, questionSchema);
+    if (traitRule !== undefined) {
+      if (segmentRule !== undefined) throw new RestError(400, both);
+      return c.json(await estimateOfCalls(readTraitRule(traitRule, 'traitRule'), registry));
+    }
+    if (segmentRule === undefined) throw new RestError(400, missing);
     const { revision, document } = await book.current();
     const snapshot = await withTraitsOf(segmentRule, door.snapshot(), document as Document);
     const rule = readSegmentRule(segmentRule, 'segmentRule', snapshot);

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inTurns, type Turns } from '../account/turns.ts';
 import type { Tallied, Tally } from '../destinations/tally.ts';
-import { type Batch, type Count, type Registry, UNIT_MS } from '../store/registry.ts';
+import { type Batch, type Count, type Registry, startOf } from '../store/registry.ts';
 
 /** What is counted of all page requests. */
 export const TOTAL = 'total';
@@ -30,7 +30,7 @@ export function readName(name: string): { id: number; what: string } {
 const LISTED: ReadonlySet<Tallied['what']> = new Set(['delivered', 'loaded', 'failed', 'timedOut']);
 
 const EVERY_MS = 5_000;
-/** More would hold up pages while they are written. */
+/** More at once would hold up whoever else writes to the registry. */
 const BATCH_SIZE = 200;
 const MAX_WAITING = 100_000;
 
@@ -104,7 +104,7 @@ export class Ledger {
 
   *#gather(now: number): Turns<void> {
     const { totals, counts } = this.#tally.take();
-    const hour = now - (now % UNIT_MS.hour);
+    const hour = startOf('hour', now);
     for (const [name, count] of Object.entries(totals)) {
       if (count > 0) this.#wait(hour, { scope: TOTAL, name, count });
     }

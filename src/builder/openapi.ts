@@ -94,12 +94,18 @@ const LIST = {
 };
 const OF_DESTINATIONS = {
   containsSegment: 'Only those to which this segment is mapped.',
+  destinationType: 'Only those of these kinds, such as PUSH,ADS.',
   includeMappings: 'true: with their mappings.',
 };
 
 const OF_SEGMENTS = {
+  containsTrait: 'Only those whose rules name this trait.',
   labels:
     'Data export labels of a destination, such as PII: exportControls says what keeps each segment from being mapped to it.',
+};
+const OF_TRAITS = {
+  folderId: 'Only those in this folder, or in one below it.',
+  traitType: 'Only those of this type.',
 };
 const DRY_RUN = { dryRun: 'true: everything is checked, nothing is saved; the answer is a 200.' };
 
@@ -110,6 +116,7 @@ const resourcePaths = (resource: Resource): Paths =>
     ...LIST,
     ...(resource.path === 'destinations' && OF_DESTINATIONS),
     ...(resource.path === 'segments' && OF_SEGMENTS),
+    ...(resource.path === 'traits' && OF_TRAITS),
   });
 
 /** The operations on a list of the account and on what is in it. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { type AccountDocument, differencesInTurns } from '../account/difference.ts';
-import { EXPORT_LABELS } from '../account/document.ts';
+import { EXPORT_LABELS, meaningOf } from '../account/document.ts';
 import { type ExportControl, exportControls } from '../account/export-control.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
 import { SECRETS } from '../account/secret.ts';
@@ -11,6 +11,7 @@ import { inTurns } from '../account/turns.ts';
 import type { AccountBook, Document } from './book.ts';
 import { type Behind, changer } from './caller.ts';
 import { counting, destinationsOf } from './counts.ts';
+import { filtersOf } from './filter.ts';
 import { Listing, type Places } from './listing.ts';
 import { answerInPieces, listJson, objectJson } from './long-json.ts';
 import { demand, either, jsonIn, pageIn, RestError, stale, unknown } from './request.ts';
@@ -147,7 +148,7 @@ export function rest(book: AccountBook): Hono<Behind> {
     if (isTrial) {
       const before = await book.current();
       await compileAccountInTurns(given);
-      const lines = await differencesInTurns(before.document as AccountDocument, given);
+      const lines = await differencesInTurns(before.document as AccountDocument, given, meaningOf);
       return c.json({ differences: lines });
     }
     const replace = (_: Document, revision: number) => {
@@ -370,7 +371,7 @@ class Listings {
   }
 }
 
-/** What a list's query asks for: ids, search, containsSegment, sortBy with descending. */
+/** What a list's query asks for: ids, search, containsSegment and other filters, sortBy with descending. */
 async function selected(
   c: Context,
   document: Document,
@@ -391,6 +392,7 @@ async function selected(
     const destinations = destinationsOf(document).get(Number(segment)) ?? new Set();
     found = await listing.filter(found, (entry) => destinations.has(entry));
   }
+  for (const holds of filtersOf(c, document, resource)) found = await listing.filter(found, holds);
   const field = c.req.query('sortBy');
   if (!field) return found;
   const count = counting(document, resource);

@@ -4,7 +4,7 @@
  */
 import type { Recorder } from '../destinations/due.ts';
 import type { Recent, Registry } from '../store/registry.ts';
-import type { Visitor } from '../store/store.ts';
+import type { Store, Visitor } from '../store/store.ts';
 import type { Call, RawCall } from './call.ts';
 import type { Realization } from './decision.ts';
 import {
@@ -19,34 +19,36 @@ import {
 const CALLS_PER_SECOND = 20;
 const SECOND = 1_000;
 const GAP_MS = SECOND / CALLS_PER_SECOND;
-/** Calls that wait for the registry; more are not recorded. */
+/** Calls that wait for the registry, and visitors still to be looked at; more are not recorded. */
 const MAX_WAITING = 5 * CALLS_PER_SECOND;
-/** By then, every other process has written what it had recorded before an opt-out. */
-const AGAIN_MS = 3 * SECOND;
 /** What an opt-out of some time ago has left is no matter of one second. */
 const REMINDED_MS = 5 * SECOND;
 /** Visitors to forget while the registry does not answer. */
 const MAX_GONE = 100_000;
 /** How long a stop waits for the registry. */
-const CLOSE_MS = SECOND;
+const CLOSE_MS = 2 * SECOND;
 
 export class Recording {
   readonly #registry: Registry;
+  readonly #store: Pick<Store, 'look'>;
   /** Up to when the calls a second are used up, in Unix milliseconds. */
   #free = 0;
   #waiting: Recent<RecordedCall>[] = [];
-  /** Visitors to forget, and how often the list has still to be looked through for them. */
-  readonly #gone = new Map<string, number>();
-  /** When to look through it, and what follows, by `performance.now()`. */
+  /** Visitors who may have opted out while what was recorded of them was being written. */
+  readonly #unsure = new Set<string>();
+  /** Visitors to forget. */
+  readonly #gone = new Set<string>();
+  /** When to look for them, and what follows, by `performance.now()`. */
   #lookAt = Number.POSITIVE_INFINITY;
   #timer: { readonly id: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
   #writing: Promise<void> | undefined;
-  /** Opt-outs in any number cost one look a second. */
+  /** Opt-outs in any number cost one look through the list a second. */
   #restUntil = 0;
   #closing = false;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, store: Pick<Store, 'look'>) {
     this.#registry = registry;
+    this.#store = store;
   }
 
   /**
@@ -58,7 +60,7 @@ export class Recording {
     const isTooSoon = this.#free + GAP_MS > at;
     // A clock that was put back is no reason to wait.
     if (isTooSoon && this.#free < at + SECOND) return undefined;
-    if (this.#waiting.length >= MAX_WAITING) return undefined;
+    if (this.#waiting.length + this.#unsure.size >= MAX_WAITING) return undefined;
     this.#free = isTooSoon ? at : Math.max(this.#free, at - SECOND) + GAP_MS;
     return new Tape((call) => {
       this.#waiting.push(call);
@@ -66,18 +68,14 @@ export class Recording {
     });
   }
 
-  /** Has everything go that was recorded of a visitor: now, and what others have still to write. */
+  /** Has everything go that was recorded of a visitor who has opted out. */
   forget(owner: string): void {
-    if (this.#gone.size >= MAX_GONE) return;
-    this.#gone.set(owner, 2);
-    this.#lookBy(performance.now());
+    this.#forgetBy(owner, performance.now());
   }
 
-  /** Likewise, for a visitor of whom nothing should be there any more. */
+  /** Likewise, of a visitor of whom nothing should be there any more. */
   remind(owner: string): void {
-    if (this.#gone.size >= MAX_GONE || this.#gone.has(owner)) return;
-    this.#gone.set(owner, 1);
-    this.#lookBy(performance.now() + REMINDED_MS);
+    if (!this.#gone.has(owner)) this.#forgetBy(owner, performance.now() + REMINDED_MS);
   }
 
   /** Writes what waits, unless the registry takes too long. */
@@ -98,7 +96,9 @@ export class Recording {
     await this.#write();
   }
 
-  #lookBy(at: number): void {
+  #forgetBy(owner: string, at: number): void {
+    if (this.#gone.size >= MAX_GONE) return;
+    this.#gone.add(owner);
     this.#lookAt = Math.min(this.#lookAt, at);
     this.#wake(this.#lookAt);
   }
@@ -116,36 +116,50 @@ export class Recording {
     this.#writing = this.#write().finally(() => {
       this.#writing = undefined;
       this.#restUntil = performance.now() + SECOND;
-      if (this.#waiting.length > 0) this.#wake(this.#restUntil);
+      if (this.#waiting.length + this.#unsure.size > 0) this.#wake(this.#restUntil);
       if (this.#gone.size > 0) this.#wake(this.#lookAt);
     });
   }
 
   async #write(): Promise<void> {
-    const calls = this.#waiting;
+    const calls = this.#waiting.filter(({ owner }) => !this.#gone.has(owner));
     this.#waiting = [];
     try {
+      for (const { owner } of calls) this.#unsure.add(owner);
+      await this.#registry.append(CALLS, calls, KEPT_CALLS);
+      await this.#makeSure();
       if (this.#lookAt <= performance.now()) await this.#look();
-      const kept = calls.filter(({ owner }) => !this.#gone.has(owner));
-      await this.#registry.append(CALLS, kept, KEPT_CALLS);
     } catch {
-      // A sample may have gaps. Whom to forget is still known: that is tried again.
+      // A sample may have gaps. Whom to forget, or to look at, is still known: that is tried again.
       if (this.#gone.size > 0) this.#lookAt = 0;
+    }
+  }
+
+  /**
+   * Finds opt-outs that came while calls were being written. Whoever heard of one may have looked
+   * through the list before the calls were there; but the visitors' store knew of it by then.
+   */
+  async #makeSure(): Promise<void> {
+    for (const owner of this.#unsure) {
+      const visit = { deviceId: owner, aliases: [], freshId: owner, change: { day: 0 } };
+      const { profile } = await this.#store.look(visit);
+      if (profile.optedOut) await this.#registry.forget(CALLS, owner);
+      this.#unsure.delete(owner);
     }
   }
 
   /** Looks through the list for the visitors to forget. */
   async #look(): Promise<void> {
     this.#lookAt = Number.POSITIVE_INFINITY;
-    const gone = [...this.#gone.keys()];
-    const owners = new Set((await recordedCalls(this.#registry)).map(({ owner }) => owner));
-    for (const owner of gone) if (owners.has(owner)) await this.#registry.forget(CALLS, owner);
-    for (const owner of gone) {
-      const looks = (this.#gone.get(owner) as number) - 1;
-      if (looks === 0) this.#gone.delete(owner);
-      else this.#gone.set(owner, looks);
+    const gone = new Set(this.#gone);
+    this.#gone.clear();
+    try {
+      const owners = new Set((await recordedCalls(this.#registry)).map(({ owner }) => owner));
+      for (const owner of owners.intersection(gone)) await this.#registry.forget(CALLS, owner);
+    } catch (error) {
+      for (const owner of gone) this.#gone.add(owner);
+      throw error;
     }
-    if (this.#gone.size > 0) this.#lookBy(performance.now() + AGAIN_MS);
   }
 }
 

@@ -13,9 +13,39 @@ const DOCUMENT = ',"document":';
 /** Whoever has mended it by hand may have indented it, or turned it around. */
 const isObject = (text: string) => /^\s*\{(\s|\}|"origin":|"document":)/.test(text.slice(0, 100));
 
-/** Two lines. */
-export const savedText = ({ origin, document }: Saved): string =>
-  `${JSON.stringify(origin)}\n${JSON.stringify(document)}\n`;
+/** Entries of a list that become text at once: a whole document would hold up pages. */
+const PART = 500;
+
+/** The two lines, in parts. */
+export function* savedParts({ origin, document }: Saved): Generator<string> {
+  yield `${JSON.stringify(origin)}\n`;
+  yield* partsOf(document);
+  yield '\n';
+}
+
+/** The object, in parts. */
+export function* savedObjectParts({ origin, document }: Saved): Generator<string> {
+  yield `${OBJECT}${JSON.stringify(origin)}${DOCUMENT}`;
+  yield* partsOf(document);
+  yield '}';
+}
+
+function* partsOf(document: unknown): Generator<string> {
+  const fields = Object.entries(document as object).filter(([, value]) => value !== undefined);
+  for (const [i, [name, value]] of fields.entries()) {
+    yield `${i === 0 ? '{' : ','}${JSON.stringify(name)}:`;
+    yield* Array.isArray(value) ? partsOfList(value) : [JSON.stringify(value)];
+  }
+  yield fields.length === 0 ? '{}' : '}';
+}
+
+function* partsOfList(list: readonly unknown[]): Generator<string> {
+  for (let i = 0; i < list.length; i += PART) {
+    const brackets = JSON.stringify(list.slice(i, i + PART));
+    yield `${i === 0 ? '[' : ','}${brackets.slice(1, -1)}`;
+  }
+  yield list.length === 0 ? '[]' : ']';
+}
 
 export function savedIn(text: string): Saved {
   if (isObject(text)) return JSON.parse(text);

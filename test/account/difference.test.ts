@@ -5,9 +5,17 @@ import {
   differencesInTurns,
   shortened,
 } from '../../src/account/difference.ts';
+import { meaningOf } from '../../src/account/document.ts';
 
 const document = (...traits: Record<string, unknown>[]): AccountDocument => ({ traits });
 const trait = { sid: 1, name: 'Home', traitRule: 'c_page == "home"' };
+const destination = (mapping: object, more = {}) => ({
+  destinationId: 1,
+  name: 'D',
+  destinationType: 'PUSH',
+  mappings: [mapping],
+  ...more,
+});
 
 it.each<[string, AccountDocument, AccountDocument, string[]]>([
   ['the same', document(trait), document({ ...trait }), []],
@@ -59,6 +67,19 @@ it.each<[string, AccountDocument, AccountDocument, string[]]>([
     ],
   ],
   [
+    'nothing of what is only written down: a default, a number as text, an id of a mapping',
+    { destinations: [destination({ sid: 1, priority: 3 })] },
+    {
+      destinations: [
+        destination(
+          { sid: 1, priority: '3', elementStatus: 'Active', destinationMappingId: 1 },
+          { autoFill: 'NONE', priority: 0 },
+        ),
+      ],
+    },
+    [],
+  ],
+  [
     'what is of the whole account',
     { organizationId: 'A' },
     { organizationId: 'B' },
@@ -76,8 +97,8 @@ it.each<[string, AccountDocument, AccountDocument, string[]]>([
     ],
   ],
 ])('shows %s', async (_, before, after, lines) => {
-  expect(differences(before, after)).toEqual(lines);
-  expect(await differencesInTurns(before, after)).toEqual(lines);
+  expect(differences(before, after, meaningOf)).toEqual(lines);
+  expect(await differencesInTurns(before, after, meaningOf)).toEqual(lines);
 });
 
 it.each([

@@ -185,6 +185,21 @@ describe('a list', () => {
     expect(body.map(({ sid }: { sid: number }) => sid)).toEqual(sids);
   });
 
+  it.each([
+    ['traits?folderId=100', [11, 12, 15]],
+    ['traits?folderId=101', [12]],
+    ['traits?folderId=999', []],
+    ['traits?traitType=ON_BOARDED_TRAIT', [14]],
+    ['traits?folderId=100&traitType=RULE_BASED_TRAIT&search=shoes', [12]],
+    ['segments?containsTrait=11', [51]],
+    // Not because of 11 and 15: traits are named as a whole.
+    ['segments?containsTrait=1', []],
+    ['segments?containsTrait=.', []],
+  ])('%s', async (path, sids) => {
+    const { body } = await get(path);
+    expect(body.map(({ sid }: { sid: number }) => sid)).toEqual(sids);
+  });
+
   it('has pages, from 0', async () => {
     const page = async (n: number) => (await get(`traits/?page=${n}&pageSize=4&sortBy=sid`)).body;
     expect(await page(0)).toMatchObject({ page: 0, pageSize: 4, total: 6 });
@@ -203,6 +218,8 @@ describe('a list', () => {
       .filter(({ mappings }) => mappings?.some(({ sid }) => sid === 52))
       .map(({ destinationId }) => destinationId);
     expect(await ids('containsSegment=52')).toEqual(expected);
+    expect(await ids('destinationType=ADS')).toEqual([804]);
+    expect(await ids('destinationType=ADS,S2S')).toEqual([804, 805]);
     expect((await get('destinations/802')).body.mappings).toBeUndefined();
     const { body } = await get('destinations/802?includeMappings=true');
     expect(body.mappings).toMatchObject([

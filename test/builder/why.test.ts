@@ -110,11 +110,14 @@ describe('a recorded call', () => {
       'd_dst=0',
     );
     const visits = fc.array(fc.array(part, { maxLength: 4 }), { minLength: 1, maxLength: 6 });
+    // Once it is there, the registry takes what is recorded at once.
+    await base.ask('', page);
+    await base.written(1);
     let delivered = 0;
     await fc.assert(
       fc.asyncProperty(visits, async (all) => {
         const { registry, store } = base;
-        const recording = new Recording(registry);
+        const recording = new Recording(registry, store);
         const own = new Collector({ account, store, registry, recording });
         const visitor = newDeviceId();
         const answers = [];

@@ -5,7 +5,7 @@ import { Recording } from '../../src/collect/recording.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
 import type { Recent } from '../../src/store/registry.ts';
 import { temporaryFolder } from '../server.ts';
-import { Collector, type CollectorOptions } from './collector.ts';
+import { Collector, type CollectorOptions, embeddedStore } from './collector.ts';
 
 export class RecordingCollector extends Collector {
   readonly folder: string;
@@ -14,9 +14,10 @@ export class RecordingCollector extends Collector {
 
   /** @param folder of the registry; another one's, to share it */
   constructor(options: CollectorOptions = {}, folder = temporaryFolder()) {
+    const { store = embeddedStore() } = options;
     const registry = new RegistryFile(folder);
-    const recording = new Recording(registry);
-    super({ ...options, registry, recording });
+    const recording = new Recording(registry, store);
+    super({ ...options, store, registry, recording });
     this.folder = folder;
     this.registry = registry;
     this.recording = recording;
@@ -39,7 +40,7 @@ export class RecordingCollector extends Collector {
         expect(calls).toHaveLength(count);
         return calls;
       },
-      { timeout: 20_000 },
+      { timeout: 25_000 },
     );
   }
 }

@@ -33,6 +33,17 @@ export function accountContract(
     });
   });
 
+  it.each<[string, object]>([
+    ['an empty one', {}],
+    ['empty lists', { traits: [], name: '', none: null, segments: [[], {}] }],
+    ['lists of many', { traits: Array.from({ length: 1_501 }, (_, sid) => ({ sid, n: 'Ж"\n' })) }],
+    ['lists as long as a part', { a: Array(500).fill(1), b: Array(1_000).fill('x'), c: [0] }],
+    ['fields in any script', { 'a "b"\n漢': { 'c:d': [1, { e: 'ü\u0000' }] } }],
+  ])('is what was saved, whatever it holds: %s', async (_, document) => {
+    await stores[0].save({ ...document, left: undefined }, origin);
+    expect((await stores[1].load())?.document).toEqual(document);
+  });
+
   it('is whole, also where several are saved at the same instant', async () => {
     const documents = Array.from({ length: 8 }, (_, i) => ({ i, text: `${i}`.repeat(50_000) }));
     await stores[0].save(documents[0], origin);

@@ -161,7 +161,7 @@ describe.runIf(process.platform === 'linux')('a stopped process that may write',
     expect(await written).toMatch(/lock/);
     expect(await ended).toEqual([0, null]);
     await holder.goOn();
-  });
+  }, 60_000);
 });
 
 function mounted(): string | undefined {

@@ -399,7 +399,7 @@ export function registryContract(place: () => Environment): void {
   });
 
   it('has what a process was told is kept, also where that is killed at once', async () => {
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       const process = registryProcess(environment);
       await process.call('put', kind, `p${round}`, round);
       await process.call('add', [{ scope, name: 'n', count: 1 }], Date.now());
@@ -414,7 +414,7 @@ export function registryContract(place: () => Environment): void {
       expect(valuesOf(await one.recent(list, 1))).toEqual([round]);
       await ended;
     }
-  });
+  }, 60_000);
 
   it('is the same for every process at every moment', async () => {
     const process = registryProcess(environment);

@@ -22,12 +22,24 @@ export function Copy({ text, label = 'Copy' }: { text: string; label?: string })
   );
 }
 
+interface CopyableProps {
+  readonly text: string;
+  readonly label: string;
+  /** Whether long lines are broken, so that all of it is seen. */
+  readonly isWrapped?: boolean;
+}
+
 /** A text to be taken elsewhere as it is: a key, an address, a command. */
-export function Copyable({ text, label }: { text: string; label: string }) {
+export function Copyable({ text, label, isWrapped }: CopyableProps) {
   return (
     <Group gap={4} wrap="nowrap" align="flex-start" className={classes.box}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys */}
-      <section className={classes.text} tabIndex={0} aria-label={label}>
+      <section
+        className={classes.text}
+        data-wrapped={isWrapped || undefined}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
+        tabIndex={0}
+        aria-label={label}
+      >
         <pre>{text}</pre>
       </section>
       <Copy text={text} label={`Copy: ${label}`} />

@@ -126,6 +126,9 @@ export function useEdit<T extends Fields>(options: EditOptions<T>): Edit<T> {
 const isEvent = (given: unknown): given is ChangeEvent<HTMLInputElement> =>
   typeof given === 'object' && given !== null && 'currentTarget' in given;
 
+/** Paths of no field: the whole entry, or a place of another list, which tells people nothing. */
+const OF_OTHERS = /^$|^\(|^(?:destinations|segments|traits|dataSources|folders|sites)\[/;
+
 /** What is wrong and stands beside none of these fields. */
 export function OtherProblems<T>({ edit, fields }: { edit: Edit<T>; fields: readonly string[] }) {
   const others = edit.problems.besides(fields).all;
@@ -135,7 +138,7 @@ export function OtherProblems<T>({ edit, fields }: { edit: Edit<T>; fields: read
       <List size="sm" listStyleType="none">
         {others.map((problem) => (
           <List.Item key={`${problem.path} ${problem.wrong}`}>
-            {problem.path.startsWith('(') || !problem.path ? '' : `${problem.path}: `}
+            {OF_OTHERS.test(problem.path) ? '' : `${problem.path}: `}
             {sentence(problem)}
           </List.Item>
         ))}

@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { originIn, savedIn, savedText } from '../saved.ts';
+import { originIn, savedIn, savedParts } from '../saved.ts';
 import {
   AccountConflict,
   type AccountStore,
@@ -60,7 +60,7 @@ export class AccountFile implements AccountStore {
 
   async save(document: unknown, origin: Origin, after?: number): Promise<number> {
     fs.mkdirSync(this.#past, { recursive: true, mode: 0o700 });
-    const temporary = await this.#write(savedText({ origin, document }));
+    const temporary = await this.#write(savedParts({ origin, document }));
     try {
       for (;;) {
         const last = await this.revision();
@@ -140,7 +140,7 @@ export class AccountFile implements AccountStore {
   }
 
   /** Returns a file that nobody else knows. */
-  async #write(text: string): Promise<string> {
+  async #write(text: Iterable<string>): Promise<string> {
     const temporary = path.join(this.#folder, `${crypto.randomUUID()}.new`);
     const file = await fs.promises.open(temporary, 'w', 0o600);
     try {
@@ -160,7 +160,7 @@ export class AccountFile implements AccountStore {
       if (revision > last - KEPT) break;
       const origin = await originOf(this.#fileOf(revision));
       if (origin) {
-        const temporary = await this.#write(`${JSON.stringify(origin)}\n`);
+        const temporary = await this.#write([`${JSON.stringify(origin)}\n`]);
         await fs.promises.rename(temporary, this.#pastFileOf(revision));
       }
       await fs.promises.rm(this.#fileOf(revision), { force: true });

@@ -170,16 +170,18 @@ export function profileIn(value: Uint8Array): Profile {
 export const countOf = (list: Bytes): number =>
   (list.getStats() as { entryCount: number }).entryCount;
 
-/** The next visitor after an id, or the first of all, when so many have been passed over. */
-export function nextAfter(
+/**
+ * Visitors after an id, or from the first one, when so many have been passed over. One call for
+ * several: each leaves behind objects that take the garbage collector longer than the reading took.
+ */
+export const visitorsAfter = (
   list: Bytes,
   after: Uint8Array | undefined,
   passing: number,
-): StoredVisitor | undefined {
-  const range = { start: after, exclusiveStart: after !== undefined, offset: passing, limit: 1 };
-  const [next] = list.getRange(range);
-  return next;
-}
+  limit: number,
+): StoredVisitor[] => [
+  ...list.getRange({ start: after, exclusiveStart: after !== undefined, offset: passing, limit }),
+];
 
 /** The day a stored profile was last seen, without reading all of it. */
 export const seenOf = (value: Uint8Array) => readU16(value, 5);

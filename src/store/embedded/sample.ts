@@ -12,9 +12,9 @@ import {
   type Base,
   type Bytes,
   countOf,
-  nextAfter,
   profileIn,
   type StoredVisitor,
+  visitorsAfter,
 } from './base.ts';
 
 /** What is drawn from. */
@@ -34,10 +34,17 @@ export interface Source {
 const TURN_MS = 1;
 const PAUSE_MS = 5;
 
-/** To pass over so many costs no more than to read one. */
-const PASSED = 100;
+/**
+ * Visitors who are read together, since their ids are neighbours. As ids are random numbers, neighbours
+ * have no more in common than any others.
+ */
+const RUN = 10;
 /** About as many as share a page of the base. */
 const PER_RANGE = 20;
+/** To pass over so many for each that is read takes about as long. */
+const PASSED = 100;
+/** So many are passed over at once; then there is a turn for pages, if it is time. */
+const PASSED_AT_ONCE = 2_000;
 
 /** What a step comes to: a visitor of the base, the id of one of the log, or nobody. */
 type Drawn = StoredVisitor | string | undefined;
@@ -122,23 +129,26 @@ function* draw(base: Base, unfolded: readonly string[], share: number): Generato
   for (const list of [base.newcomers, base.profiles]) yield* drawByRank(list, share);
 }
 
-/** Passes over the others one by one, which is quick, but takes the longer the more there are. */
+/** Passes over the others one by one: whatever the ids are, but it takes the longer the more there are. */
 function* drawByRank(list: Bytes, share: number): Generator<Drawn> {
   let after: Uint8Array | undefined;
-  for (const passed of gaps(countOf(list), share)) {
-    for (let left = passed; ; left -= PASSED + 1) {
-      const next = nextAfter(list, after, Math.min(left, PASSED));
-      if (!next) return;
-      after = next.key;
-      yield left <= PASSED ? next : undefined;
-      if (left <= PASSED) break;
+  for (const passed of gaps(Math.ceil(countOf(list) / RUN), share)) {
+    let left = passed * RUN;
+    for (; left > PASSED_AT_ONCE; left -= PASSED_AT_ONCE) {
+      after = visitorsAfter(list, after, PASSED_AT_ONCE - 1, 1).at(-1)?.key;
+      if (!after) return;
+      yield undefined;
     }
+    const run = visitorsAfter(list, after, left, RUN);
+    yield* run;
+    after = run.at(-1)?.key;
+    if (!after) return;
   }
 }
 
 /**
- * Draws ranges of ids, whoever has them: device ids are random numbers, so that takes the same time
- * however many there are. Returns undefined where they turn out not to be: ids may come from elsewhere.
+ * Draws ranges of ids, whoever has them, which takes the same time however many there are. Returns
+ * undefined where ids turn out not to be random numbers: some may come from elsewhere.
  */
 function* drawRanges(base: Base, share: number): Generator<undefined, StoredVisitor[] | undefined> {
   const lists = [base.newcomers, base.profiles];

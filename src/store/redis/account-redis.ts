@@ -2,9 +2,11 @@
  * The account in Redis, for every node that serves it: a hash `PREFIXaccount` with the fields `revision`,
  * `token`, and for each revision `document:N`, packed, and `origin:N`, which stays longer.
  */
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
-import { originIn, savedIn } from '../saved.ts';
+import { createGzip, gunzip } from 'node:zlib';
+import { originIn, savedIn, savedObjectParts } from '../saved.ts';
 import {
   AccountConflict,
   type AccountStore,
@@ -69,7 +71,8 @@ export class AccountRedis implements AccountStore {
 
   async save(document: unknown, origin: Origin, after?: number): Promise<number> {
     await ready(this.#client, READY_MS);
-    const bytes = await promisify(gzip)(JSON.stringify({ origin, document }));
+    const parts = Readable.from(savedObjectParts({ origin, document })).pipe(createGzip());
+    const bytes = await buffer(parts);
     const values = [bytes, crypto.randomUUID(), after ?? '', JSON.stringify(origin)];
     const answer = await this.#client.eval(SAVE, 1, this.#key, ...values);
     if (typeof answer === 'string') throw new AccountConflict(Number(answer));

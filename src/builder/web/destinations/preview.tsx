@@ -1,16 +1,6 @@
 /** Exactly what the partner will get, as the destination is written now. */
-import {
-  Alert,
-  Anchor,
-  Badge,
-  Group,
-  Paper,
-  Progress,
-  Stack,
-  Table,
-  Text,
-  Title,
-} from '@mantine/core';
+import { Alert, Anchor, Badge, Group, Paper, Progress, Stack, Text, Title } from '@mantine/core';
+import type { Preview as Answer } from '../../preview.ts';
 import type { ApiError } from '../api.ts';
 import { Copyable } from '../copy.tsx';
 import { count, many } from '../figures.ts';
@@ -19,38 +9,8 @@ import { Failed } from '../state.tsx';
 import { type Destination, STEPS, type StepId, stepOf } from './destination.ts';
 import classes from './preview.module.css';
 
-export interface Previewed {
-  readonly problems: readonly Problem[];
-  readonly calls: readonly {
-    readonly sids: readonly number[];
-    readonly url: string;
-    readonly secureUrl: string;
-  }[];
-  readonly cookie?: {
-    readonly name: string;
-    readonly value: string;
-    /** The `Set-Cookie` line. */
-    readonly line: string;
-    readonly bytes: number;
-    readonly maxSize: number;
-    readonly leftOut: readonly number[];
-    readonly lifetimes: readonly Lifetime[];
-  };
-  readonly message?: { readonly headers: Record<string, string>; readonly body: unknown };
-  readonly file?: {
-    readonly name: string;
-    readonly lines: readonly string[];
-    readonly info: unknown;
-  };
-}
-
-interface Lifetime {
-  /** Who writes the cookie. */
-  readonly how: 'server' | 'script';
-  readonly browser: string;
-  readonly days: number;
-  readonly why: string;
-}
+export type Previewed = Answer;
+type Lifetime = NonNullable<Answer['cookie']>['lifetimes'][number];
 
 interface PreviewProps {
   readonly destination: Destination;
@@ -98,6 +58,7 @@ export function Preview({ destination, previewed, isStale, error, go }: PreviewP
             {previewed.cookie && <Cookie cookie={previewed.cookie} />}
             {previewed.message && <Message message={previewed.message} />}
             {previewed.file && <File file={previewed.file} />}
+            <Blocked blocked={previewed.blocked} />
             <ToMend problems={previewed.problems} go={go} />
           </>
         )}
@@ -117,7 +78,7 @@ function Calls({ calls }: { calls: Previewed['calls'] }) {
       </Text>
       {calls.slice(0, MOST_CALLS).map(({ sids, secureUrl }) => (
         <div key={sids.join()}>
-          <Copyable text={secureUrl} label={`Call for ${segments(sids)}`} />
+          <Copyable text={secureUrl} label={`Call for ${segments(sids)}`} isWrapped />
           <Text size="xs" c="dimmed" mt={4}>
             for {segments(sids)}
           </Text>
@@ -136,11 +97,11 @@ const segments = (sids: readonly number[]) =>
   sids.length > 6 ? many(sids.length, 'segment') : `segment ${sids.join(', ')}`;
 
 function Cookie({ cookie }: { cookie: NonNullable<Previewed['cookie']> }) {
-  const { line, bytes, maxSize, leftOut, lifetimes } = cookie;
+  const { line, bytes, maxSize, leftOut, lifetimes, reach } = cookie;
   const isFull = leftOut.length > 0;
   return (
     <Stack gap="sm">
-      <Copyable text={line} label="The cookie, as the server sets it" />
+      <Copyable text={line} label="The cookie, as the server sets it" isWrapped />
       <div>
         <Group justify="space-between" mb={4}>
           <Text size="sm" fw={550}>
@@ -161,44 +122,74 @@ function Cookie({ cookie }: { cookie: NonNullable<Previewed['cookie']> }) {
           </Alert>
         )}
       </div>
-      <div>
-        <Text size="sm" fw={550}>
-          How long it really lives
-        </Text>
-        <Table withRowBorders={false} verticalSpacing={4} fz="sm">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Browser</Table.Th>
-              <Table.Th>Set by</Table.Th>
-              <Table.Th>Lives</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {lifetimes.map(({ how, browser, days, why }) => (
-              <Table.Tr key={`${how} ${browser}`}>
-                <Table.Td>
-                  {browser}
-                  <Text size="xs" c="dimmed">
-                    {why}
-                  </Text>
-                </Table.Td>
-                <Table.Td>{how === 'server' ? 'the server' : 'the tag'}</Table.Td>
-                <Table.Td>{lives(days)}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </div>
+      <Lifetimes lifetimes={lifetimes} />
+      <ul className={classes.problems}>
+        {reach.map(({ host, why }) => (
+          <li key={host}>
+            {host && <b>{host}: </b>}
+            {why}
+          </li>
+        ))}
+      </ul>
     </Stack>
   );
 }
 
+const WRITERS = { server: 'Set by the server', script: 'Written by the tag' } as const;
+
+/** How long it really lives: the usual, and who does otherwise. */
+function Lifetimes({ lifetimes }: { lifetimes: readonly Lifetime[] }) {
+  return (
+    <div>
+      <Text size="sm" fw={550}>
+        How long it really lives
+      </Text>
+      {(['server', 'script'] as const).map((how) => {
+        const own = lifetimes.filter((lifetime) => lifetime.how === how);
+        if (own.length === 0) return null;
+        const longest = Math.max(...own.map(({ days }) => days));
+        const shorter = own.filter(({ days }) => days !== longest);
+        return (
+          <div key={how} className={classes.lifetime}>
+            <Text size="sm">
+              {WRITERS[how]}: <b>{longest > 0 ? lives(longest) : own[0].why}</b>
+            </Text>
+            <ul>
+              {shorter.map(({ browser, days, why }) => (
+                <li key={`${browser} ${why}`}>
+                  {browser}: {days > 0 && <b>{lives(days)}, </b>}
+                  {why}
+                </li>
+              ))}
+            </ul>
+          </div>
+        );
+      })}
+    </div>
+  );
+}
+
 const lives = (days: number) =>
-  days === 0
-    ? 'until it closes'
-    : days < 1
-      ? many(Math.round(days * 24), 'hour')
-      : many(days, 'day');
+  days < 1 ? many(Math.round(days * 24), 'hour') : many(days, 'day');
+
+/** What is mapped and would not leave now all the same. */
+function Blocked({ blocked }: { blocked: Answer['blocked'] }) {
+  if (blocked.length === 0) return null;
+  return (
+    <div>
+      <Text size="sm" fw={550}>
+        Not delivered at the moment
+      </Text>
+      <ul className={classes.problems}>
+        {[...Map.groupBy(blocked, ({ why }) => why)].map(([why, those]) => (
+          <li key={why}>
+            {segments(those.map(({ sid }) => sid))}: {why}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
 
 function Message({ message: { headers, body } }: { message: NonNullable<Previewed['message']> }) {
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
@@ -215,7 +206,7 @@ function Message({ message: { headers, body } }: { message: NonNullable<Previewe
   );
 }
 
-function File({ file: { name, lines, info } }: { file: NonNullable<Previewed['file']> }) {
+function File({ file: { name, lines, infoName, info } }: { file: NonNullable<Previewed['file']> }) {
   return (
     <Stack gap="xs">
       <Group gap="xs">
@@ -226,7 +217,7 @@ function File({ file: { name, lines, info } }: { file: NonNullable<Previewed['fi
       </Group>
       <Copyable text={lines.join('\n')} label="Lines of the file" />
       <Text size="sm" c="dimmed">
-        After it is complete, the control file:
+        After it is complete, the control file {infoName}:
       </Text>
       <Copyable text={JSON.stringify(info, null, 2)} label="The control file" />
     </Stack>

@@ -35,7 +35,6 @@ export default function OutcomeChart({ unit, bars, series, label }: OutcomeChart
           data={bars.map((bar) => ({ ...bar, name: name(bar.at) }))}
           series={[...series]}
           valueFormatter={count}
-          gridAxis="y"
           tickLine="none"
           barProps={{ isAnimationActive: false }}
         />
