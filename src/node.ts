@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type ServerType, serve } from '@hono/node-server';
@@ -191,14 +192,22 @@ async function serveCalls(config: Config): Promise<void> {
     console.log(`  The demo shop       ${origin}/demo/\n  A partner's inbox   ${demo.inbox}/`);
   }
   console.log(`  The builder         ${adminOrigin}/builder`);
-  try {
-    console.log(`  Log in              ${await howToLogIn(new People(registry))}`);
-  } catch (error) {
-    log.error({ err: error }, 'the first admin cannot be made now');
-  }
   if (isDemo) console.log('  Your own account    ACCOUNT_FILE=account.json npm start');
   if (isNew) console.log(`\n  ADMIN_TOKEN=${token}   (kept in ${tokenFile(config)})`);
+  const people = new People(registry);
+  for (let tries = 1; ; tries++) {
+    try {
+      console.log(`\n  Log in              ${await howToLogIn(people)}`);
+      return;
+    } catch (error) {
+      if (tries === 1) log.error({ err: error }, 'who may log in cannot be read or written now');
+      await pause(FIRST_ADMIN_MS);
+    }
+  }
 }
+
+/** So often it is tried to make the first admin. */
+const FIRST_ADMIN_MS = 2_000;
 
 /** Makes the first admin, where there is nobody yet; this is the only time that the password is shown. */
 async function howToLogIn(people: People): Promise<string> {

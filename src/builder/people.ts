@@ -41,6 +41,7 @@ export const nameOf = (text: string): string => text.trim().toLowerCase();
 export class People {
   readonly #registry: Registry;
   readonly #roll: Roll<Person>;
+  #first: { person: Person; password: string } | undefined;
 
   constructor(registry: Registry) {
     this.#registry = registry;
@@ -56,19 +57,22 @@ export class People {
   }
 
   /**
-   * Makes the first admin where there is nobody at all.
+   * Makes the first admin where there is nobody at all. Where the registry cannot be written now, it
+   * is called again: what it said it could not write may be written all the same.
    *
    * @returns their one-time password, to the one of all servers that made them
    */
   async first(): Promise<string | undefined> {
-    if ((await this.all()).length > 0) return undefined;
-    const { person, password } = await newcomer('admin', 'admin');
-    const edit = await this.#roll.edit('the first start', (people) =>
+    if (!this.#first && (await this.all()).length > 0) return undefined;
+    this.#first ??= await newcomer('admin', 'admin');
+    const { person, password } = this.#first;
+    await this.#roll.edit('the first start', (people) =>
       people.length > 0
         ? undefined
         : { entries: [person], about: person.name, changes: ['+ people admin (admin)'] },
     );
-    return edit && password;
+    const admin = await this.find(person.name);
+    return admin?.password === person.password ? password : undefined;
   }
 
   /** Returns a one-time password. */

@@ -5,8 +5,9 @@ import { interval } from '../../src/builder/interval.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
 import type { Store } from '../../src/store/store.ts';
-import { type AccountInput, exampleAccount, OWN } from '../account/example.ts';
+import { ABSENT, type AccountInput, changed, exampleAccount, OWN } from '../account/example.ts';
 import { Collector, embeddedStore, TOKEN } from '../collect/collector.ts';
+import { redisServer, startRedis } from '../redis.ts';
 import { startServer, temporaryFolder } from '../server.ts';
 import { come, longestTurn } from '../store/sample.ts';
 import { foldNow, openEmbedded, visitOf } from '../store/workbench.ts';
@@ -360,7 +361,7 @@ describe('on real servers', () => {
   const folder = temporaryFolder();
   let account: AccountInput;
   beforeAll(async () => {
-    account = exampleAccount();
+    account = changed({ 'sites[0].hosts': ABSENT, 'sites[1].hosts': ABSENT });
     const store = openEmbedded(folder);
     await come(store, [...Array(20_000).keys()], () => visitOf(newDeviceId(), 11, 16));
     await store.close();
@@ -397,5 +398,33 @@ describe('on real servers', () => {
     isFree();
     expect(await over(waits, waiting)).toMatchObject({ state: 'done' });
     await living.stop();
-  }, 90_000);
+  }, 180_000);
+
+  it.skipIf(!redisServer)(
+    'that share a Redis, one says what the other has counted',
+    async () => {
+      const redis = await startRedis();
+      const environment = { REDIS_URL: redis.url };
+      const [here, there] = [
+        await startServer({ account, environment }),
+        await startServer({ account, environment }),
+      ];
+      for (let n = 0; n < 12; n++) {
+        const page = n % 3 === 0 ? 'home' : 'other';
+        await fetch(
+          `${here.origin}/event?d_rtbd=json&c_page=${page}&c_partner=1&d_uuid=${newDeviceId()}`,
+        );
+      }
+      const asked = await ask(here.origin, '11T AND 16T');
+      const counted = { state: 'done', visitors: 4, total: 12, isExact: true };
+      const done = await over(there.origin, asked);
+      expect(done).toMatchObject(counted);
+      expect(await ask(there.origin, '11T and 16T')).toEqual(done);
+      await redis.stop();
+      const away = await send(there.origin, 'GET', `estimates/${asked.estimateId}`);
+      expect(away.status).toBe(503);
+      await Promise.all([here.stop(), there.stop()]);
+    },
+    60_000,
+  );
 });

@@ -14,7 +14,7 @@ const passwordsOf = (...texts: string[]) => texts.flatMap((text) => text.match(P
 
 /** What it has printed by when it says how to log in. */
 async function told(server: RunningServer): Promise<string> {
-  await expect.poll(server.output, { timeout: 20_000 }).toMatch(/Log in .*\n/);
+  await expect.poll(server.output, { timeout: 60_000 }).toMatch(/Log in .*\n/);
   return server.output();
 }
 

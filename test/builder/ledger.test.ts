@@ -38,6 +38,10 @@ function ledgerOver(line: Registry, maxWaiting?: number) {
   return { tally, reports, ledger: new Ledger({ tally, registry: line, report, maxWaiting }) };
 }
 
+/** The registry may have to be asked again where the machine is busy. */
+const settled = (ledger: Ledger) =>
+  expect.poll(() => ledger.close(10_000), { timeout: 60_000 }).toBe(0);
+
 async function countOf(id: number, hour = NOW): Promise<number> {
   const counts = await registry.counts(`destination:${id}`, 'hour', hour, hour);
   return counts.find(({ name }) => name === '51.capped')?.count ?? 0;
@@ -58,12 +62,12 @@ describe('the ledger', () => {
           await ledger.flush(NOW);
         }
         fates.length = 0;
-        expect(await ledger.close(5_000)).toBe(0);
+        await settled(ledger);
         expect(await countOf(to.id)).toBe(told);
       }),
       { numRuns: 50 },
     );
-  });
+  }, 120_000);
 
   it('adds what waited to the hour in which it happened', async () => {
     const { tally, ledger, reports } = ledgerOver(lineTo(['refused', 'reply lost', 'refused']));
@@ -72,7 +76,7 @@ describe('the ledger', () => {
       for (let i = 0; i <= ago; i++) tally.record(to, 51, 'capped');
       await ledger.flush(NOW - ago * HOUR);
     }
-    await ledger.flush(NOW);
+    await settled(ledger);
     const counts = await Promise.all([2, 1, 0].map((ago) => countOf(to.id, NOW - ago * HOUR)));
     expect(counts).toEqual([3, 2, 1]);
     // It is said once that they wait, and once that they do no longer.
@@ -89,7 +93,7 @@ describe('the ledger', () => {
       if (i % 100 === 0) flushes.push(ledger.flush(NOW));
       if (i % 150 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(await ledger.close(10_000)).toBe(0);
+    await settled(ledger);
     await Promise.all(flushes);
     const counts = await registry.counts(`destination:${to.id}`, 'hour', NOW, Date.now());
     expect(counts).toHaveLength(2_001);
@@ -115,8 +119,9 @@ describe('the ledger', () => {
     }
     // And one batch that may have been added already.
     expect(await ledger.close(1_000)).toBeLessThanOrEqual(1_200);
+    expect(fates).not.toEqual([]);
     fates.length = 0;
-    await ledger.flush(NOW);
+    await settled(ledger);
     const counts = await registry.counts(`destination:${to.id}`, 'hour', NOW - 9 * HOUR, NOW);
     expect(counts.reduce((sum, { count }) => sum + count, 0)).toBe(4_000);
   });

@@ -16,6 +16,7 @@ import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
 import { readProfile } from '../../src/store/record.ts';
 import type { Store, Visit, Visitor, Waiter } from '../../src/store/store.ts';
 import { COLLECTOR, CRM, changed, NEWS, PARTNER, SHOP } from '../account/example.ts';
+import { redisServer, startRedis } from '../redis.ts';
 import { startServer, temporaryFolder } from '../server.ts';
 import { Collector, embeddedStore } from './collector.ts';
 import { RecordingCollector } from './recorder.ts';
@@ -423,19 +424,22 @@ describe('an opt-out leaves nothing of what was recorded of the visitor', () => 
 });
 
 describe('real servers', () => {
-  it('several processes share what they recorded, and forget it together', async () => {
-    const account = changed({ 'sites[0].hosts': [], 'sites[1].hosts': [] });
-    // On a busy machine, calls would else be answered without the store, which is not recorded.
-    const environment = { WORKERS: '2', DEADLINE_MS: '10000' };
-    const server = await startServer({ account, environment });
+  const account = changed({ 'sites[0].hosts': [], 'sites[1].hosts': [] });
+  // On a busy machine, calls would else be answered without the store, which is not recorded.
+  const environment = { DEADLINE_MS: '10000' };
+
+  /** Sends calls to servers in turn, then one opt-out. */
+  async function share(origins: readonly string[]): Promise<void> {
     const uuids = Array.from({ length: 12 }, newDeviceId).sort();
-    const headers = { referer: `https://${NEWS}/`, connection: 'close' };
-    const get = (path: string, more: Record<string, string> = {}) =>
-      fetch(`${server.origin}${path}`, { headers: { ...headers, ...more } });
+    let calls = 0;
+    const get = (path: string, headers: Record<string, string> = {}) =>
+      fetch(`${origins[calls++ % origins.length]}${path}`, {
+        headers: { referer: `https://${NEWS}/`, connection: 'close', ...headers },
+      });
     const owners = async () => {
       const response = await get('/v1/calls', { authorization: 'Bearer test-token' });
-      const calls = (await response.json()) as { uuid: string }[];
-      return [...new Set(calls.map(({ uuid }) => uuid))].sort();
+      const recorded = (await response.json()) as { uuid: string }[];
+      return [...new Set(recorded.map(({ uuid }) => uuid))].sort();
     };
     const recorded = async () => {
       const known = await owners();
@@ -448,8 +452,32 @@ describe('real servers', () => {
     const [gone, ...rest] = uuids;
     await get(`/demoptout.jpg?d_uuid=${gone}`);
     await expect.poll(owners, { timeout: 20_000 }).toEqual(rest);
+  }
+
+  it('workers share what they recorded, and forget it together', async () => {
+    const workers = { ...environment, WORKERS: '2' };
+    const server = await startServer({ account, environment: workers });
+    await share([server.origin]);
     await server.stop();
     const bytes = fs.readFileSync(path.join(server.folder, 'registry', 'data.mdb'), 'latin1');
+    expect(bytes).toContain('c_page=home');
     expect(bytes).not.toContain('7654321');
   }, 90_000);
+
+  it.skipIf(!redisServer)(
+    'nodes on one Redis do, too',
+    async () => {
+      const redis = await startRedis('--maxmemory-policy', 'noeviction');
+      const onRedis = { ...environment, REDIS_URL: redis.url };
+      const one = await startServer({ account, environment: onRedis });
+      const two = await startServer({ environment: onRedis });
+      await share([one.origin, two.origin]);
+      await Promise.all([one.stop(), two.stop()]);
+      const values = await redis.cli('hvals', 'sy:recent:{calls}:values');
+      expect(values).toContain('c_page=home');
+      expect(values).not.toContain('7654321');
+      await redis.stop();
+    },
+    120_000,
+  );
 });
