@@ -172,6 +172,7 @@ describe.skipIf(!executable)('segments and traits in the web application', () =>
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('heading', { level: 1, name: 'Page of a concert' }).waitFor();
     await seen(page, 'No segment is made of this trait yet.');
+    await seen(page, /^of the last \d+ recorded requests$/);
     expect(visits.problems).toEqual([]);
   });
 
@@ -227,6 +228,33 @@ describe.skipIf(!executable)('segments and traits in the web application', () =>
     await page.getByRole('option', { name: /Has a card/ }).click();
     await seen(page, /must not be used for Ads elsewhere/);
     await page.getByRole('link', { name: 'Kestrel welcome-back frame' }).first().waitFor();
+  });
+
+  it('nobody leaves without being asked what becomes of the changes', async () => {
+    const page = await visits.open('/segments/7002');
+    await page.getByLabel('Name').fill('Jazz people');
+    await page.getByRole('link', { name: 'Traits', exact: true }).click();
+    const question = page.getByRole('dialog', { name: 'Leave without saving?' });
+    await question.getByRole('button', { name: 'Cancel' }).click();
+    expect(await page.getByLabel('Name').inputValue()).toBe('Jazz people');
+    await page.getByRole('link', { name: 'Traits', exact: true }).click();
+    await question.getByRole('button', { name: 'Leave without saving' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Traits' }).waitFor();
+  });
+
+  it('what a change would have done is tried on recorded requests', async () => {
+    await look('44444444444444444444444444444444444444', 'c_page=concert&c_genre=jazz');
+    const page = await visits.open('/segments/7006');
+    await show(page, 'Text');
+    await text(page).click();
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type('5010T');
+    await page.keyboard.press('Escape');
+    await seen(page, 'The rule is complete.');
+    await page.getByRole('button', { name: 'Try it' }).click();
+    const row = page.getByRole('row', { name: /Kestrel bidding platform/ });
+    await expect.poll(() => row.textContent()).toMatch(/platform\d+\d+/);
+    expect(await obstacles(page)).toEqual([]);
   });
 
   it('a viewer sees the rule, and can change nothing', async () => {

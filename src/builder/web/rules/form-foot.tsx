@@ -1,7 +1,7 @@
 /** The end of a form: save, or leave it. */
 import { Button, Text } from '@mantine/core';
 import { useEffect } from 'react';
-import { useNavigate } from 'react-router';
+import { useHref, useNavigate } from 'react-router';
 import { useConfirmation } from '../confirmation.tsx';
 import classes from './rules.module.css';
 
@@ -14,24 +14,13 @@ interface FormFootProps {
 }
 
 export function FormFoot({ isNew, isDirty, isSaving, back }: FormFootProps) {
-  const navigate = useNavigate();
-  const confirm = useConfirmation();
-  useLeaving(isDirty);
-  const leave = async () => {
-    const question = {
-      title: 'Leave without saving?',
-      text: 'What you changed here would be lost.',
-      action: 'Leave',
-      isDestructive: true,
-    };
-    if (!isDirty || (await confirm(question))) navigate(back);
-  };
+  const leave = useLeaving(isDirty);
   return (
     <div className={classes.foot}>
       <Button type="submit" loading={isSaving} disabled={!isDirty && !isNew}>
         {isNew ? 'Create' : 'Save'}
       </Button>
-      <Button variant="default" onClick={leave}>
+      <Button variant="default" onClick={() => leave(back)}>
         {isDirty ? 'Cancel' : 'Back'}
       </Button>
       {isDirty && !isNew && (
@@ -43,12 +32,46 @@ export function FormFoot({ isNew, isDirty, isSaving, back }: FormFootProps) {
   );
 }
 
-/** The browser asks before the window is closed. */
-function useLeaving(isDirty: boolean): void {
+const QUESTION = {
+  title: 'Leave without saving?',
+  text: 'What you changed here would be lost.',
+  action: 'Leave without saving',
+  isDestructive: true,
+};
+
+/**
+ * Asks before a link, or the window's end, takes unsaved changes along.
+ *
+ * @returns goes to an address, and asks before if there is something to lose
+ */
+function useLeaving(isDirty: boolean): (to: string) => Promise<void> {
+  const navigate = useNavigate();
+  const confirm = useConfirmation();
+  const base = useHref('/').replace(/\/$/, '');
+  const leave = async (to: string) => {
+    if (!isDirty || (await confirm(QUESTION))) navigate(to);
+  };
   useEffect(() => {
     if (!isDirty) return;
     const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    const follow = (event: MouseEvent) => {
+      const link = event.target instanceof Element && event.target.closest('a');
+      const isOther = event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0;
+      if (!link || isOther || link.origin !== location.origin || link.target === '_blank') return;
+      if (link.pathname === location.pathname) return;
+      // Before the router hears of it.
+      event.preventDefault();
+      event.stopPropagation();
+      confirm(QUESTION).then((yes) => {
+        if (yes) navigate(link.pathname.slice(base.length) + link.search);
+      });
+    };
     window.addEventListener('beforeunload', ask);
-    return () => window.removeEventListener('beforeunload', ask);
-  }, [isDirty]);
+    document.addEventListener('click', follow, true);
+    return () => {
+      window.removeEventListener('beforeunload', ask);
+      document.removeEventListener('click', follow, true);
+    };
+  }, [isDirty, confirm, navigate, base]);
+  return leave;
 }

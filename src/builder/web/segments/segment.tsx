@@ -1,9 +1,18 @@
 /** One segment: what it is, its rule, and what follows from it. */
-import { ActionIcon, Paper, Select, Stack, Textarea, TextInput, Tooltip } from '@mantine/core';
-import { IconTrash } from '@tabler/icons-react';
+import {
+  ActionIcon,
+  Button,
+  Paper,
+  Select,
+  Stack,
+  Textarea,
+  TextInput,
+  Tooltip,
+} from '@mantine/core';
+import { IconChartBar, IconTrash } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useRef } from 'react';
-import { useNavigate, useParams } from 'react-router';
+import { Link, useNavigate, useParams } from 'react-router';
 import type { AccountDocument, SegmentDocument } from '../../../account/document.ts';
 import { type ApiError, api, keyOf, type Tagged, useAnswer } from '../api.ts';
 import { Conflict, OtherProblems, useEdit } from '../edit.tsx';
@@ -107,19 +116,30 @@ function Form({ start }: { start: Tagged<Segment> }) {
       parent={PARENT}
       beside={isNew ? undefined : <StatusBadge status={start.value.status ?? 'active'} />}
       actions={
-        !isNew &&
-        !isReadOnly && (
-          <Tooltip label="Delete this segment">
-            <ActionIcon
-              size="lg"
+        !isNew && (
+          <>
+            <Button
+              component={Link}
+              to={`/reports/segments/${id}`}
               variant="default"
-              aria-label="Delete this segment"
-              loading={removal.isRunning}
-              onClick={removal.remove}
+              leftSection={<IconChartBar size={16} stroke={1.6} aria-hidden />}
             >
-              <IconTrash size={18} stroke={1.6} aria-hidden />
-            </ActionIcon>
-          </Tooltip>
+              Report
+            </Button>
+            {!isReadOnly && (
+              <Tooltip label="Delete this segment">
+                <ActionIcon
+                  size="lg"
+                  variant="default"
+                  aria-label="Delete this segment"
+                  loading={removal.isRunning}
+                  onClick={removal.remove}
+                >
+                  <IconTrash size={18} stroke={1.6} aria-hidden />
+                </ActionIcon>
+              </Tooltip>
+            )}
+          </>
         )
       }
     >
