@@ -9,8 +9,6 @@ import type { Keys } from './key.ts';
 import { RestError } from './request.ts';
 import { type Sessions, sessionCookie } from './session.ts';
 
-export type { Behind, Caller, Role } from './caller.ts';
-
 export interface GateOptions {
   /** The token that is an admin's in any case. */
   readonly adminToken: string;
