@@ -22,6 +22,9 @@ const PAGES = [
   '/settings/document',
 ];
 
+/** The panel of the entry that is open; questions lie above it. */
+const formOf = (page: Page) => page.getByRole('dialog').filter({ has: page.locator('form') });
+
 type Document = Record<string, Record<string, unknown>[]>;
 
 describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
@@ -52,12 +55,12 @@ describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
     const { keyboard } = page;
     await page.getByRole('link', { name: 'New data source' }).focus();
     await keyboard.press('Enter');
-    await page.getByLabel('Name').waitFor();
+    await formOf(page).getByLabel('Name').waitFor();
     await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('INPUT');
     await keyboard.press('Enter');
     await page.getByText('"" is too short: write at least 1 characters.').waitFor();
     expect(await obstacles(page)).toEqual([]);
-    await page.getByLabel('Name').focus();
+    await formOf(page).getByLabel('Name').focus();
     await keyboard.type('Loyalty card');
     await page.getByRole('checkbox', { name: 'Ads elsewhere' }).focus();
     await keyboard.press('Space');
@@ -105,18 +108,18 @@ describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
       description: 'by letter',
     });
     const page = await visits.open('/settings/data-sources/555');
-    await page.getByLabel('Integration code').fill('mine');
+    await formOf(page).getByLabel('Integration code').fill('mine');
     await visits.call('PUT', '/datasources/555', { name: 'Mail', description: 'by letter' });
     await page.getByRole('button', { name: 'Save' }).click();
     const alert = page.getByRole('alert').filter({ hasText: 'Somebody else has changed this' });
     await alert.waitFor();
     expect(await alert.textContent()).toContain('Mail');
-    expect(await page.getByLabel('Integration code').inputValue()).toBe('mine');
+    expect(await formOf(page).getByLabel('Integration code').inputValue()).toBe('mine');
     expect(await obstacles(page)).toEqual([]);
     await picture(page, 'conflict');
     await alert.getByRole('button', { name: 'Load theirs' }).click();
-    await expect.poll(() => page.getByLabel('Name').inputValue()).toBe('Mail');
-    await page.getByLabel('Integration code').fill('mine');
+    await expect.poll(() => formOf(page).getByLabel('Name').inputValue()).toBe('Mail');
+    await formOf(page).getByLabel('Integration code').fill('mine');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('“Mail” is saved').waitFor();
     expect(await visits.call('GET', '/datasources/555')).toMatchObject({
@@ -127,11 +130,11 @@ describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
 
   test('whoever leaves with something unsaved is asked', async () => {
     const page = await visits.open('/settings/sites/1');
-    await page.getByLabel('Name').fill('Another name');
+    await formOf(page).getByLabel('Name').fill('Another name');
     await page.keyboard.press('Escape');
     const question = page.getByRole('dialog', { name: 'Leave without saving?' });
     await question.getByRole('button', { name: 'Cancel' }).click();
-    expect(await page.getByLabel('Name').inputValue()).toBe('Another name');
+    expect(await formOf(page).getByLabel('Name').inputValue()).toBe('Another name');
     await page.keyboard.press('Escape');
     await question.getByRole('button', { name: 'Leave without saving' }).click();
     await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
@@ -140,12 +143,12 @@ describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
 
   test('a site takes host names however they are pasted, and says what is none', async () => {
     const page = await visits.open('/settings/sites/new');
-    await page.getByLabel('Name').fill('Golf');
-    const domains = page.getByLabel('Domains', { exact: true });
+    await formOf(page).getByLabel('Name').fill('Golf');
+    const domains = formOf(page).getByLabel('Domains', { exact: true });
     await domains.fill('https://golf.example/news,');
     await domains.fill('not_a-host!');
     await domains.press('Enter');
-    await page.getByLabel('Pixels a page').fill('3');
+    await formOf(page).getByLabel('Pixels a page').fill('3');
     await page.getByRole('button', { name: 'Create site' }).click();
     await page.getByText(/"not_a-host!" is no host name: write it without https/).waitFor();
     expect(await obstacles(page)).toEqual([]);
@@ -169,7 +172,7 @@ describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
     await expect.poll(() => page.getByRole('button', { name: /^Halfnote/ }).count()).toBe(0);
     await page.getByLabel('Search: Name').fill('');
     await page.getByRole('button', { name: /^Outer/ }).click();
-    await page.getByRole('textbox', { name: 'Inside of' }).click();
+    await formOf(page).getByLabel('Inside of').click();
     const options = await page.getByRole('option').allTextContents();
     expect(options).toContain('Halfnote / Musical taste');
     expect(options.filter((option) => option.startsWith('Outer'))).toEqual([]);
@@ -181,8 +184,8 @@ describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
 
   test('a viewer sees everything and is offered no change', async () => {
     const page = await visits.open('/settings/sites/1', { as: 'viewer' });
-    await page.getByLabel('Name').waitFor();
-    expect(await page.getByLabel('Name').isDisabled()).toBe(true);
+    await formOf(page).getByLabel('Name').waitFor();
+    expect(await formOf(page).getByLabel('Name').isDisabled()).toBe(true);
     expect(await page.getByRole('button', { name: /Save|Delete|Create/ }).count()).toBe(0);
     expect(await obstacles(page)).toEqual([]);
   });
