@@ -22,6 +22,11 @@ const Asking = createContext<Ask>(() => Promise.resolve(false));
 /** `const confirm = useConfirmation(); if (await confirm({ title, text, action })) …` */
 export const useConfirmation = (): Ask => use(Asking);
 
+const Asked = createContext(false);
+
+/** Whether something is asked now: keys are meant for that, not for what lies below it. */
+export const useIsAsked = (): boolean => use(Asked);
+
 export function Confirmation({ children }: { children: ReactNode }) {
   const [asked, setAsked] = useState<{ question: Question; answer: (yes: boolean) => void }>();
   const [isOpen, setOpen] = useState(false);
@@ -39,7 +44,7 @@ export function Confirmation({ children }: { children: ReactNode }) {
   };
   return (
     <Asking value={ask}>
-      {children}
+      <Asked value={isOpen}>{children}</Asked>
       <Modal
         opened={isOpen}
         onClose={() => answer(false)}

@@ -1,6 +1,7 @@
 /** A form or details at the side, over the page that they belong to. */
 import { Drawer } from '@mantine/core';
 import type { ReactNode } from 'react';
+import { useIsAsked } from './confirmation.tsx';
 
 interface PanelProps {
   readonly title: string;
@@ -11,6 +12,7 @@ interface PanelProps {
 }
 
 export function Panel({ title, isOpen, close, size = 520, children }: PanelProps) {
+  const isAsked = useIsAsked();
   return (
     <Drawer
       opened={isOpen}
@@ -18,6 +20,7 @@ export function Panel({ title, isOpen, close, size = 520, children }: PanelProps
       title={title}
       size={size}
       padding="lg"
+      closeOnEscape={!isAsked}
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
       {children}
