@@ -51,6 +51,11 @@ export function Confirmation({ children }: { children: ReactNode }) {
         title={asked?.question.title}
         closeButtonProps={{ 'aria-label': 'Close' }}
         zIndex={ABOVE_PANELS}
+        // After a panel below has seen the key, so that only what is asked goes.
+        closeOnEscape={false}
+        onKeyDown={({ key }) => {
+          if (key === 'Escape') answer(false);
+        }}
       >
         <Stack>
           {asked?.question.text && <Text component="div">{asked.question.text}</Text>}
