@@ -23,15 +23,9 @@ import type {
 } from '../destinations/destination.ts';
 import { type Delivery, due, reachOf, type Visit } from '../destinations/due.ts';
 import { lifetimesOf } from '../destinations/lifetime.ts';
-import { composeMessage } from '../destinations/message.ts';
 import { REASONS, type Reason } from '../destinations/reason.ts';
-import {
-  infoName,
-  infoOf,
-  syncFileName,
-  syncFileRoot,
-  syncLine,
-} from '../destinations/sync-file.ts';
+import { composeMessage } from '../outbound/message.ts';
+import { infoName, infoOf, syncFileName, syncFileRoot, syncLine } from '../outbound/sync-file.ts';
 import type { AccountBook, Document } from './book.ts';
 import { type Behind, includes } from './caller.ts';
 import type { Paths } from './operation.ts';

@@ -51,11 +51,12 @@ describe('who may trace', () => {
     expect(response.status).toBe(status);
     if (status === 200) return;
     expect(response.headers.get('www-authenticate')).toBe('Bearer');
+    const isTried = 'authorization' in headers;
     expect(await response.json()).toEqual({
       errors: [
         {
-          path: 'Authorization',
-          wrong: 'missing or wrong',
+          path: isTried ? 'Authorization' : 'Cookie',
+          wrong: isTried ? 'missing or wrong' : 'nobody is logged in',
           instead: expect.stringContaining('Authorization: Bearer'),
         },
       ],

@@ -7,7 +7,7 @@ import {
   syncFileName,
   syncFileRoot,
   syncLine,
-} from '../../src/destinations/sync-file.ts';
+} from '../../src/outbound/sync-file.ts';
 
 const transfer: FileTransfer = {
   kind: 'file',

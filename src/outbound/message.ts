@@ -6,7 +6,7 @@
  * and digitally signed HTTP requests.
  */
 import { createHmac } from 'node:crypto';
-import type { RealtimeTransfer, ServerDestination } from './destination.ts';
+import type { RealtimeTransfer, ServerDestination } from '../destinations/destination.ts';
 
 /** A visitor in a message. */
 export interface MessageUser {

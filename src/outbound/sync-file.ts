@@ -3,7 +3,7 @@
  *
  * Source of the form: user guide, integration/receiving-audience-data, batch outbound transfers.
  */
-import type { FileTransfer, ServerDestination } from './destination.ts';
+import type { FileTransfer, ServerDestination } from '../destinations/destination.ts';
 
 /**
  * What all files of one run are called, without split number and ending.

@@ -1,7 +1,7 @@
 /** What a partner gets server to server, in real time: the answers of the user guide. */
 import { describe, expect, it } from 'vitest';
 import type { RealtimeTransfer } from '../../src/destinations/destination.ts';
-import { composeMessage, type MessageUser, sign } from '../../src/destinations/message.ts';
+import { composeMessage, type MessageUser, sign } from '../../src/outbound/message.ts';
 
 const transfer: RealtimeTransfer = {
   kind: 'realtime',
