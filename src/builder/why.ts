@@ -8,6 +8,7 @@ import { queryOf, rawCall, readBody } from '../collect/request.ts';
 import { occasionOf, type Scope, trace } from '../collect/trace.ts';
 import type { Registry } from '../store/registry.ts';
 import type { Behind } from './caller.ts';
+import { answerInPieces, objectJson } from './long-json.ts';
 import { NO_CALL, traceOfCall, traceOfRequest } from './questions.ts';
 import { RestError } from './request.ts';
 
@@ -55,7 +56,8 @@ export function why(door: FrontDoor, registry: Registry): Hono<Behind> {
       const raw = rawCall(request, queryOf(url), at ?? Date.now());
       occasion = await occasionOf(raw, uuid, snapshot, door);
     }
-    return c.json(await inTurns(trace(occasion, snapshot, door.settings.region, scope)));
+    const traced = await inTurns(trace(occasion, snapshot, door.settings.region, scope));
+    return answerInPieces(c, objectJson({ ...traced }));
   });
 
   return app;

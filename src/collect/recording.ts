@@ -107,7 +107,7 @@ export class Recording {
     const at = Math.max(by, this.#restUntil);
     if (this.#closing || this.#writing || (this.#timer && this.#timer.at <= at)) return;
     clearTimeout(this.#timer?.id);
-    const id = setTimeout(() => this.#turn(), at - performance.now());
+    const id = setTimeout(() => this.#turn(), Math.max(0, at - performance.now()));
     this.#timer = { id, at };
   }
 
