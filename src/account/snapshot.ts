@@ -65,6 +65,11 @@ export interface Snapshot {
   readonly segmentIndex: SegmentIndex;
   readonly heldTraits: HeldTraits;
   readonly mappings: Mappings;
+  /**
+   * Ids of the traits that the rules of segments mapped to server-to-server destinations ask for, with
+   * those that a folder trait sums up: no other can make a visitor enter or leave one.
+   */
+  readonly serverTraits: ReadonlySet<number>;
   readonly dataSources: ReadonlySet<number>;
   readonly dataSourceByCode: ReadonlyMap<string, number>;
 }
@@ -172,6 +177,7 @@ function* compile(
       },
       keepsOrder: document.sites.some(({ pageBudget }) => pageBudget != null),
     },
+    serverTraits: yield* serverTraitsOf(bySegment, rules, traits, place),
     dataSources: new Set(dataSources.keys()),
     dataSourceByCode: new Map(
       document.dataSources.flatMap((d) =>
@@ -179,6 +185,32 @@ function* compile(
       ),
     ),
   };
+}
+
+function* serverTraitsOf(
+  bySegment: readonly (readonly Mapping[])[],
+  rules: readonly (SegmentRule | undefined)[],
+  traits: readonly Trait[],
+  place: (sid: number) => number,
+): Turns<Set<number>> {
+  const sids = new Set<number>();
+  for (const [at, mappings] of bySegment.entries()) {
+    yield;
+    const rule = rules[at];
+    if (!rule || !mappings.some(({ destination }) => destination.kind === 'server')) continue;
+    for (const sid of traitsOf(rule)) sids.add(sid);
+  }
+  const folders = new Set<number>();
+  for (const sid of sids) {
+    const at = place(sid);
+    if (traits[at].type === 'FOLDER_TRAIT') folders.add(at);
+  }
+  if (folders.size === 0) return sids;
+  for (const { sid, folders: above } of traits) {
+    yield;
+    if (above.some((folder) => folders.has(folder))) sids.add(sid);
+  }
+  return sids;
 }
 
 function checkLimits(document: AccountDocument, problems: Problem[]): void {

@@ -58,7 +58,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
   if (isBlocked(call, door.guard)) return reply(undefined, known);
 
   tally.totals.calls++;
-  const { visit, transient } = visitOf(call, realization);
+  const { visit, transient } = visitOf(call, realization, snapshot);
   return new Promise<Response>((resolve) => {
     door.deadline.ask(door.store, visit, {
       decide({ deviceId, profile }) {
@@ -140,6 +140,7 @@ export function isBlocked(call: Call, guard: Guard): boolean {
 export function visitOf(
   call: Call,
   realization: Realization,
+  { serverTraits }: Snapshot,
 ): { visit: Visit /** Whether nothing of it shall be kept. */; transient: boolean } {
   const { deviceId, freshId, ecid, declared } = call;
   if (call.optedOut) {
@@ -154,5 +155,7 @@ export function visitOf(
     deviceId === undefined && aliases.length === 0 && call.cookiesBlocked && call.answer !== 'json';
   if (transient) call.complaints.push(complain(172));
   const change = transient ? { day: call.day } : changeOf(call, realization);
-  return { visit: { deviceId, aliases, freshId, change }, transient };
+  const examine =
+    !transient && serverTraits.size > 0 && realization.sids.some((sid) => serverTraits.has(sid));
+  return { visit: { deviceId, aliases, freshId, change, examine }, transient };
 }

@@ -12,7 +12,8 @@ import type { FrontDoor } from './event.ts';
 import { isDeviceId } from './identity.ts';
 
 export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
-  const call = readCall(raw, door.snapshot(), door.settings);
+  const snapshot = door.snapshot();
+  const call = readCall(raw, snapshot, door.settings);
   const { complaints, transaction, place } = call;
   const { settings } = door;
   // From whichever page it comes, a wish to opt out is heard: for the declared ids, for the device
@@ -31,7 +32,7 @@ export async function optOut(raw: RawCall, door: FrontDoor): Promise<Response> {
       };
       door.deadline.ask(
         door.store,
-        { ...visit, freshId, change },
+        { ...visit, freshId, change, examine: snapshot.serverTraits.size > 0 },
         {
           decide: forget,
           keptLate: forget,

@@ -16,7 +16,7 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
   const query = raw.query.replace(/(^|&)dp(uu)?id=/g, '$1d_dp$2id=');
   const call = readCall({ ...raw, query }, snapshot, door.settings);
   const { complaints, transaction, place } = call;
-  const { visit, transient } = visitOf(call, NO_REALIZATION);
+  const { visit, transient } = visitOf(call, NO_REALIZATION, snapshot);
   let deviceId: string | undefined;
   // The page is the partner's, or any that carries its pixel: it need not be one of the account's.
   const refused =

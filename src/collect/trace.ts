@@ -131,7 +131,7 @@ export async function occasionOf(
   const call: Call = uuid === undefined ? read : { ...read, deviceId: uuid };
   const realization = realize(snapshot, call);
   call.complaints.push(...realization.complaints);
-  const { visit } = visitOf(call, realization);
+  const { visit } = visitOf(call, realization, snapshot);
   const { deviceId, profile } = await store.look(visit);
   if (call.optedOut) profile.apply({ day: call.day, optOut: true });
   if (!call.disregarded) profile.apply(changeOf(call, realization));

@@ -19,6 +19,8 @@ export interface Visit {
   /** A new device id for a visitor who is known by nothing. */
   readonly freshId: string;
   readonly change: Change;
+  /** Whether partners may have to hear of it: then the same step puts the visitor on the agenda (`outbox.ts`). */
+  readonly examine?: boolean;
 }
 
 /** Stands for the ECID among data sources, whose own ids start at 1. */

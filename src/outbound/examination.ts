@@ -1,0 +1,116 @@
+/**
+ * The examination: what partners have to be told of a visitor, from what they were told and what holds
+ * now.
+ *
+ * Pure, and the same whatever led to it: a visit, a day that has passed, a changed rule, an opt-out.
+ */
+import type { Snapshot } from '../account/snapshot.ts';
+import type { HeldTraits } from '../audience/holdings.ts';
+import { type Day, dayOf, type Profile } from '../audience/profile.ts';
+import type { Candidate, Move, Outcome } from '../store/outbox.ts';
+import { isBetween, type ServerMapping, type Terms } from './terms.ts';
+
+export interface Grounds {
+  readonly snapshot: Pick<Snapshot, 'segmentIndex' | 'mappings'>;
+  /** Of this examiner alone. */
+  readonly held: HeldTraits;
+  readonly terms: Terms;
+}
+
+const DAY_MS = 86_400_000;
+/** What happens at midnight is spread over so long. */
+const SPREAD_MS = 600_000;
+
+/** @param now Unix milliseconds */
+export function examine(candidate: Candidate, grounds: Grounds, now: number): Outcome {
+  const { deviceId, told, profile } = candidate;
+  const { terms } = grounds;
+  const today = dayOf(now);
+  const at = now - (now % 1_000);
+  const members = profile && !profile.optedOut ? membersOf(profile, grounds, today) : NOBODY;
+  const moves = new Map<number, Move[]>();
+  const tellable = new Map<number, ReadonlyMap<number, number>>();
+  for (const [id, { active }] of terms.destinations) {
+    const before = told.get(id);
+    // What is switched off hears what changed meanwhile when it is switched on.
+    if (!active) {
+      if (before) tellable.set(id, before);
+      continue;
+    }
+    const now = members.get(id);
+    if (!before && !now) continue;
+    const after = new Map<number, number>();
+    const own: Move[] = [];
+    for (const [sid, since] of before ?? []) {
+      if (now?.has(sid)) after.set(sid, since);
+      // Of what is mapped no more, nothing can be said.
+      else if (terms.mappings.get(id)?.has(sid)) own.push({ sid, isMember: false, at });
+    }
+    for (const sid of now ?? []) {
+      if (before?.has(sid)) continue;
+      own.push({ sid, isMember: true, at });
+      after.set(sid, at);
+    }
+    if (after.size > 0) tellable.set(id, after);
+    if (own.length > 0) moves.set(id, own);
+  }
+  return {
+    deviceId,
+    told: tellable,
+    moves,
+    next: nextOf(candidate, tellable.size > 0, terms, today),
+  };
+}
+
+const NOBODY: ReadonlyMap<number, ReadonlySet<number>> = new Map();
+
+/** By destination: the segments that hold and may be told. */
+function membersOf(
+  profile: Profile,
+  { snapshot, held }: Grounds,
+  today: Day,
+): Map<number, Set<number>> {
+  const members = new Map<number, Set<number>>();
+  for (const segment of snapshot.segmentIndex.qualified(held.load(profile, today))) {
+    for (const mapping of snapshot.mappings.bySegment[segment]) {
+      if (mapping.destination.kind !== 'server' || !mayTell(mapping as ServerMapping, today))
+        continue;
+      const { id } = mapping.destination;
+      const sids = members.get(id);
+      if (sids) sids.add(mapping.sid);
+      else members.set(id, new Set([mapping.sid]));
+    }
+  }
+  return members;
+}
+
+/** Whether a partner may hear that somebody belongs to a segment. */
+export const mayTell = (
+  { destination, from, to, restrictions }: ServerMapping,
+  today: Day,
+): boolean => isBetween(today, from, to) && (restrictions & destination.labels) === 0;
+
+/** When somebody may enter or leave a segment by time alone. */
+function nextOf(
+  { deviceId, profile, keptUntil }: Candidate,
+  isTold: boolean,
+  { clocks }: Terms,
+  today: Day,
+): number | undefined {
+  if (!profile || profile.optedOut) return undefined;
+  let next = Number.POSITIVE_INFINITY;
+  const { realizations, length } = profile;
+  for (let i = 0; i < length; i += 2) {
+    const day = realizations[i + 1] >>> 16;
+    for (const days of clocks.get(realizations[i]) ?? []) {
+      if (day + days > today && day + days < next) next = day + days;
+    }
+  }
+  const changes = next * DAY_MS + spread(deviceId);
+  // Whoever is forgotten has left.
+  const forgotten = isTold && keptUntil !== undefined ? keptUntil + spread(deviceId) : changes;
+  const soonest = Math.min(changes, forgotten);
+  return soonest === Number.POSITIVE_INFINITY ? undefined : soonest;
+}
+
+const spread = (deviceId: string) => (Number(deviceId.slice(-6)) / 1e6) * SPREAD_MS;

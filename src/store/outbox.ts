@@ -1,0 +1,167 @@
+/**
+ * The outbox contract: what server-to-server delivery keeps beside the visitors.
+ *
+ * - The **agenda**: whom to examine, and when. A visit that partners may have to hear of puts its
+ *   visitor there in the same step that keeps the visit, so a process killed at any instant owes no
+ *   examination that nobody knows of. What changes by time alone is there with its time.
+ * - What partners have been **told** of each visitor, as far as it was queued.
+ * - The **queues**: what each destination still has to be told, in order.
+ *
+ * None of it is in the way of a page.
+ */
+import type { Profile } from '../audience/profile.ts';
+
+/** By destination: since when the visitor is in a segment, by its sid; Unix milliseconds, in whole seconds. */
+export type Told = ReadonlyMap<number, ReadonlyMap<number, number>>;
+
+/** A visitor who entered or left a segment that is mapped to a destination. */
+export interface Move {
+  readonly sid: number;
+  readonly isMember: boolean;
+  /** Unix milliseconds, in whole seconds. */
+  readonly at: number;
+}
+
+/** Somebody to examine. */
+export interface Candidate {
+  readonly deviceId: string;
+  /** Undefined where nothing is stored of them any more. Not to be changed. */
+  readonly profile: Profile | undefined;
+  /** When the profile is forgotten unless the visitor is seen again, in Unix milliseconds; undefined: never. */
+  readonly keptUntil: number | undefined;
+  readonly told: Told;
+}
+
+/** Some visitors to examine, all of one shard. */
+export interface Batch {
+  readonly candidates: readonly Candidate[];
+}
+
+/** What came out for a candidate. */
+export interface Outcome {
+  readonly deviceId: string;
+  /** Takes the place of what was told; empty: nothing is kept. */
+  readonly told: Told;
+  /** What is to be queued, by destination. */
+  readonly moves: ReadonlyMap<number, readonly Move[]>;
+  /** When to examine again, in Unix milliseconds; undefined: not before the visitor comes back. */
+  readonly next: number | undefined;
+}
+
+/** What a destination is to be told of one visitor. */
+export interface Entry {
+  /** Names it within its queue; a text of at most 64 characters. */
+  readonly id: string;
+  /** Unix milliseconds. */
+  readonly queuedAt: number;
+  readonly deviceId: string;
+  readonly moves: readonly Move[];
+}
+
+/** Entries that go out as one message; the name outlives the process that sends it. */
+export interface Sealed {
+  /** Letters, digits and -, at most 64. */
+  readonly message: string;
+  readonly entries: readonly Entry[];
+}
+
+/** A message that was given up. */
+export interface DeadLetter extends Sealed {
+  /** When it was given up, in Unix milliseconds. */
+  readonly at: number;
+  /** Why, in words. */
+  readonly problem: string;
+}
+
+/** How a destination's queue stands. */
+export interface QueueState {
+  readonly destination: number;
+  /** Entries that are not done, those under way among them. */
+  readonly waiting: number;
+  /** When the oldest of them was queued, in Unix milliseconds; undefined where nothing waits. */
+  readonly oldest: number | undefined;
+  /** Messages that were given up. */
+  readonly dead: number;
+}
+
+/** All methods reject with `StoreError` where the outbox cannot be read or written now. */
+export interface Outbox {
+  /**
+   * Parts of the visitors, each worked on by one process at a time (see `lease`). They may change:
+   * a Cluster has one for each primary.
+   */
+  shards(): Promise<string[]>;
+
+  /**
+   * Takes the right to something, or keeps it, for so many milliseconds. Returns whether this process
+   * has it.
+   */
+  lease(name: string, milliseconds: number): Promise<boolean>;
+  release(name: string): Promise<void>;
+
+  /** Visitors of a shard whose time has come, as of now; those who wait longest first. */
+  due(shard: string, limit: number): Promise<Batch>;
+
+  /**
+   * Stored visitors of a shard, whoever they are: who is stored all the time is met at least once.
+   *
+   * @param cursor where to go on, as it came back before; undefined: from the start
+   * @returns the cursor is undefined at the end; `progress` goes from 0 to 1
+   */
+  walk(
+    shard: string,
+    cursor: string | undefined,
+    limit: number,
+  ): Promise<{ batch: Batch; cursor: string | undefined; progress: number }>;
+
+  /**
+   * Keeps what came out: what was told, what is queued, and when to examine again. A candidate who is not
+   * among the outcomes stays on the agenda, and so does who came back since the batch was taken. When it
+   * resolves, a killed process loses nothing of it; where it rejects, the same candidates come again.
+   */
+  settle(batch: Batch, outcomes: readonly Outcome[]): Promise<void>;
+
+  /** The visitors as of now, in this order. */
+  look(deviceIds: readonly string[]): Promise<Candidate[]>;
+
+  /** Of all destinations that have anything in their queue, or dead letters. */
+  queues(): Promise<QueueState[]>;
+
+  /**
+   * What others have left behind, or this process before: messages that were sealed, and entries that were
+   * read but are part of none; both in order. Whoever has leased a queue asks once.
+   */
+  recover(destination: number): Promise<{ sealed: Sealed[]; read: Entry[] }>;
+
+  /** The next entries that nobody has read, in order. */
+  read(destination: number, limit: number): Promise<Entry[]>;
+
+  /** Makes entries that were read one message, before it is sent for the first time. */
+  seal(destination: number, message: Sealed): Promise<void>;
+
+  /** Messages that have arrived, or that there is no more reason to send. */
+  done(destination: number, messages: readonly Sealed[]): Promise<void>;
+
+  /** Entries that were read and never sealed: there is no more reason to send them. */
+  discard(destination: number, entries: readonly Entry[]): Promise<void>;
+
+  /** Gives a message up. */
+  bury(destination: number, letter: DeadLetter): Promise<void>;
+
+  /** The messages that were given up last, newest first. */
+  dead(destination: number, limit: number): Promise<DeadLetter[]>;
+
+  /**
+   * Puts dead letters back at the end of the queue, as new entries, or drops them.
+   *
+   * @param messages undefined: all of them
+   * @returns how many there were
+   */
+  replay(destination: number, messages: readonly string[] | undefined): Promise<number>;
+  drop(destination: number, messages: readonly string[] | undefined): Promise<number>;
+
+  /** Forgets a destination: its queue and its dead letters. */
+  clear(destination: number): Promise<void>;
+
+  close(): Promise<void>;
+}
