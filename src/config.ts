@@ -44,6 +44,10 @@ function choice<const Value extends string>(
 }
 
 export const SETTINGS = {
+  ROLE: choice(
+    ['all', 'collect', 'deliver'],
+    'What this server does: collect answers pages, deliver sends to server-to-server destinations, all does both.',
+  ),
   PORT: integer(8080, 1, 65_535, 'Port of the collection endpoint.'),
   HOST: text('127.0.0.1', 'Address to listen on; 0.0.0.0 for every interface.'),
   ADMIN_PORT: integer(
@@ -144,6 +148,22 @@ export const SETTINGS = {
     1,
     10_000_000,
     'Visits that may wait for a disk or a Redis that does not take them; more are lost.',
+  ),
+  OUTBOUND_ALLOW_PRIVATE: choice(
+    ['0', '1'],
+    'Whether server-to-server destinations may be at private and loopback addresses, and without TLS: 1 for tests.',
+  ),
+  OUTBOUND_RETRY_HOURS: integer(
+    24,
+    1,
+    720,
+    'So long it is tried to deliver a message; then it is a dead letter.',
+  ),
+  OUTBOUND_EXAMINED_PER_SECOND: integer(
+    5_000,
+    1,
+    1_000_000,
+    'Stored visitors that are examined a second in each shard, after a rule or a mapping has changed.',
   ),
   DEMO_PORT: integer(0, 0, 65_535, "Port of the demo partner's inbox. 0: the port after PORT."),
   LOG_LEVEL: choice(

@@ -15,7 +15,11 @@ export type Kind =
   | 'node'
   | 'estimate'
   | 'event'
-  | 'setting';
+  | 'setting'
+  | 'pass'
+  | 'order'
+  | 'delivery'
+  | 'run';
 
 /** A value as it is kept. Ids are texts of at most 500 characters. */
 export interface Kept<Value> {

@@ -1,0 +1,173 @@
+/**
+ * Examines the visitors of one shard, one batch after the other: those whose time has come first, and
+ * between them those whom a pass has not met yet.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Snapshot } from '../account/snapshot.ts';
+import { HeldTraits } from '../audience/holdings.ts';
+import type { Batch, Outbox } from '../store/outbox.ts';
+import type { Registry } from '../store/registry.ts';
+import { examine } from './examination.ts';
+import { keepPass, type Pass, passOf } from './pass.ts';
+import type { Terms } from './terms.ts';
+
+/** What is in force, and for how long already. */
+export interface InForce {
+  readonly snapshot: Snapshot;
+  readonly revision: number;
+  readonly terms: Terms;
+}
+
+export interface ExaminerOptions {
+  readonly outbox: Outbox;
+  readonly registry: Registry;
+  readonly inForce: () => InForce;
+  /** Visitors of a pass that are examined a second, so that pages do not feel it. */
+  readonly rate: number;
+  /** Whether every process that answers pages has a revision in force. */
+  readonly isEverywhere: (revision: number) => Promise<boolean>;
+  readonly report: (message: string, error: unknown) => void;
+}
+
+const LEASE_MS = 10_000;
+/** How often the lease is kept. */
+const KEEP_MS = 2_000;
+const BATCH = 200;
+const IDLE_MS = 50;
+const RETRY_MS = 1_000;
+const ASK_AGAIN_MS = 250;
+/** How often it is written down how far a pass is. */
+const NOTE_MS = 1_000;
+
+export class Examiner {
+  readonly #shard: string;
+  readonly #options: ExaminerOptions;
+  #held: { readonly snapshot: Snapshot; readonly traits: HeldTraits } | undefined;
+  #isOver = false;
+  #ended: Promise<void> | undefined;
+  #pass: Pass | undefined;
+  #notedAt = 0;
+  /** When the next part of a pass may begin, by `performance.now()`. */
+  #paced = 0;
+
+  constructor(shard: string, options: ExaminerOptions) {
+    this.#shard = shard;
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#ended ??= this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true;
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { outbox, report } = this.#options;
+    const name = `shard:${this.#shard}`;
+    let keptAt = Number.NEGATIVE_INFINITY;
+    let isMine = false;
+    let isTroubled = false;
+    while (!this.#isOver) {
+      try {
+        if (performance.now() - keptAt > KEEP_MS) {
+          const had = isMine;
+          isMine = await outbox.lease(name, LEASE_MS);
+          keptAt = performance.now();
+          // Somebody else may have gone on with it meanwhile.
+          if (isMine && !had) this.#pass = await passOf(this.#options.registry, this.#shard);
+        }
+        const isBusy = isMine && (await this.#step());
+        if (isTroubled) report('visitors are examined again', undefined);
+        isTroubled = false;
+        if (!isBusy) await pause(isMine ? IDLE_MS : KEEP_MS / 4);
+      } catch (error) {
+        if (!isTroubled) report('visitors cannot be examined now', error);
+        isTroubled = true;
+        isMine = false;
+        keptAt = Number.NEGATIVE_INFINITY;
+        await pause(RETRY_MS);
+      }
+    }
+    if (this.#pass) await this.#note(this.#pass).catch(() => undefined);
+    if (isMine) await outbox.release(name).catch(() => undefined);
+  }
+
+  /** Returns whether there was anything to do. */
+  async #step(): Promise<boolean> {
+    const { outbox } = this.#options;
+    const due = await outbox.due(this.#shard, BATCH);
+    if (due.candidates.length > 0) await this.#examine(due);
+    const isPassing = performance.now() >= this.#paced && (await this.#goOn());
+    return due.candidates.length > 0 || isPassing;
+  }
+
+  async #examine(batch: Batch): Promise<number> {
+    const { outbox, inForce } = this.#options;
+    const { snapshot, terms } = inForce();
+    if (this.#held?.snapshot !== snapshot) {
+      // Not the one that pages are decided by: here, awaits come in between.
+      const traits = new HeldTraits(snapshot.traits, snapshot.traitPlaces);
+      this.#held = { snapshot, traits };
+    }
+    const grounds = { snapshot, held: this.#held.traits, terms };
+    const now = Date.now();
+    const outcomes = batch.candidates.map((candidate) => examine(candidate, grounds, now));
+    await outbox.settle(batch, outcomes);
+    return outcomes.reduce((sum, { moves }) => sum + (moves.size > 0 ? 1 : 0), 0);
+  }
+
+  /** Goes on with the pass, if one is due. Returns whether it was. */
+  async #goOn(): Promise<boolean> {
+    const { outbox, rate, inForce, registry } = this.#options;
+    const { terms, revision } = inForce();
+    let pass = this.#pass;
+    if (pass?.digest !== terms.digest) {
+      // Where nothing has ever been sent, there is nothing to take back either.
+      if (!pass && terms.mappings.size === 0) return false;
+      // Visits decided by an older account do not say that partners have to hear of them.
+      if (!(await this.#options.isEverywhere(revision))) {
+        this.#paced = performance.now() + ASK_AGAIN_MS;
+        return false;
+      }
+      pass = {
+        shard: this.#shard,
+        digest: terms.digest,
+        revision,
+        startedAt: Date.now(),
+        progress: 0,
+        examined: 0,
+        moved: 0,
+      };
+      this.#pass = pass;
+      await keepPass(registry, pass);
+    }
+    if (pass.finishedAt !== undefined) return false;
+    const { batch, cursor, progress } = await outbox.walk(this.#shard, pass.cursor, BATCH);
+    const size = batch.candidates.length;
+    this.#paced = performance.now() + (size / rate) * 1_000;
+    const moved = size > 0 ? await this.#examine(batch) : 0;
+    // What came in force meanwhile may have been too late for the first of them.
+    if (inForce().terms.digest !== pass.digest) return true;
+    const next: Pass = {
+      ...pass,
+      cursor,
+      progress: cursor === undefined ? 1 : progress,
+      examined: pass.examined + size,
+      moved: pass.moved + moved,
+      ...(cursor === undefined && { finishedAt: Date.now() }),
+    };
+    this.#pass = next;
+    if (next.finishedAt !== undefined || performance.now() - this.#notedAt > NOTE_MS) {
+      await this.#note(next);
+    }
+    return true;
+  }
+
+  async #note(pass: Pass): Promise<void> {
+    this.#notedAt = performance.now();
+    await keepPass(this.#options.registry, pass);
+  }
+}
