@@ -80,11 +80,7 @@ export function app(options: AppOptions): Hono {
     }),
   );
 
-  app.get('/healthz', (c) => c.json({ status: 'ok' }));
-  app.get('/readyz', (c) => {
-    const problem = options.problem();
-    return problem ? c.json({ status: 'not ready', problem }, 503) : c.json({ status: 'ready' });
-  });
+  app.route('/', health(options.problem));
 
   if (options.administration) app.route('/', options.administration);
 
@@ -98,6 +94,19 @@ export function app(options: AppOptions): Hono {
     return pixel({ 'X-Error': '0' }, []);
   });
 
+  return app;
+}
+
+/** Whether a process lives, and whether it is well. */
+export function health(problem: AppOptions['problem']): Hono {
+  const app = new Hono();
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.get('/readyz', (c) => {
+    const wrong = problem();
+    return wrong
+      ? c.json({ status: 'not ready', problem: wrong }, 503)
+      : c.json({ status: 'ready' });
+  });
   return app;
 }
 

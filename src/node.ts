@@ -13,8 +13,8 @@ import pino from 'pino';
 import { type AccountDocument, differences, shortened } from './account/difference.ts';
 import { meaningOf } from './account/document.ts';
 import { AccountError } from './account/problem.ts';
-import { compileAccount, compileAccountInTurns, type Snapshot } from './account/snapshot.ts';
-import { app } from './app.ts';
+import { compileAccount, compileAccountInTurns } from './account/snapshot.ts';
+import { app, health } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
 import { build, buildFolder } from './builder/build.ts';
@@ -27,9 +27,11 @@ import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
 import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
+import { CHILD, DelivererProcess, startDeliverer } from './deliverer.ts';
 import { Tally } from './destinations/tally.ts';
-import { openAccounts, openRegistry, openStore, reach } from './engine.ts';
-import { AccountConflict, type AccountStore, type Store } from './store/store.ts';
+import { openAccounts, openOutbox, openRegistry, openStore, reach } from './engine.ts';
+import { inboxOf, openAccount, urlHost } from './initial-account.ts';
+import { AccountConflict, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
 
 /** What every process of one start has, whether it serves or watches over those that do. */
@@ -86,15 +88,16 @@ async function serveCalls(config: Config): Promise<void> {
   const store = openStore(config);
   const accounts = openAccounts(config);
   const registry = openRegistry(config);
+  const outbox = openOutbox(config, 'read');
   const origin = `http://${urlHost(config.HOST)}:${config.PORT}`;
   const adminHost = config.ADMIN_HOST || config.HOST;
   const adminOrigin =
     config.ADMIN_PORT === 0 ? origin : `http://${urlHost(adminHost)}:${config.ADMIN_PORT}`;
   const demo = {
-    inbox: `http://${urlHost(config.HOST)}:${config.DEMO_PORT || nextPort(config.PORT)}`,
+    inbox: inboxOf(config),
     collector: origin,
   };
-  const opened = await reach(config, openAccount(accounts, demo.inbox));
+  const opened = await reach(config, openAccount(accounts, config));
   const { isDemo } = opened;
   let { snapshot, revision: inForce } = opened;
   let accountProblem: string | undefined;
@@ -129,7 +132,15 @@ async function serveCalls(config: Config): Promise<void> {
   });
   const pages = await buildFolder().catch(() => undefined);
   const clientOf = (c: Context) => clientAddress(c, config.PROXIES);
-  const builder = administration({ book, registry, door, adminToken: token, clientOf, pages });
+  const builder = administration({
+    book,
+    registry,
+    outbox,
+    door,
+    adminToken: token,
+    clientOf,
+    pages,
+  });
   const routes = app({
     door,
     administration: config.ADMIN_PORT === 0 ? builder : undefined,
@@ -138,6 +149,13 @@ async function serveCalls(config: Config): Promise<void> {
     clientOf,
     problem: () => store.problem ?? accountProblem,
   });
+  const deliverer = new DelivererProcess(log, config.SHUTDOWN_MS);
+  // Who has nothing to send needs no process for it.
+  const send = () => {
+    const sends = snapshot.destinations.some(({ kind }) => kind === 'server');
+    if (sends && config.ROLE === 'all' && isFirstWorker()) deliverer.start();
+  };
+  send();
   const heartbeat = new Heartbeat(registry, opened.revision, () => store.problem ?? accountProblem);
   accounts.watch(async (saved) => {
     const { revision, document } = saved;
@@ -147,6 +165,7 @@ async function serveCalls(config: Config): Promise<void> {
       inForce = revision;
       accountProblem = undefined;
       heartbeat.tookOver(revision);
+      send();
       log.info({ revision }, 'account taken over');
     } catch (error) {
       accountProblem = `revision ${revision} of the account is not in force here: ${(error as Error).message}`;
@@ -179,8 +198,8 @@ async function serveCalls(config: Config): Promise<void> {
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
   ledger.start();
   const last = async () => {
-    await Promise.all([heartbeat.close(), recording.close()]);
-    await registry.close();
+    await Promise.all([heartbeat.close(), recording.close(), deliverer.close()]);
+    await Promise.all([registry.close(), outbox.close()]);
   };
   stopOnSignal(servers, store, ledger, [accounts, { close: last }], config.SHUTDOWN_MS, log);
   watchStore(store, log);
@@ -206,6 +225,27 @@ async function serveCalls(config: Config): Promise<void> {
   }
 }
 
+/** Sends, and answers nobody but who asks whether it is well. */
+async function deliver(config: Config): Promise<void> {
+  const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
+  const deliverer = await startDeliverer(config, log);
+  let server: ServerType | undefined;
+  const stop = async () => {
+    server?.close();
+    await deliverer.close(config.SHUTDOWN_MS);
+    process.exit(0);
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  if (process.env[CHILD]) {
+    process.once('disconnect', stop);
+    return;
+  }
+  const routes = health(() => deliverer.problem);
+  server = await listen(routes.fetch, config.HOST, config.PORT, 'PORT');
+  console.log(`Switchyard delivers; http://${urlHost(config.HOST)}:${config.PORT}/readyz\n`);
+}
+
 /** So often it is tried to make the first admin. */
 const FIRST_ADMIN_MS = 2_000;
 
@@ -226,20 +266,6 @@ async function howToLogIn(people: People): Promise<string> {
 function clientAddress(c: Context, proxies: number): string {
   const forwarded = proxies > 0 ? c.req.header('x-forwarded-for')?.split(',').at(-proxies) : '';
   return forwarded?.trim() || ((c.env.incoming as IncomingMessage).socket.remoteAddress ?? '');
-}
-
-/** The account saved last, else the demo's. */
-async function openAccount(
-  accounts: AccountStore,
-  inbox: string,
-): Promise<{ snapshot: Snapshot; revision: number; isDemo: boolean }> {
-  const saved = await accounts.load();
-  if (saved) {
-    const { revision, document, origin } = saved;
-    return { snapshot: compileAccount(document), revision, isDemo: origin.isDemo === true };
-  }
-  const { demoAccount } = await import('./demo/account.ts');
-  return { snapshot: compileAccount(demoAccount({ inbox })), revision: 0, isDemo: true };
 }
 
 /**
@@ -383,21 +409,17 @@ function watchStore(store: Store, log: pino.Logger): void {
   }, 1_000).unref();
 }
 
-const nextPort = (port: number) => (port === 65_535 ? port - 1 : port + 1);
-
-/** What a browser on this machine writes for the address that the server listens on. */
-const urlHost = (host: string) =>
-  host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-
 if (process.argv.includes('--help')) console.log(help());
 else {
   try {
     const config = readConfig(process.env);
+    const delivers = config.ROLE === 'deliver';
     if (cluster.isPrimary) {
-      await prepare(config);
-      await buildPages();
+      if (!process.env[CHILD]) await prepare(config);
+      if (!delivers) await buildPages();
     }
-    if (cluster.isPrimary && config.WORKERS > 1)
+    if (delivers) await deliver(config);
+    else if (cluster.isPrimary && config.WORKERS > 1)
       watchWorkers(config.WORKERS, config.PORT, config.SHUTDOWN_MS);
     else await serveCalls(config);
   } catch (error) {

@@ -160,6 +160,8 @@ const pushSchema = z.strictObject({
   /** 0 image, 1 iframe. */
   tagType: integer(0, 1).default(0),
   hideReferrer: z.boolean().default(true),
+  /** The server-to-server destination that is told instead, where a page's call could not get through. */
+  fallbackDestinationId: id.nullish(),
 });
 
 /** Separators stand in the cookie as they are: RFC 6265 cookie-octets, and the comma it tolerates. */

@@ -59,6 +59,8 @@ export interface Snapshot {
   readonly destinations: readonly Destination[];
   /** Ids of those that are called by the page. */
   readonly urlDestinations: ReadonlySet<number>;
+  /** Server-to-server destinations that are told only of whom a URL destination's call did not get through, by that destination. */
+  readonly fallbacks: ReadonlyMap<number, number>;
   readonly sites: Sites;
   readonly traitPlaces: ReadonlyMap<number, number>;
   readonly traitIndex: TraitIndex;
@@ -146,6 +148,7 @@ function* compile(
     for (const mapping of compiled.mappings) bySegment[mapping.segment].push(mapping);
   }
 
+  const fallbacks = fallbacksOf(document, destinations, problems);
   const cookieDestinations = destinations.filter((d) => d.kind === 'cookie');
   const segments = document.segments.map(
     ({ sid, name, status }, at): Segment => ({
@@ -161,6 +164,7 @@ function* compile(
     segments,
     destinations,
     urlDestinations: new Set(destinations.flatMap((d) => (d.kind === 'url' ? [d.id] : []))),
+    fallbacks,
     sites: new Sites(document.sites),
     traitPlaces,
     traitIndex: yield* TraitIndex.build(traits.map(({ rule }) => rule)),
@@ -185,6 +189,28 @@ function* compile(
       ),
     ),
   };
+}
+
+function fallbacksOf(
+  document: AccountDocument,
+  destinations: readonly Destination[],
+  problems: Problem[],
+): Map<number, number> {
+  const fallbacks = new Map<number, number>();
+  for (const [i, d] of document.destinations.entries()) {
+    if (d.destinationType !== 'PUSH' || d.fallbackDestinationId == null) continue;
+    const other = destinations.find(({ id }) => id === d.fallbackDestinationId);
+    if (other?.kind === 'server' && other.transfer.kind === 'realtime') {
+      fallbacks.set(d.destinationId, other.id);
+      continue;
+    }
+    problems.push({
+      path: `destinations[${i}].fallbackDestinationId`,
+      wrong: `${d.fallbackDestinationId} is no server-to-server destination that is told in real time`,
+      instead: 'write the destinationId of one of this document, or leave it out',
+    });
+  }
+  return fallbacks;
 }
 
 function* serverTraitsOf(

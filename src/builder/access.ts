@@ -41,6 +41,7 @@ const ACCESS: ReadonlyMap<string, Access> = new Map([
   ['nodes', KEPT],
   ['drafts', KEPT],
   ['reports', KEPT],
+  ['deliveries', KEPT],
   ['calls', KEPT],
   ['signals', KEPT],
   ['session', OWN],

@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono';
 import { AccountError } from '../account/problem.ts';
 import type { FrontDoor } from '../collect/event.ts';
 import { Refusal } from '../collect/request.ts';
+import type { Outbox } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
 import { activity } from './activity.ts';
@@ -10,6 +11,7 @@ import { Attempts } from './attempt.ts';
 import type { AccountBook } from './book.ts';
 import type { Behind } from './caller.ts';
 import { calls } from './calls.ts';
+import { deliveries } from './deliveries.ts';
 import { drafts } from './draft.ts';
 import { estimates } from './estimates.ts';
 import { gate, privately } from './gate.ts';
@@ -33,6 +35,8 @@ export interface AdministrationOptions {
   /** The account under edit. */
   readonly book: AccountBook;
   readonly registry: Registry;
+  /** What waits for server-to-server destinations. */
+  readonly outbox: Outbox;
   /** What pages are decided with. */
   readonly door: FrontDoor;
   /** The token of `Authorization: Bearer …` that is an admin's in any case. */
@@ -44,7 +48,7 @@ export interface AdministrationOptions {
 }
 
 export function administration(options: AdministrationOptions): Hono<Behind> {
-  const { book, registry, door, adminToken, clientOf } = options;
+  const { book, registry, outbox, door, adminToken, clientOf } = options;
   const app = new Hono<Behind>();
 
   const people = new People(registry);
@@ -64,6 +68,7 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', estimates(book, registry, door));
   app.route('/v1', activity(book, registry));
   app.route('/v1', reports(book, registry));
+  app.route('/v1', deliveries(book, registry, outbox));
   app.route('/v1', nodes(book, registry));
   app.route('/v1', openApiRoutes());
   if (options.pages) app.route('/builder', pages(options.pages));

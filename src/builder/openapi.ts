@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { activityPaths } from './activity.ts';
 import type { Behind } from './caller.ts';
+import { deliveryPaths } from './deliveries.ts';
 import { draftPaths } from './draft.ts';
 import { estimatePaths } from './estimates.ts';
 import { nodePaths } from './node-state.ts';
@@ -38,6 +39,7 @@ export function openApi(): Json {
     ...nodePaths,
     ...estimatePaths,
     ...reportPaths,
+    ...deliveryPaths,
     ...questionPaths,
   };
   return {

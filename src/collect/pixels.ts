@@ -1,10 +1,12 @@
 /**
  * What the tag saw of the URL calls of an answer: `loaded=8001,8002&failed=8003&timedOut=…`, by the
- * destinations' ids. Anybody can say so: it is counted for the reports, and decides nothing.
+ * destinations' ids. Anybody can say so: it is counted for the reports, and has a destination told server
+ * to server what its call could not bring (`fallback.ts`); it decides nothing else.
  */
 import { SIGHTS, type Sight } from '../destinations/tally.ts';
 import { allowOrigin } from './answer.ts';
 import type { FrontDoor } from './event.ts';
+import { fallBack } from './fallback.ts';
 import { Parameters } from './parameters.ts';
 import { placeOf } from './place.ts';
 import { readBody } from './request.ts';
@@ -32,13 +34,17 @@ export async function pixels(request: Request, door: FrontDoor): Promise<Respons
       return malformed(`${sight} has ids that are none.`);
   }
   const snapshot = door.snapshot();
-  const { sites, urlDestinations } = snapshot;
+  const { sites, urlDestinations, fallbacks } = snapshot;
   const place = placeOf((name) => request.headers.get(name), undefined);
   const site = sites.find(place.host ?? '', place.pageHost);
   if (site !== 'no-host' && site !== 'no-page') {
     for (const [sight, ids] of seen) {
       for (const id of ids) if (urlDestinations.has(Number(id))) door.tally.see(Number(id), sight);
     }
+    const unseen = seen.flatMap(([sight, ids]) => (sight === 'loaded' ? [] : ids));
+    const others = new Set(unseen.flatMap((id) => fallbacks.get(Number(id)) ?? []));
+    // Nobody waits for it; who cannot be looked up now is told of the next time.
+    if (others.size > 0) fallBack([...others], request, parameters, door).catch(() => undefined);
   }
   const headers: Record<string, string> = {};
   allowOrigin(headers, place, snapshot);

@@ -2,8 +2,11 @@
  * Delivery: everything that one process does for server-to-server destinations. Any number of processes
  * may do it together: each works on the shards and the queues that it has leased.
  */
+
+import type { Snapshot } from '../account/snapshot.ts';
 import { inTurns } from '../account/turns.ts';
 import { dayOf } from '../audience/profile.ts';
+import type { Tally } from '../destinations/tally.ts';
 import type { Outbox } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
 import { Examiner, type InForce } from './examiner.ts';
@@ -15,9 +18,168 @@ import { termsOf } from './terms.ts';
 export interface DeliveryOptions {
   readonly outbox: Outbox;
   readonly registry: Registry;
+  /** Stored visitors that are examined a second in each shard, after a rule or a mapping has changed. */
   readonly rate: number;
   readonly allowPrivate: boolean;
   readonly retryHours: number;
   readonly region: number;
-  readonly report: (message: string, error: unknown) => void;
+  /** Counts what arrives. */
+  readonly tally: Tally;
+  /** Says what an operator has to know; without an error, that it is over. */
+  readonly report: (message: string, error?: unknown) => void;
+}
+
+/** How often the shards, the day and the orders are looked at. */
+const TEND_MS = 250;
+const SHARDS_MS = 5_000;
+const TIDY_MS = 30_000;
+const ORDERS_LEASE_MS = 5_000;
+/** A process that answers pages and does not say what it has in force is waited for no longer. */
+const NODE_MS = 15_000;
+
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #examiners = new Map<string, Examiner>();
+  readonly #senders = new Map<number, Sender>();
+  #inForce: InForce;
+  #day: number;
+  #since = Date.now();
+  #isOver = false;
+  #tending: Promise<void> | undefined;
+
+  private constructor(options: DeliveryOptions, inForce: InForce, day: number) {
+    this.#options = options;
+    this.#inForce = inForce;
+    this.#day = day;
+  }
+
+  static async start(
+    options: DeliveryOptions,
+    snapshot: Snapshot,
+    revision: number,
+  ): Promise<Delivery> {
+    const day = dayOf(Date.now());
+    const terms = await inTurns(termsOf(snapshot, day));
+    const delivery = new Delivery(options, { snapshot, revision, terms }, day);
+    delivery.#tending = delivery.#tend();
+    return delivery;
+  }
+
+  /** Another account is in force from now on. */
+  async takeOver(snapshot: Snapshot, revision: number): Promise<void> {
+    const terms = await inTurns(termsOf(snapshot, this.#day));
+    this.#inForce = { snapshot, revision, terms };
+    this.#since = Date.now();
+    this.#man();
+  }
+
+  /** Lets what is under way finish, for so many milliseconds. */
+  async close(milliseconds: number): Promise<void> {
+    this.#isOver = true;
+    await Promise.all([
+      this.#tending,
+      ...[...this.#examiners.values()].map((examiner) => examiner.close()),
+      ...[...this.#senders.values()].map((sender) => sender.close(milliseconds)),
+    ]);
+  }
+
+  async #tend(): Promise<void> {
+    this.#man();
+    let [shardsAt, tidiedAt] = [Number.NEGATIVE_INFINITY, performance.now()];
+    let isTroubled = false;
+    while (!this.#isOver) {
+      try {
+        const now = performance.now();
+        if (dayOf(Date.now()) !== this.#day) {
+          this.#day = dayOf(Date.now());
+          await this.takeOver(this.#inForce.snapshot, this.#inForce.revision);
+        }
+        if (now - shardsAt > SHARDS_MS) {
+          await this.#manShards();
+          shardsAt = now;
+        }
+        const { outbox, registry } = this.#options;
+        if (await outbox.lease('orders', ORDERS_LEASE_MS)) {
+          await obey(registry, outbox, () => {});
+          if (now - tidiedAt > TIDY_MS) {
+            await this.#tidy();
+            tidiedAt = now;
+          }
+        }
+        if (isTroubled) this.#options.report('delivery goes on');
+        isTroubled = false;
+      } catch (error) {
+        if (!isTroubled) this.#options.report('delivery waits', error);
+        isTroubled = true;
+      }
+      await new Promise((resolve) => setTimeout(resolve, TEND_MS));
+    }
+    await this.#options.outbox.release('orders').catch(() => undefined);
+  }
+
+  async #manShards(): Promise<void> {
+    const { outbox, registry, rate, report } = this.#options;
+    const shards = await outbox.shards();
+    for (const shard of shards) {
+      if (this.#examiners.has(shard)) continue;
+      const examiner = new Examiner(shard, {
+        outbox,
+        registry,
+        rate,
+        report,
+        inForce: () => this.#inForce,
+        isEverywhere: (revision) => this.#isEverywhere(revision),
+      });
+      this.#examiners.set(shard, examiner);
+      examiner.start();
+    }
+    for (const [shard, examiner] of this.#examiners) {
+      if (shards.includes(shard)) continue;
+      this.#examiners.delete(shard);
+      void examiner.close();
+    }
+  }
+
+  /** Has a sender for each destination that is sent to. */
+  #man(): void {
+    const { destinations } = this.#inForce.terms;
+    for (const { id, transfer } of destinations.values()) {
+      if (transfer.kind !== 'realtime' || this.#senders.has(id)) continue;
+      const { outbox, allowPrivate, retryHours, region, tally, report } = this.#options;
+      const sender = new Sender({
+        id,
+        outbox,
+        allowPrivate,
+        retryHours,
+        region,
+        terms: () => this.#inForce.terms,
+        tally,
+        report,
+      });
+      this.#senders.set(id, sender);
+      sender.start();
+    }
+    for (const [id, sender] of this.#senders) {
+      if (destinations.get(id)?.transfer.kind === 'realtime') continue;
+      this.#senders.delete(id);
+      void sender.close(0);
+    }
+  }
+
+  async #isEverywhere(revision: number): Promise<boolean> {
+    if (Date.now() - this.#since > NODE_MS) return true;
+    const nodes = await this.#options.registry.list<{ revision: number }>('node');
+    return nodes.every(({ value }) => value.revision >= revision);
+  }
+
+  /** What waits for destinations that are gone is forgotten, once nobody counts as told any more. */
+  async #tidy(): Promise<void> {
+    const { outbox, registry } = this.#options;
+    const { terms } = this.#inForce;
+    const all = await passes(registry);
+    if (!all.every(({ digest, finishedAt }) => digest === terms.digest && finishedAt)) return;
+    for (const { destination } of await outbox.queues()) {
+      if (!terms.destinations.has(destination)) await outbox.clear(destination);
+    }
+  }
 }

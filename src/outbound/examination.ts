@@ -67,7 +67,7 @@ const NOBODY: ReadonlyMap<number, ReadonlySet<number>> = new Map();
 /** By destination: the segments that hold and may be told. */
 function membersOf(
   profile: Profile,
-  { snapshot, held }: Grounds,
+  { snapshot, held, terms }: Grounds,
   today: Day,
 ): Map<number, Set<number>> {
   const members = new Map<number, Set<number>>();
@@ -76,6 +76,7 @@ function membersOf(
       if (mapping.destination.kind !== 'server' || !mayTell(mapping as ServerMapping, today))
         continue;
       const { id } = mapping.destination;
+      if (terms.fallbacks.has(id) && !hasFallenBack(profile, id)) continue;
       const sids = members.get(id);
       if (sids) sids.add(mapping.sid);
       else members.set(id, new Set([mapping.sid]));
@@ -83,6 +84,9 @@ function membersOf(
   }
   return members;
 }
+
+const hasFallenBack = ({ firings }: Profile, id: number): boolean =>
+  firings.some(({ destination }) => destination === id);
 
 /** Whether a partner may hear that somebody belongs to a segment. */
 export const mayTell = (

@@ -13,6 +13,8 @@ export interface ServerMapping extends Mapping {
 
 export interface Terms {
   readonly destinations: ReadonlyMap<number, ServerDestination>;
+  /** Those that hear only of whom a page's call did not get through (`collect/fallback.ts`). */
+  readonly fallbacks: ReadonlySet<number>;
   /** By destination, then by the segment's id. */
   readonly mappings: ReadonlyMap<number, ReadonlyMap<number, ServerMapping>>;
   /**
@@ -31,6 +33,7 @@ export interface Terms {
 export function* termsOf(snapshot: Snapshot, today: Day): Turns<Terms> {
   const { traits, traitPlaces, segments, serverTraits } = snapshot;
   const mappings = new Map<number, Map<number, ServerMapping>>();
+  const fallbacks = new Set(snapshot.fallbacks.values());
   const clocks = new Map<number, Set<number>>();
   const hash = createHash('sha256');
   const clockOf = (sid: number) => {
@@ -75,10 +78,12 @@ export function* termsOf(snapshot: Snapshot, today: Day): Turns<Terms> {
       for (const days of folderClocks.get(folder) ?? []) clockOf(sid).add(days);
     }
   }
+  hash.update(`f${[...fallbacks]}`);
   return {
     destinations: new Map(
       snapshot.destinations.flatMap((d) => (d.kind === 'server' ? [[d.id, d] as const] : [])),
     ),
+    fallbacks,
     mappings,
     clocks: new Map([...clocks].map(([sid, days]) => [sid, [...days]])),
     digest: hash.digest('base64url'),

@@ -70,7 +70,7 @@
       for (const { id } of open) seen.timedOut.push(id);
       // A string is sent as text/plain: no preflight.
       const body = Object.entries(seen).map(([how, ids]) => `${how}=${ids}`);
-      navigator.sendBeacon?.(`${origin}/pixels`, body.join('&'));
+      navigator.sendBeacon?.(`${origin}/pixels`, `${body.join('&')}&d_uuid=${known() || ''}`);
     };
     addEventListener('pagehide', report);
     setTimeout(report, 1e4);

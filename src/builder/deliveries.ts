@@ -1,0 +1,177 @@
+/** Server-to-server delivery as people see it: queues, dead letters, and the pass over stored visitors. */
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import { ask, type Order } from '../outbound/order.ts';
+import { passes } from '../outbound/pass.ts';
+import { standingOf } from '../outbound/standing.ts';
+import type { Outbox } from '../store/outbox.ts';
+import type { Registry } from '../store/registry.ts';
+import type { AccountBook, Document } from './book.ts';
+import { type Behind, changer } from './caller.ts';
+import type { Paths } from './operation.ts';
+import { bodyIn, either, RestError, unknown } from './request.ts';
+import { type Entry, entriesOf } from './resource.ts';
+
+const MAX_BODY = 256 * 1024;
+/** Dead letters that are shown. */
+const SHOWN = 100;
+
+export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox): Hono<Behind> {
+  const app = new Hono<Behind>();
+  const all = async (): Promise<readonly Entry[]> => {
+    const document = (await book.current()).document as Document;
+    return entriesOf(document, 'destinations').filter((d) => d.destinationType === 'S2S');
+  };
+  const one = async (c: Context): Promise<Entry> => {
+    const id = Number(c.req.param('id'));
+    const found = (await all()).find(({ destinationId }) => Number(destinationId) === id);
+    if (found) return found;
+    throw unknown('server-to-server destination', id);
+  };
+  const shown = async (destination: Entry, queues: Awaited<ReturnType<Outbox['queues']>>) => {
+    const destinationId = Number(destination.destinationId);
+    const queue = queues.find((one) => one.destination === destinationId);
+    const { waiting = 0, oldest, dead = 0 } = queue ?? {};
+    const standing = await standingOf(registry, destinationId);
+    const { problem, nextAt, deliveredAt } = standing ?? {};
+    return { destinationId, waiting, oldest, dead, problem, nextAt, deliveredAt };
+  };
+
+  app.on('GET', either('/deliveries'), async (c) => {
+    const [queues, passing] = await Promise.all([outbox.queues(), passes(registry)]);
+    const destinations = await Promise.all((await all()).map((one) => shown(one, queues)));
+    const answer: z.input<typeof LIST> = {
+      destinations,
+      passes: passing.map(({ cursor, digest, ...pass }) => pass),
+    };
+    return c.json(answer);
+  });
+
+  app.on('GET', either('/deliveries/:id{\\d+}'), async (c) =>
+    c.json(await shown(await one(c), await outbox.queues())),
+  );
+
+  app.on('GET', either('/deliveries/:id{\\d+}/dead-letters'), async (c) => {
+    const letters = await outbox.dead(Number((await one(c)).destinationId), SHOWN);
+    const answer: z.input<typeof LETTERS> = letters.map(({ message, at, problem, entries }) => ({
+      message,
+      at,
+      problem,
+      users: entries.map(({ deviceId, queuedAt, moves }) => ({
+        deviceId,
+        queuedAt,
+        segments: moves.map(({ sid, isMember, at }) => ({ sid, isMember, at })),
+      })),
+    }));
+    return c.json(answer);
+  });
+
+  for (const kind of ['replay', 'drop'] as const) {
+    app.on('POST', either(`/deliveries/:id{\\d+}/dead-letters/${kind}`), async (c) => {
+      changer(c);
+      const { messages } = await bodyIn(c, wanted, MAX_BODY);
+      const destination = Number((await one(c)).destinationId);
+      return c.json({ count: await ask(registry, { kind, destination, messages } as Order) });
+    });
+  }
+
+  app.on('POST', either('/deliveries/:id{\\d+}/runs'), async (c) => {
+    changer(c);
+    const { destinationId, transfer } = await one(c);
+    if (transfer !== 'file') {
+      const wrong = 'this destination is told in real time';
+      throw new RestError(409, { path: '(run)', wrong, instead: 'run those that get files' });
+    }
+    await ask(registry, { kind: 'run', destination: Number(destinationId) });
+    return c.json({ count: 1 }, 202);
+  });
+
+  return app;
+}
+
+const wanted = z.strictObject({
+  messages: z.array(z.string().max(64)).min(1).optional().meta({
+    description: 'Which; not given: all of them.',
+  }),
+});
+
+const time = (description: string) => z.int().optional().meta({ description });
+const count = (description: string) => z.int().min(0).meta({ description });
+
+const DELIVERY = z.object({
+  destinationId: z.int(),
+  waiting: count('Visitors who moved, of whom the partner has not heard yet.'),
+  oldest: time('Since when the first of them waits, in Unix milliseconds.'),
+  dead: count('Messages that were given up.'),
+  problem: z.string().optional().meta({ description: 'What is wrong with the partner now.' }),
+  nextAt: time('When it is tried again.'),
+  deliveredAt: time('When something was delivered last.'),
+});
+const LIST = z.object({
+  destinations: z.array(DELIVERY),
+  passes: z.array(
+    z.object({
+      shard: z.string().meta({ description: 'The part of the visitors.' }),
+      revision: z.int().meta({ description: 'Of the account that made it necessary.' }),
+      startedAt: z.int(),
+      finishedAt: z.int().optional(),
+      progress: z.number().min(0).max(1),
+      examined: count('Stored visitors who were looked at.'),
+      moved: count('Those of whom partners had to be told something.'),
+    }),
+  ),
+});
+const LETTERS = z.array(
+  z.object({
+    message: z.string(),
+    at: z.int().meta({ description: 'When it was given up, in Unix milliseconds.' }),
+    problem: z.string().meta({ description: 'Why.' }),
+    users: z.array(
+      z.object({
+        deviceId: z.string(),
+        queuedAt: z.int(),
+        segments: z.array(z.object({ sid: z.int(), isMember: z.boolean(), at: z.int() })),
+      }),
+    ),
+  }),
+);
+const COUNT = z.object({ count: count('How many messages there were.') });
+
+const order = (summary: string) =>
+  ({
+    summary,
+    role: 'editor',
+    body: wanted,
+    answers: { 200: ['Done.', COUNT] },
+    refusals: [400, 404],
+  }) as const;
+
+export const deliveryPaths: Paths = {
+  '/v1/deliveries': {
+    get: {
+      summary:
+        'How delivery to server-to-server destinations stands, and passes over stored visitors',
+      answers: { 200: ['All of them.', LIST] },
+    },
+  },
+  '/v1/deliveries/{destination}': {
+    get: { summary: 'Likewise of one', answers: { 200: ['It.', DELIVERY] }, refusals: [404] },
+  },
+  '/v1/deliveries/{destination}/dead-letters': {
+    get: {
+      summary: `The ${SHOWN} messages that were given up last`,
+      answers: { 200: ['Newest first.', LETTERS] },
+      refusals: [404],
+    },
+  },
+  '/v1/deliveries/{destination}/dead-letters/replay': { post: order('Send them once more') },
+  '/v1/deliveries/{destination}/dead-letters/drop': { post: order('Forget them') },
+  '/v1/deliveries/{destination}/runs': {
+    post: {
+      summary: 'Write the files now',
+      role: 'editor',
+      answers: { 202: ['It has begun.', COUNT] },
+      refusals: [404, 409],
+    },
+  },
+};
