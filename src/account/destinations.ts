@@ -27,6 +27,15 @@ export interface MappedSegment {
   readonly restrictions: number;
 }
 
+/** What a destination has to know of the rest of the account. */
+export interface Given {
+  readonly path: string;
+  readonly siteIds: ReadonlySet<number>;
+  /** Ids of destinations that others fall back to. */
+  readonly fallbackIds: ReadonlySet<number>;
+  readonly segmentOf: (sid: number) => MappedSegment | undefined;
+}
+
 /**
  * A destination with its mappings: everything that is checked of it when it is saved, but its shape.
  *
@@ -36,15 +45,11 @@ export interface MappedSegment {
 export function* compileWithMappings(
   document: DestinationDocument,
   mappings: readonly (MappingDocument | undefined)[],
-  given: {
-    readonly path: string;
-    readonly siteIds: ReadonlySet<number>;
-    readonly segmentOf: (sid: number) => MappedSegment | undefined;
-  },
+  given: Given,
   problems: Problem[],
 ): Turns<{ destination: Destination; mappings: Mapping[] }> {
-  const { siteIds, segmentOf } = given;
-  const destination = compileDestination(document, given.path, siteIds, problems);
+  const { segmentOf } = given;
+  const destination = compileDestination(document, given, problems);
   const compiled: Mapping[] = [];
   for (const [i, mappingDocument] of mappings.entries()) {
     yield;
@@ -71,8 +76,7 @@ export function* compileWithMappings(
 
 function compileDestination(
   document: DestinationDocument,
-  path: string,
-  siteIds: ReadonlySet<number>,
+  { path, siteIds, fallbackIds }: Given,
   problems: Problem[],
 ): Destination {
   document.siteIDs?.forEach((id, i) => {
@@ -112,7 +116,12 @@ function compileDestination(
     case 'ADS':
       return { ...common, ...compileCookie(document, path, problems) };
     case 'S2S':
-      return { ...common, kind: 'server', transfer: compileTransfer(document, path, problems) };
+      return {
+        ...common,
+        kind: 'server',
+        transfer: compileTransfer(document, path, problems),
+        isFallback: fallbackIds.has(document.destinationId),
+      };
   }
 }
 

@@ -130,6 +130,7 @@ function* compile(
   const segmentPlaces = new Map(document.segments.map(({ sid }, at) => [sid, at]));
   const bySegment: Mapping[][] = document.segments.map(() => []);
   const siteIds = new Set(document.sites.map(({ siteId }) => siteId));
+  const fallbackIds = fallbackIdsIn(document.destinations as { fallbackDestinationId?: unknown }[]);
   const destinations: Destination[] = [];
   const segmentOf = (sid: number) => {
     const at = segmentPlaces.get(sid);
@@ -142,7 +143,7 @@ function* compile(
     };
   };
   for (const [i, d] of document.destinations.entries()) {
-    const given = { path: `destinations[${i}]`, siteIds, segmentOf };
+    const given = { path: `destinations[${i}]`, siteIds, fallbackIds, segmentOf };
     const compiled = yield* compileWithMappings(d, d.mappings ?? [], given, problems);
     destinations.push(compiled.destination);
     for (const mapping of compiled.mappings) bySegment[mapping.segment].push(mapping);
@@ -190,6 +191,14 @@ function* compile(
     ),
   };
 }
+
+/** Ids of the destinations that others fall back to. */
+export const fallbackIdsIn = (
+  destinations: readonly { readonly fallbackDestinationId?: unknown }[],
+): Set<number> =>
+  new Set(
+    destinations.flatMap(({ fallbackDestinationId: id }) => (id == null ? [] : [Number(id)])),
+  );
 
 function fallbacksOf(
   document: AccountDocument,

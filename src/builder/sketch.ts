@@ -14,7 +14,7 @@ import {
 } from '../account/document.ts';
 import { exportControls } from '../account/export-control.ts';
 import { type Problem, problemsOf } from '../account/problem.ts';
-import { LIMITS } from '../account/snapshot.ts';
+import { fallbackIdsIn, LIMITS } from '../account/snapshot.ts';
 import type { Turns } from '../account/turns.ts';
 import type { Destination, Mapping } from '../destinations/destination.ts';
 import type { Document } from './book.ts';
@@ -70,13 +70,14 @@ export function* sketch(document: Document, input: Entry): Turns<Sketch> {
   }
   const sids = new Set(mappings.flatMap((mapping) => mapping?.sid ?? []));
   const segments = yield* segmentsOf(document, sids, value);
+  const fallbackIds = fallbackIdsIn(entriesOf(document, 'destinations'));
   const siteIds = new Set(entriesOf(document, 'sites').map(({ siteId }) => Number(siteId)));
   const found: Problem[] = [];
   const segmentOf = (sid: number) => segments.get(sid);
   const compiled = yield* compileWithMappings(
     value,
     mappings,
-    { path: '', siteIds, segmentOf },
+    { path: '', siteIds, fallbackIds, segmentOf },
     found,
   );
   const relative = found.map((problem) => ({ ...problem, path: problem.path.replace(/^\./, '') }));

@@ -55,6 +55,8 @@ export interface CookieDestination extends Common {
 export interface ServerDestination extends Common {
   readonly kind: 'server';
   readonly transfer: RealtimeTransfer | FileTransfer;
+  /** Whether it hears only of whom a page's call did not get through (`collect/fallback.ts`). */
+  readonly isFallback: boolean;
 }
 
 /** A message as soon as a visitor enters or leaves a segment. */

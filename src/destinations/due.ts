@@ -231,7 +231,10 @@ function obstacle(mapping: Mapping, profile: Profile, visit: Visit): Reason | un
   if (visit.day < mapping.from) return 'not-started';
   if (visit.day > mapping.to) return 'ended';
   if (mapping.restrictions & destination.labels) return 'export-control';
-  if (destination.kind === 'server') return 'later';
+  if (destination.kind === 'server') {
+    const isHeld = destination.isFallback && !hasFallenBack(profile, destination.id);
+    return isHeld ? 'fallback' : 'later';
+  }
   const { platform, publish } = destination;
   if (platform !== 'all' && visit.platform !== 'all' && platform !== visit.platform) {
     return 'platform';
@@ -253,6 +256,10 @@ function obstacle(mapping: Mapping, profile: Profile, visit: Visit): Reason | un
   }
   return visit.unread ? 'not-read' : undefined;
 }
+
+/** Whether a page's call to a destination did not get through for this visitor, and this one is told instead. */
+export const hasFallenBack = ({ firings }: Profile, id: number): boolean =>
+  firings.some(({ destination }) => destination === id);
 
 /** A call that is due if there is room for it. */
 interface Candidate {

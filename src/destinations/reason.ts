@@ -21,6 +21,8 @@ export const REASONS = {
   'not-read':
     'the store did not answer in time, and who is known by an id may have opted out: nothing leaves',
   'over-size': 'the cookie is full; values of higher priority took the room',
+  fallback:
+    'the destination is told only where a call of the page to another one did not get through',
   later: 'the destination is delivered server to server, after the answer',
 } as const;
 

@@ -7,6 +7,7 @@
 import type { Snapshot } from '../account/snapshot.ts';
 import type { HeldTraits } from '../audience/holdings.ts';
 import { type Day, dayOf, type Profile } from '../audience/profile.ts';
+import { hasFallenBack } from '../destinations/due.ts';
 import type { Candidate, Move, Outcome } from '../store/outbox.ts';
 import { isBetween, type ServerMapping, type Terms } from './terms.ts';
 
@@ -67,7 +68,7 @@ const NOBODY: ReadonlyMap<number, ReadonlySet<number>> = new Map();
 /** By destination: the segments that hold and may be told. */
 function membersOf(
   profile: Profile,
-  { snapshot, held, terms }: Grounds,
+  { snapshot, held }: Grounds,
   today: Day,
 ): Map<number, Set<number>> {
   const members = new Map<number, Set<number>>();
@@ -75,8 +76,8 @@ function membersOf(
     for (const mapping of snapshot.mappings.bySegment[segment]) {
       if (mapping.destination.kind !== 'server' || !mayTell(mapping as ServerMapping, today))
         continue;
-      const { id } = mapping.destination;
-      if (terms.fallbacks.has(id) && !hasFallenBack(profile, id)) continue;
+      const { id, isFallback } = mapping.destination;
+      if (isFallback && !hasFallenBack(profile, id)) continue;
       const sids = members.get(id);
       if (sids) sids.add(mapping.sid);
       else members.set(id, new Set([mapping.sid]));
@@ -84,9 +85,6 @@ function membersOf(
   }
   return members;
 }
-
-const hasFallenBack = ({ firings }: Profile, id: number): boolean =>
-  firings.some(({ destination }) => destination === id);
 
 /** Whether a partner may hear that somebody belongs to a segment. */
 export const mayTell = (

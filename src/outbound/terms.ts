@@ -13,8 +13,6 @@ export interface ServerMapping extends Mapping {
 
 export interface Terms {
   readonly destinations: ReadonlyMap<number, ServerDestination>;
-  /** Those that hear only of whom a page's call did not get through (`collect/fallback.ts`). */
-  readonly fallbacks: ReadonlySet<number>;
   /** By destination, then by the segment's id. */
   readonly mappings: ReadonlyMap<number, ReadonlyMap<number, ServerMapping>>;
   /**
@@ -33,7 +31,6 @@ export interface Terms {
 export function* termsOf(snapshot: Snapshot, today: Day): Turns<Terms> {
   const { traits, traitPlaces, segments, serverTraits } = snapshot;
   const mappings = new Map<number, Map<number, ServerMapping>>();
-  const fallbacks = new Set(snapshot.fallbacks.values());
   const clocks = new Map<number, Set<number>>();
   const hash = createHash('sha256');
   const clockOf = (sid: number) => {
@@ -53,7 +50,9 @@ export function* termsOf(snapshot: Snapshot, today: Day): Turns<Terms> {
       const { destination, from, to } = mapping;
       const bySid = mappings.get(destination.id) ?? new Map<number, ServerMapping>();
       mappings.set(destination.id, bySid.set(sid, mapping));
-      hash.update(`m${destination.id} ${destination.active} ${isBetween(today, from, to)}`);
+      hash.update(
+        `m${destination.id} ${destination.active} ${destination.isFallback} ${isBetween(today, from, to)}`,
+      );
     }
     for (const leaf of leavesOf(rule)) {
       if (leaf.kind !== 'frequency' || !leaf.recency) continue;
@@ -78,12 +77,10 @@ export function* termsOf(snapshot: Snapshot, today: Day): Turns<Terms> {
       for (const days of folderClocks.get(folder) ?? []) clockOf(sid).add(days);
     }
   }
-  hash.update(`f${[...fallbacks]}`);
   return {
     destinations: new Map(
       snapshot.destinations.flatMap((d) => (d.kind === 'server' ? [[d.id, d] as const] : [])),
     ),
-    fallbacks,
     mappings,
     clocks: new Map([...clocks].map(([sid, days]) => [sid, [...days]])),
     digest: hash.digest('base64url'),

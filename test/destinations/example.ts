@@ -73,6 +73,7 @@ export const serverDestination = (change: Partial<ServerDestination> = {}): Serv
   ...common,
   id: 805,
   kind: 'server',
+  isFallback: false,
   transfer: {
     kind: 'realtime',
     endpointUrl: 'https://partner.example/in',
