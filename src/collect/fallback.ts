@@ -9,9 +9,6 @@ import type { FrontDoor } from './event.ts';
 import { isDeviceId } from './identity.ts';
 import type { Parameters } from './parameters.ts';
 
-/** The firing is the reason for which the destination hears of this visitor from now on. */
-const REMEMBERED_HOURS = 24;
-
 /**
  * Remembers for the visitor that destinations have to be told server to server. That cannot make a visitor of
  * anybody: only who is stored already is told of.
@@ -37,7 +34,8 @@ export async function fallBack(
   const at = Math.floor(now / 1_000);
   const firings = destinations
     .filter((id) => !profile.firings.some(({ destination }) => destination === id))
-    .map((destination): Firing => ({ destination, mapping: 0, at, hours: REMEMBERED_HOURS }));
+    // The last one is kept: it is why the destination hears of this visitor from now on.
+    .map((destination): Firing => ({ destination, mapping: 0, at, hours: 0 }));
   if (firings.length === 0) return;
   const change = { day: dayOf(now), firings };
   const nothing = () => undefined;

@@ -1,6 +1,7 @@
 /** What the tag tells of the calls: counted for URL destinations of the account, and nothing else. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { SHOP } from '../account/example.ts';
+import { newDeviceId } from '../../src/collect/identity.ts';
+import { changed, SHOP } from '../account/example.ts';
 import { Collector } from './collector.ts';
 
 const page = { origin: `https://${SHOP}`, 'content-type': 'text/plain;charset=UTF-8' };
@@ -110,5 +111,65 @@ describe('POST /pixels', () => {
     for (let i = 0; i < 3; i++) statuses.push((await post('loaded=801')).status);
     expect(statuses).toEqual([204, 204, 429]);
     expect(counted()).toEqual({ '801: loaded': 2 });
+  });
+});
+
+describe('a call that did not get through, of a destination with another way', () => {
+  beforeEach(() => {
+    collector = new Collector({
+      account: changed({ 'destinations[0].fallbackDestinationId': 805 }),
+    });
+  });
+  const visitor = async () =>
+    (await collector.ask('d_dst=1&c_page=home', { origin: page.origin })).uuid as string;
+  /** Destinations that are to be told server to server of somebody. */
+  const others = async (uuid: string) =>
+    (await collector.look(uuid)).profile.firings.flatMap(({ destination }) =>
+      destination === 805 ? [destination] : [],
+    );
+
+  it.each([
+    ['failed', (uuid: string) => [`failed=801&d_uuid=${uuid}`]],
+    ['timed out', (uuid: string) => [`timedOut=801&d_uuid=${uuid}`]],
+    ['failed, as the cookie says', (uuid: string) => ['failed=801', `demdex=${uuid}`]],
+    ['failed often', (uuid: string) => [`failed=801,801,801&timedOut=801&d_uuid=${uuid}`]],
+  ])('goes server to server, where it %s', async (_, saying) => {
+    const uuid = await visitor();
+    const [body, cookie = ''] = saying(uuid);
+    for (let i = 0; i < 3; i++) await post(body, { ...page, cookie });
+    await expect.poll(() => others(uuid)).toEqual([805]);
+  });
+
+  it.each<[string, (uuid: string) => [body: string, headers?: Record<string, string>]]>([
+    ['loaded', (uuid) => [`loaded=801&d_uuid=${uuid}`]],
+    ['is of a destination that has no other way', (uuid) => [`failed=802&d_uuid=${uuid}`]],
+    ['is of nobody', () => ['failed=801']],
+    ['is of no id', () => ['failed=801&d_uuid=7']],
+    [
+      'is told by a page of others',
+      (uuid) => [`failed=801&d_uuid=${uuid}`, { origin: 'https://elsewhere.example' }],
+    ],
+    [
+      'is of who has opted out',
+      (uuid) => [`failed=801&d_uuid=${uuid}`, { cookie: 'demdex_optout=1' }],
+    ],
+  ])('does not, where it %s', async (_, saying) => {
+    const uuid = await visitor();
+    const [body, headers = {}] = saying(uuid);
+    expect((await post(body, { ...page, ...headers })).status).toBe(204);
+    // Whoever comes next goes the same way, and is kept after that.
+    const next = await visitor();
+    await post(`failed=801&d_uuid=${next}`);
+    await expect.poll(() => others(next)).toEqual([805]);
+    expect(await others(uuid)).toEqual([]);
+  });
+
+  it('makes a visitor of nobody', async () => {
+    const uuid = newDeviceId();
+    await post(`failed=801&d_uuid=${uuid}`);
+    const next = await visitor();
+    await post(`failed=801&d_uuid=${next}`);
+    await expect.poll(() => others(next)).toEqual([805]);
+    expect((await collector.look(uuid)).profile).toMatchObject({ seen: 0, firings: [] });
   });
 });

@@ -107,6 +107,16 @@ const CASES: [reason: Reason, name: string, Case][] = [
   ],
 
   ['later', 'a server', { destination: serverDestination() }],
+  [
+    'fallback',
+    'a server that another destination falls back to',
+    { destination: serverDestination({ isFallback: true }) },
+  ],
+  [
+    'later',
+    'likewise, after a call that did not get through',
+    { destination: serverDestination({ isFallback: true }), profile: fired(805, [HOUR], 0) },
+  ],
 
   ['platform', 'for iOS only', { destination: urlDestination({ platform: 'ios' }) }],
   [
