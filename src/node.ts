@@ -243,7 +243,9 @@ async function deliver(config: Config): Promise<void> {
   }
   const routes = health(() => deliverer.problem);
   server = await listen(routes.fetch, config.HOST, config.PORT, 'PORT');
-  console.log(`Switchyard delivers, and listens on http://${urlHost(config.HOST)}:${config.PORT} (/readyz)\n`);
+  console.log(
+    `Switchyard delivers, and listens on http://${urlHost(config.HOST)}:${config.PORT} (/readyz)\n`,
+  );
 }
 
 /** So often it is tried to make the first admin. */

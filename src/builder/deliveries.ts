@@ -33,8 +33,8 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
     const queue = queues.find((one) => one.destination === destinationId);
     const { waiting = 0, oldest, dead = 0 } = queue ?? {};
     const standing = await standingOf(registry, destinationId);
-    const { problem, nextAt, deliveredAt } = standing ?? {};
-    return { destinationId, waiting, oldest, dead, problem, nextAt, deliveredAt };
+    const { problem, since, deliveredAt } = standing ?? {};
+    return { destinationId, waiting, oldest, dead, problem, since, deliveredAt };
   };
 
   app.on('GET', either('/deliveries'), async (c) => {
@@ -104,7 +104,7 @@ const DELIVERY = z.object({
   oldest: time('Since when the first of them waits, in Unix milliseconds.'),
   dead: count('Messages that were given up.'),
   problem: z.string().optional().meta({ description: 'What is wrong with the partner now.' }),
-  nextAt: time('When it is tried again.'),
+  since: time('Since when, in Unix milliseconds.'),
   deliveredAt: time('When something was delivered last.'),
 });
 const LIST = z.object({

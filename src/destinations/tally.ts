@@ -44,6 +44,11 @@ export class Tally {
     this.#add(destination, 0, sight);
   }
 
+  /** Counts what became of a message to a server, or of what it said of one segment (else 0). */
+  count(destination: number, sid: number, what: 'delivered' | 'failed'): void {
+    this.#add(destination, sid, what);
+  }
+
   /** Everything that was counted since the last time. */
   take(): { totals: Totals; counts: Iterable<Tallied> } {
     const { totals } = this;

@@ -13,6 +13,7 @@ import { Examiner, type InForce } from './examiner.ts';
 import { obey } from './order.ts';
 import { passes } from './pass.ts';
 import { Sender } from './sender.ts';
+import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
 
 export interface DeliveryOptions {
@@ -127,6 +128,9 @@ export class Delivery {
         registry,
         rate,
         report,
+        moved: (destinations) => {
+          for (const id of destinations) this.#senders.get(id)?.wake();
+        },
         inForce: () => this.#inForce,
         isEverywhere: (revision) => this.#isEverywhere(revision),
       });
@@ -145,7 +149,8 @@ export class Delivery {
     const { destinations } = this.#inForce.terms;
     for (const { id, transfer } of destinations.values()) {
       if (transfer.kind !== 'realtime' || this.#senders.has(id)) continue;
-      const { outbox, allowPrivate, retryHours, region, tally, report } = this.#options;
+      const { outbox, registry, allowPrivate, retryHours, region, tally, report } = this.#options;
+      const standing = new StandingKeeper(registry, id);
       const sender = new Sender({
         id,
         outbox,
@@ -153,8 +158,17 @@ export class Delivery {
         retryHours,
         region,
         terms: () => this.#inForce.terms,
-        tally,
-        report,
+        tally: (what, sid) => {
+          tally.count(id, sid, what);
+          if (what === 'delivered' && sid === 0) standing.delivered();
+        },
+        report: (error) => {
+          standing.tell(error);
+          report(
+            error ? `destination ${id} waits` : `destination ${id} is delivered to again`,
+            error,
+          );
+        },
       });
       this.#senders.set(id, sender);
       sender.start();

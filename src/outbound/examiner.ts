@@ -26,7 +26,10 @@ export interface ExaminerOptions {
   readonly rate: number;
   /** Whether every process that answers pages has a revision in force. */
   readonly isEverywhere: (revision: number) => Promise<boolean>;
-  readonly report: (message: string, error: unknown) => void;
+  /** Destinations have something in their queues that was not there before. */
+  readonly moved: (destinations: Iterable<number>) => void;
+  /** Says what is wrong; or, without an error, that it is over. */
+  readonly report: (message: string, error?: unknown) => void;
 }
 
 const LEASE_MS = 10_000;
@@ -80,7 +83,7 @@ export class Examiner {
           if (isMine && !had) this.#pass = await passOf(this.#options.registry, this.#shard);
         }
         const isBusy = isMine && (await this.#step());
-        if (isTroubled) report('visitors are examined again', undefined);
+        if (isTroubled) report('visitors are examined again');
         isTroubled = false;
         if (!isBusy) await pause(isMine ? IDLE_MS : KEEP_MS / 4);
       } catch (error) {
@@ -116,7 +119,10 @@ export class Examiner {
     const now = Date.now();
     const outcomes = batch.candidates.map((candidate) => examine(candidate, grounds, now));
     await outbox.settle(batch, outcomes);
-    return outcomes.reduce((sum, { moves }) => sum + (moves.size > 0 ? 1 : 0), 0);
+    const movers = outcomes.filter(({ moves }) => moves.size > 0);
+    if (movers.length > 0)
+      this.#options.moved(new Set(movers.flatMap(({ moves }) => [...moves.keys()])));
+    return movers.length;
   }
 
   /** Goes on with the pass, if one is due. Returns whether it was. */

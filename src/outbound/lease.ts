@@ -1,10 +1,10 @@
 /** The right to something that one process at a time may do, kept for as long as it is worked on. */
 import type { Outbox } from '../store/outbox.ts';
 
-const LEASE_MS = 30_000;
-const RENEWED_EVERY_MS = 10_000;
+const LEASE_MS = 10_000;
+const RENEWED_EVERY_MS = 3_000;
 /** Whoever looks may still finish what takes so long. */
-const MARGIN_MS = 5_000;
+const MARGIN_MS = 4_000;
 
 export class Lease {
   readonly #outbox: Outbox;

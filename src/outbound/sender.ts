@@ -45,7 +45,7 @@ export type Sending = SenderOptions &
 
 const CONCURRENCY = 8;
 /** How soon it is tried again to get the queue, or a store that failed. */
-const AGAIN_MS = 5_000;
+const AGAIN_MS = 1_000;
 /** Given to what was broken off at the end. */
 const LAST_MS = 500;
 

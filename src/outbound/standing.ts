@@ -1,13 +1,11 @@
-/** How delivery to a destination stands, as the process that delivers last said. Kept in the registry. */
+/** How delivery to a destination stands, as the process that delivers said last. Kept in the registry. */
 import type { Registry } from '../store/registry.ts';
 
 export interface Standing {
-  /** Unix milliseconds. */
-  readonly at: number;
   /** What is wrong with the partner now, in words; undefined if nothing is. */
   readonly problem?: string;
-  /** When it is tried again, in Unix milliseconds. */
-  readonly nextAt?: number;
+  /** Since when, in Unix milliseconds. */
+  readonly since?: number;
   /** When something was delivered last, likewise. */
   readonly deliveredAt?: number;
 }
@@ -18,10 +16,39 @@ export const standingOf = async (
 ): Promise<Standing | undefined> =>
   (await registry.get<Standing>('delivery', String(destination)))?.value;
 
-export async function keepStanding(
-  registry: Registry,
-  destination: number,
-  standing: Standing,
-): Promise<void> {
-  await registry.put('delivery', String(destination), standing);
+/** Not each message is written down. */
+const EVERY_MS = 2_000;
+
+/** Writes down how delivery to one destination stands. */
+export class StandingKeeper {
+  readonly #registry: Registry;
+  readonly #id: string;
+  #standing: Standing = {};
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(registry: Registry, destination: number) {
+    this.#registry = registry;
+    this.#id = String(destination);
+  }
+
+  delivered(): void {
+    this.#standing = { deliveredAt: Date.now() };
+    this.#timer ??= setTimeout(() => this.#keep(), EVERY_MS).unref();
+  }
+
+  /** @param error what is wrong; nothing is without one */
+  tell(error?: unknown): void {
+    const { deliveredAt } = this.#standing;
+    this.#standing = error
+      ? { problem: (error as Error).message, since: Date.now(), deliveredAt }
+      : { deliveredAt };
+    this.#keep();
+  }
+
+  #keep(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    // Where the registry is away, the next one says it.
+    this.#registry.put('delivery', this.#id, this.#standing).catch(() => undefined);
+  }
 }
