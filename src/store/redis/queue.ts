@@ -90,12 +90,7 @@ export class Queue {
   /** Whether entries may have been read that were not handed on: the answer got lost. */
   #isTorn = false;
 
-  constructor(
-    connection: Connection,
-    scripts: QueueScripts,
-    prefix: string,
-    destination: number,
-  ) {
+  constructor(connection: Connection, scripts: QueueScripts, prefix: string, destination: number) {
     const stream = queueKey(prefix, destination);
     this.destination = destination;
     this.#connection = connection;
@@ -177,9 +172,13 @@ export class Queue {
   async dead(limit: number): Promise<DeadLetter[]> {
     const [, dead, letters] = this.#keys;
     const found: DeadLetter[] = [];
-    const rows = await this.#connection.run<Buffer[]>(
-      ['ZREVRANGE', dead, 0, limit - 1, 'WITHSCORES'],
-    );
+    const rows = await this.#connection.run<Buffer[]>([
+      'ZREVRANGE',
+      dead,
+      0,
+      limit - 1,
+      'WITHSCORES',
+    ]);
     for (const piece of inPieces(rows, 2 * ENTRIES)) {
       const names = piece.filter((_, i) => i % 2 === 0);
       const bytes = await this.#connection.run<(Buffer | null)[]>(['HMGET', letters, ...names]);
@@ -236,7 +235,13 @@ export class Queue {
     const [stream] = this.#keys;
     const from = ['COUNT', count, 'STREAMS', stream, after] as const;
     const ask = () =>
-      this.#connection.run<[Buffer, Row[]][] | null>(['XREADGROUP', 'GROUP', GROUP, consumer, ...from]);
+      this.#connection.run<[Buffer, Row[]][] | null>([
+        'XREADGROUP',
+        'GROUP',
+        GROUP,
+        consumer,
+        ...from,
+      ]);
     const answer = await ask().catch(async (error: Error) => {
       if (!error.message.includes('NOGROUP')) throw error;
       if ((await this.#connection.run(['EXISTS', stream])) === 0) return null;

@@ -81,7 +81,9 @@ end
  * Takes a visit's entries, in one blob. Aliases are followed only where the call may touch any key,
  * that is, not in a Cluster. There, the keys are the visitor's and, for one to examine, the agenda's.
  */
-export const visitScript = (options: ScriptOptions) => `${PREAMBLE}${examineFunction(options.prefix)}
+export const visitScript = (
+  options: ScriptOptions,
+) => `${PREAMBLE}${examineFunction(options.prefix)}
 local prefix = '${options.prefix}'
 local profileTtl, newcomerTtl = ${secondsOf(options.profileDays)}, ${secondsOf(options.newcomerDays)}
 local blob, at, replies = ARGV[1], 1, {}
@@ -244,12 +246,16 @@ export function closeSection(writer: Writer, start: number): void {
   writer.length = end;
 }
 
+export function writeSection(writer: Writer, write: () => void): void {
+  const start = openSection(writer);
+  write();
+  closeSection(writer, start);
+}
+
 export function writeAliases(writer: Writer, aliases: readonly string[]): void {
   writer.u8(aliases.length);
   for (const alias of aliases) {
-    const start = openSection(writer);
-    writer.raw(utf8.encode(alias));
-    closeSection(writer, start);
+    writeSection(writer, () => writer.raw(utf8.encode(alias)));
   }
 }
 

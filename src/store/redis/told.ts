@@ -8,9 +8,10 @@
  *
  * Times are Unix seconds.
  */
-import { readDeviceId, readU32, Writer, writeDeviceId } from '../record.ts';
+
 import type { DeadLetter, Entry, Move, Told } from '../outbox.ts';
-import { closeSection, openSection, visitorKey } from './script.ts';
+import { readDeviceId, readU32, Writer, writeDeviceId } from '../record.ts';
+import { visitorKey, writeSection } from './script.ts';
 
 export const toldKey = (prefix: string, deviceId: string) => `${visitorKey(prefix, deviceId)}:told`;
 
@@ -62,11 +63,7 @@ export function entryIn(id: string, bytes: Uint8Array): Entry {
 
 export function letterBytes({ problem, entries }: DeadLetter): Buffer {
   const writer = new Writer(256);
-  const section = (write: () => void) => {
-    const start = openSection(writer);
-    write();
-    closeSection(writer, start);
-  };
+  const section = (write: () => void) => writeSection(writer, write);
   section(() => writer.raw(Buffer.from(problem)));
   for (const { id, deviceId, moves } of entries) {
     section(() => writer.ascii(id));
