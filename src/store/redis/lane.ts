@@ -5,6 +5,7 @@ import { addsAnything, type Mark, type Writer, writeChange } from '../record.ts'
 import type { Visit, Waiter } from '../store.ts';
 import {
   closeSection,
+  EXAMINE,
   FALLBACK,
   NEWCOMER,
   OPT_OUT,
@@ -22,6 +23,8 @@ export interface Waiting {
 export interface Sent {
   readonly waiting: readonly Waiting[];
   readonly afterwards: readonly Change[];
+  /** Whether it puts the visitor on the agenda. */
+  readonly examines: boolean;
   /** The last call that it was part of, and where it stands there. */
   blob: Buffer;
   from: number;
@@ -63,12 +66,13 @@ export class Lane {
     if (this.sent) writer.raw(this.sent.blob.subarray(this.sent.from, this.sent.to));
     else {
       const { waiting, afterwards } = this;
-      this.#write(writer, mark());
-      this.sent = { waiting, afterwards, blob: NOTHING, from: 0, to: 0 };
+      const examines = waiting.some(({ visit }) => visit.examine);
+      this.#write(writer, mark(), examines);
+      this.sent = { waiting, afterwards, examines, blob: NOTHING, from: 0, to: 0 };
     }
   }
 
-  #write(writer: Writer, mark: Mark): void {
+  #write(writer: Writer, mark: Mark, examines: boolean): void {
     const { waiting, afterwards } = this;
     this.waiting = [];
     this.afterwards = [];
@@ -86,7 +90,8 @@ export class Lane {
       writer,
       (this.newcomer && !isStranger ? NEWCOMER : 0) |
         (optsOut ? OPT_OUT : 0) |
-        (given === undefined ? FALLBACK : 0),
+        (given === undefined ? FALLBACK : 0) |
+        (examines ? EXAMINE : 0),
       day,
       given ?? derivedId(first.visit.aliases[0]),
       mark,

@@ -8,6 +8,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import slotOf from 'cluster-key-slot';
 import type { Redis } from 'ioredis';
 import { type Change, Profile } from '../../audience/profile.ts';
 import { aliasKey, derivedId } from '../alias.ts';
@@ -23,6 +24,7 @@ import {
 import { inWords, type RedisAddress } from './address.ts';
 import { Aliases } from './alias.ts';
 import { connectionTo, nodeOf, openRedis, type RedisClient } from './client.ts';
+import { Hints } from './hint.ts';
 import { aliasesOf, cookiesOf, Lane, strangerKey, type Waiting } from './lane.ts';
 import { sample } from './sample.ts';
 import { ABSENT, aliasKeyOf, REPEATED, type Reply, UNREADABLE, visitorKey } from './script.ts';
@@ -44,6 +46,7 @@ export class RedisStore implements Store, Owner {
   readonly #lanes = new Map<string, Lane>();
   readonly #shards = new Map<string, Shard>();
   readonly #aliases: Aliases;
+  readonly #hints: Hints;
   /** Visits that are neither decided nor refused. */
   #held = 0;
   #lost = 0;
@@ -61,6 +64,7 @@ export class RedisStore implements Store, Owner {
     this.#where = inWords(address);
     this.client = openRedis(address, { ca });
     this.#aliases = new Aliases(this.client, options);
+    this.#hints = new Hints(this.client, options.prefix);
     this.client.on('error', (error: Error) => {
       this.#connectionError = error.message;
     });
@@ -152,6 +156,7 @@ export class RedisStore implements Store, Owner {
     }
     this.#closed = true;
     this.#aliases.close();
+    this.#hints.close();
     for (const { sent, waiting } of this.#lanes.values()) {
       this.#refuse([...(sent?.waiting ?? []), ...waiting], 'the store has closed');
     }
@@ -183,10 +188,13 @@ export class RedisStore implements Store, Owner {
 
   settle(lane: Lane, reply: Reply, confirmed: number | undefined): void {
     if (this.#closed || !lane.sent) return;
-    const { waiting, afterwards } = lane.sent;
+    const { waiting, afterwards, examines } = lane.sent;
     lane.sent = undefined;
     const { status, value } = reply;
     const { waitReplicas, isCluster } = this.#options;
+    if (examines && isCluster) {
+      this.#hints.add(slotOf(visitorKey(this.#options.prefix, lane.deviceId as string)));
+    }
     if (status === UNREADABLE) this.#refuse(waiting, new TextDecoder().decode(value));
     else if (confirmed !== undefined && confirmed < waitReplicas) {
       // It is in Redis, but not as safe as it was to be.

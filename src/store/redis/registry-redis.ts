@@ -29,14 +29,9 @@ import {
   type Unit,
   unitsBetween,
 } from '../registry.ts';
-import { StoreError } from '../store.ts';
-import { type RedisClient, ready } from './client.ts';
+import type { RedisClient } from './client.ts';
+import { Connection } from './connection.ts';
 
-/** The first connection, at the start, may take its time. */
-const FIRST_READY_MS = 5_000;
-const READY_MS = 500;
-/** A Cluster tries several of its members, one after the other. */
-const ANSWER_MS = 3_000;
 /** Records that are removed along with one that is put, once their time is over. */
 const PRUNED = 100;
 /** Scopes that are counted together; more of them would hold up what else this process does. */
@@ -150,21 +145,15 @@ end
 type Argument = string | number;
 
 export class RegistryRedis implements Registry {
-  readonly #client: RedisClient;
+  readonly #connection: Connection;
   readonly #prefix: string;
-  #patience = FIRST_READY_MS;
   readonly #writer = randomBytes(4).toString('hex');
   #number = randomInt(2 ** 32);
 
   /** @param open opens a connection of its own: pages never wait behind what is asked here */
   constructor(open: () => RedisClient, prefix: string) {
-    this.#client = open();
+    this.#connection = new Connection(open, 'the registry in Redis');
     this.#prefix = prefix;
-    this.#client.once('ready', () => {
-      this.#patience = READY_MS;
-    });
-    // Where Redis is gone, the visitors' store says so.
-    this.#client.on('error', () => {});
   }
 
   async get<Value>(kind: Kind, id: string): Promise<Kept<Value> | undefined> {
@@ -209,7 +198,7 @@ export class RegistryRedis implements Registry {
   async counts(scope: string, unit: Unit, from: number, to: number): Promise<Counted[]> {
     const counted = unitsBetween(unit, from, to, Date.now()).map(async (at) => {
       const key = this.#countsOf(scope, unit, at);
-      const counts = await this.#ask(() => this.#client.hgetall(key));
+      const counts = await this.#connection.ask(() => this.#connection.client.hgetall(key));
       return Object.entries(counts).map(([name, count]) => ({ at, name, count: Number(count) }));
     });
     return (await Promise.all(counted)).flat();
@@ -240,7 +229,7 @@ export class RegistryRedis implements Registry {
   }
 
   async close(): Promise<void> {
-    this.#client.disconnect();
+    this.#connection.close();
   }
 
   #records(kind: Kind): string[] {
@@ -263,22 +252,8 @@ export class RegistryRedis implements Registry {
     args: readonly Argument[],
   ): Promise<Answer> {
     const all = [...keys, ...args];
-    return this.#ask(() => this.#client.eval(script, keys.length, ...all) as Promise<Answer>);
-  }
-
-  async #ask<Answer>(command: () => Promise<Answer>): Promise<Answer> {
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      await ready(this.#client, this.#patience);
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error('no answer')), ANSWER_MS);
-      });
-      return await Promise.race([command(), late]);
-    } catch (error) {
-      throw new StoreError(`the registry in Redis: ${(error as Error).message}`);
-    } finally {
-      clearTimeout(timer);
-    }
+    const { client } = this.#connection;
+    return this.#connection.ask(() => client.eval(script, keys.length, ...all) as Promise<Answer>);
   }
 }
 

@@ -22,6 +22,8 @@ export const NEWCOMER = 1;
 export const OPT_OUT = 2;
 /** The device id is only for who is not found by an alias. */
 export const FALLBACK = 4;
+/** The visitor comes onto the agenda. */
+export const EXAMINE = 8;
 
 /** Statuses of a reply. */
 export const ABSENT = 0;
@@ -44,25 +46,49 @@ export interface ScriptOptions {
 /** The key of a visitor. What else is kept of one shares its hash tag. */
 export const visitorKey = (prefix: string, deviceId: string) => `${prefix}{${deviceId}}`;
 
+/**
+ * The key of an agenda: a sorted set of device ids, packed, by when to examine them, in Unix microseconds
+ * by Redis' clock. In a Cluster each slot has one, since a visit may touch no other.
+ */
+export const agendaKey = (prefix: string, tag = 'all') => `${prefix}agenda:{${tag}}`;
+
 /** The key of an alias; its value is a device id. */
 export const aliasKeyOf = (prefix: string, alias: string) => `${prefix}id:${alias}`;
 
 /** How long an alias and a profile are kept; a day more, since days are counted in whole ones. */
 export const secondsOf = (days: number) => (days + 1) * DAY;
 
-/** Numbers and names that the scripts share with this program, as Lua. */
-const preamble = ({ prefix, profileDays, newcomerDays }: ScriptOptions) => `
-local prefix, profileTtl, newcomerTtl = '${prefix}', ${secondsOf(profileDays)}, ${secondsOf(newcomerDays)}
+/** What the scripts share, as Lua. */
+export const PREAMBLE = `
 local byte, sub, find, char = string.byte, string.sub, string.find, string.char
 local pack, unpack_, call = struct.pack, struct.unpack, redis.call
 `;
 
+/** Puts a visitor on the agenda, whose key is the last one where there are keys. */
+export const examineFunction = (prefix: string) => `
+local agenda, now = KEYS[1] and KEYS[#KEYS] or '${agendaKey(prefix)}', nil
+local function examine(id)
+  if not now then
+    local time = call('TIME')
+    now = time[1] .. string.format('%06d', time[2])
+  end
+  local packed = string.gsub(id, '(%d)(%d)', function(a, b) return char(a * 16 + b) end)
+  call('ZADD', agenda, now, packed)
+end
+`;
+
 /**
  * Takes a visit's entries, in one blob. Aliases are followed only where the call may touch any key,
- * that is, not in a Cluster.
+ * that is, not in a Cluster. There, the keys are the visitor's and, for one to examine, the agenda's.
  */
-export const visitScript = (options: ScriptOptions) => `${preamble(options)}
+export const visitScript = (
+  options: ScriptOptions,
+) => `${PREAMBLE}${examineFunction(options.prefix)}
+local prefix = '${options.prefix}'
+local profileTtl, newcomerTtl = ${secondsOf(options.profileDays)}, ${secondsOf(options.newcomerDays)}
 local blob, at, replies = ARGV[1], 1, {}
+
+local function has(flags, flag) return math.floor(flags / flag) % 2 == 1 end
 
 -- Of who opts out only the cookies that are still to be removed, and the marks, stay; the aliases that
 -- lead there do, for ever.
@@ -130,10 +156,10 @@ while at <= #blob do
     unpack_('<BHc${ID_DIGITS}c${MARK_BYTES}I4c0I4c0B', blob, at)
   local aliases = {}
   for i = 1, count do aliases[i], at = unpack_('<I4c0', blob, at) end
-  local newcomer, optOut = flags % 2 == 1, math.floor(flags / 2) % 2 == 1
+  local newcomer, optOut = has(flags, ${NEWCOMER}), has(flags, ${OPT_OUT})
   local wrong
   if count > 0 then
-    id, wrong = follow(id, flags >= 4, aliases)
+    id, wrong = follow(id, has(flags, ${FALLBACK}), aliases)
     if optOut and not wrong then
       for _, alias in ipairs(aliases) do call('SET', prefix .. 'id:' .. alias, id) end
     end
@@ -143,6 +169,7 @@ while at <= #blob do
   local status = ${FOUND}
   if type(value) == 'table' then wrong = value.err
   elseif value and #value < ${HEADER} then wrong = 'no visitor is as short as ' .. #value .. ' bytes' end
+  if not wrong and has(flags, ${EXAMINE}) then examine(id) end
   if wrong then
     status, value = ${UNREADABLE}, wrong
   elseif not value then
@@ -219,12 +246,16 @@ export function closeSection(writer: Writer, start: number): void {
   writer.length = end;
 }
 
+export function writeSection(writer: Writer, write: () => void): void {
+  const start = openSection(writer);
+  write();
+  closeSection(writer, start);
+}
+
 export function writeAliases(writer: Writer, aliases: readonly string[]): void {
   writer.u8(aliases.length);
   for (const alias of aliases) {
-    const start = openSection(writer);
-    writer.raw(utf8.encode(alias));
-    closeSection(writer, start);
+    writeSection(writer, () => writer.raw(utf8.encode(alias)));
   }
 }
 

@@ -3,10 +3,12 @@
  * it answers. A write that was not answered is repeated until it is.
  */
 import { createHash } from 'node:crypto';
+import slotOf from 'cluster-key-slot';
 import type { Redis } from 'ioredis';
 import { type Mark, Writer } from '../record.ts';
 import type { Lane, Sent } from './lane.ts';
-import { Reply, type ScriptOptions, visitorKey, visitScript } from './script.ts';
+import { agendaKey, Reply, type ScriptOptions, visitorKey, visitScript } from './script.ts';
+import { tagOf } from './slot.ts';
 
 export interface ShardOptions extends ScriptOptions {
   /** Replicas that have to have a visit before it is answered for. */
@@ -275,11 +277,11 @@ export class Shard {
     const blob = this.#write(lanes);
     // In a Cluster, a script may touch the keys of one slot only.
     const calls: [number, ...(string | Buffer)[]][] = isCluster
-      ? lanes.map(({ deviceId, sent }) => [
-          1,
-          visitorKey(prefix, deviceId as string),
-          blob.subarray(sent?.from, sent?.to),
-        ])
+      ? lanes.map(({ deviceId, sent }) => {
+          const keys = [visitorKey(prefix, deviceId as string)];
+          if (sent?.examines) keys.push(agendaKey(prefix, tagOf(slotOf(keys[0]))));
+          return [keys.length, ...keys, blob.subarray(sent?.from, sent?.to)];
+        })
       : [[0, blob]];
     const isTold = !this.#untold && asked === undefined;
     if (calls.length === 1 && isTold && waitReplicas === 0) {

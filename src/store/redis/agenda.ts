@@ -1,0 +1,175 @@
+/**
+ * Whose time has come, by the agendas in Redis: one, or in a Cluster one for each slot.
+ *
+ * Of each slot this process remembers when the first visitor is due, so it asks few of them. It looks
+ * again where a hint says that somebody came, where it has changed something itself, and everywhere from
+ * time to time: what went missing costs time only.
+ */
+import slotOf from 'cluster-key-slot';
+import { Cluster } from 'ioredis';
+import { packDeviceId, readDeviceId } from '../record.ts';
+import type { RedisClient } from './client.ts';
+import type { Command, Connection } from './connection.ts';
+import { hintChannel, slotsIn } from './hint.ts';
+import { inPieces } from './queue.ts';
+import { agendaKey, visitorKey } from './script.ts';
+import { type Primary, SLOTS, tagOf } from './slot.ts';
+
+/** Stands for a time that is not known. */
+const LOOK = Number.NEGATIVE_INFINITY;
+const NEVER = Number.POSITIVE_INFINITY;
+/** Agendas that are asked together; Redis serves nobody else meanwhile. */
+const PIECE = 128;
+/** So long, whoever cannot be worked on now is put off. */
+const PUT_OFF_MS = 60_000;
+/** So long, a slot that moves is left alone. */
+const REST_MS = 1_000;
+
+export interface AgendaOptions {
+  readonly prefix: string;
+  /** All slots are looked at after so many milliseconds. */
+  readonly sweepMs: number;
+}
+
+type Due = [member: Buffer, score: number];
+
+export class Agenda {
+  readonly #connection: Connection;
+  readonly #prefix: string;
+  readonly #isCluster: boolean;
+  readonly #sweepMs: number;
+  /** By slot: when the first visitor is due, in Unix microseconds by Redis' clock. */
+  readonly #first = new Float64Array(SLOTS).fill(LOOK);
+  /** By primary. */
+  readonly #swept = new Map<string, number>();
+  readonly #subscriber: RedisClient | undefined;
+
+  constructor(connection: Connection, open: () => RedisClient, options: AgendaOptions) {
+    this.#connection = connection;
+    this.#prefix = options.prefix;
+    this.#isCluster = connection.client instanceof Cluster;
+    // The only agenda there is is asked every time.
+    this.#sweepMs = this.#isCluster ? options.sweepMs : 0;
+    if (this.#isCluster) {
+      this.#subscriber = open();
+      this.#listen(this.#subscriber);
+    }
+  }
+
+  keyOf(deviceId: string): string {
+    return this.#keyOf(this.#slotOf(deviceId));
+  }
+
+  /** Device ids; those who wait longest first. */
+  async due({ name, address, slots }: Primary, limit: number): Promise<string[]> {
+    this.#sweep(name, slots);
+    for (const piece of inPieces(
+      slots.filter((slot) => this.#first[slot] === LOOK),
+      PIECE,
+    )) {
+      await this.#heads(address, piece, 1);
+    }
+    const [time] = await this.#connection.together(address, [['TIME']]);
+    const now = microsecondsIn(time);
+    const waiting = slots.filter((slot) => this.#first[slot] <= now);
+    waiting.sort((a, b) => this.#first[a] - this.#first[b]);
+    const asked = waiting.slice(0, limit);
+    const count = Math.ceil(limit / asked.length) + 1;
+    const due: Due[] = [];
+    for (const piece of inPieces(asked, Math.max(1, Math.floor((8 * PIECE) / count)))) {
+      const heads = await this.#heads(address, piece, count);
+      due.push(...heads.flat().filter(([, score]) => score <= now));
+    }
+    due.sort(([, a], [, b]) => a - b);
+    return due.slice(0, limit).map(([member]) => readDeviceId(member, 0));
+  }
+
+  /** Has visitors looked for again: something has changed. */
+  changed(deviceId: string): void {
+    this.#first[this.#slotOf(deviceId)] = LOOK;
+  }
+
+  /** Leaves a visitor's slot alone for a moment. */
+  rest(deviceId: string): void {
+    this.#first[this.#slotOf(deviceId)] = (Date.now() + REST_MS) * 1e3;
+  }
+
+  /** Has visitors who are due come again later, so that they are in nobody's way. */
+  async putOff(deviceIds: readonly string[]): Promise<void> {
+    const later = (Date.now() + PUT_OFF_MS) * 1e3;
+    for (const id of deviceIds) {
+      await this.#connection.run(['ZADD', this.keyOf(id), 'XX', later, memberOf(id)]);
+      this.changed(id);
+    }
+  }
+
+  close(): void {
+    this.#subscriber?.disconnect();
+  }
+
+  #slotOf(deviceId: string): number {
+    return this.#isCluster ? slotOf(visitorKey(this.#prefix, deviceId)) : 0;
+  }
+
+  #keyOf(slot: number): string {
+    return this.#isCluster ? agendaKey(this.#prefix, tagOf(slot)) : agendaKey(this.#prefix);
+  }
+
+  #listen(subscriber: RedisClient): void {
+    subscriber.on('error', () => {});
+    subscriber.on('messageBuffer', (_: Buffer, hint: Buffer) => {
+      for (const slot of slotsIn(hint)) this.#first[slot] = LOOK;
+    });
+    const subscribe = () => {
+      // Whatever was said meanwhile, nobody has heard.
+      this.#swept.clear();
+      subscriber.subscribe(hintChannel(this.#prefix)).catch(() => undefined);
+    };
+    if (subscriber.status === 'ready') subscribe();
+    subscriber.on('ready', subscribe);
+  }
+
+  #sweep(name: string, slots: readonly number[]): void {
+    const now = performance.now();
+    const last = this.#swept.get(name);
+    if (last !== undefined && now - last < this.#sweepMs) return;
+    for (const slot of slots) this.#first[slot] = LOOK;
+    // Primaries come and go.
+    if (this.#swept.size > SLOTS) this.#swept.clear();
+    this.#swept.set(name, now);
+  }
+
+  /** Who is first in some slots, whenever they are due. */
+  async #heads(address: string, slots: readonly number[], count: number): Promise<Due[][]> {
+    // A hint that comes meanwhile is not to be forgotten.
+    for (const slot of slots) this.#first[slot] = NEVER;
+    const commands = slots.map(
+      (slot): Command => ['ZRANGE', this.#keyOf(slot), 0, count - 1, 'WITHSCORES'],
+    );
+    try {
+      const answers = await this.#connection.together(address, commands);
+      return answers.map((answer, i) => {
+        if (answer instanceof Error) throw answer;
+        const row = answer as Buffer[];
+        const heads: Due[] = [];
+        for (let at = 0; at < row.length; at += 2) heads.push([row[at], Number(row[at + 1])]);
+        const slot = slots[i];
+        this.#first[slot] = Math.min(this.#first[slot], heads[0]?.[1] ?? NEVER);
+        return heads;
+      });
+    } catch (error) {
+      for (const slot of slots) this.#first[slot] = LOOK;
+      throw error;
+    }
+  }
+}
+
+/** What `TIME` says. */
+export function microsecondsIn(time: unknown): number {
+  const [seconds, rest] = (time as [Buffer, Buffer]).map(Number);
+  return seconds * 1e6 + rest;
+}
+
+/** A visitor, as the agenda names them. */
+export const memberOf = (deviceId: string): Buffer =>
+  packDeviceId(deviceId, Buffer.alloc(19)) as Buffer;

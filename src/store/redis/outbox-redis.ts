@@ -1,0 +1,472 @@
+/**
+ * The outbox in Redis: one server, Sentinel or Cluster.
+ *
+ *     PREFIXagenda:{all}           whom to examine, see `script.ts`; in a Cluster one for each slot
+ *     PREFIX{DEVICE ID}:told       what partners were told of a visitor, see `told.ts`
+ *     PREFIXout:{DESTINATION}      a queue, see `queue.ts`
+ *     PREFIXout                    a set: destinations that have, or had, a queue
+ *     PREFIXlease:NAME             who has the right to something; expires by itself
+ *
+ * On one server what came out of an examination is kept in one step. In a Cluster it is queued first, so
+ * who is killed between queues twice and loses nothing. Two processes that examine the same visitor at
+ * once, since the one lost its lease unawares, are told apart by what was told: of the later one nothing
+ * is kept, and the visitor is examined anew.
+ */
+import { randomUUID } from 'node:crypto';
+import { Cluster } from 'ioredis';
+import type {
+  Batch,
+  Candidate,
+  DeadLetter,
+  Entry,
+  Outbox,
+  Outcome,
+  QueueState,
+  Sealed,
+} from '../outbox.ts';
+import { Writer } from '../record.ts';
+import { StoreError } from '../store.ts';
+import { Agenda, memberOf, microsecondsIn } from './agenda.ts';
+import type { RedisClient } from './client.ts';
+import { type Command, Connection, type Script } from './connection.ts';
+import { defineQueueScripts, inPieces, Queue, type QueueScripts, queueKey } from './queue.ts';
+import { examineFunction, HEADER, PREAMBLE, visitorKey, writeSection } from './script.ts';
+import { digestOf, type Primary, primariesOf } from './slot.ts';
+import { toldIn, toldKey, writeMoves, writeTold } from './told.ts';
+import { profileIn } from './value.ts';
+
+export interface OutboxRedisOptions {
+  readonly prefix: string;
+  /** How often a Cluster is looked through for visitors of whom no hint came, in milliseconds; 30 s. */
+  readonly sweepMs?: number;
+}
+
+const SWEEP_MS = 30_000;
+/** Redis serves nobody else while it works on a call. */
+const VISITORS = 64;
+const NAMES = 500;
+/** Of a Cluster, so many visitors are settled at the same time. */
+const SETTLED = 32;
+/** What one server is called. */
+const ALL: Primary = { name: 'all', address: '', slots: [0] };
+
+const LEASE = `
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`;
+
+const RELEASE = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+`;
+
+/** Takes what is to have been told, and the visitor. The keys are its own and the agenda's. */
+const fitsScript = (prefix: string) => `${PREAMBLE}${examineFunction(prefix)}
+if (call('GET', KEYS[1]) or '') == ARGV[1] then return 1 end
+examine(ARGV[2])
+return 0
+`;
+
+/**
+ * Takes visitors, in one blob: device id, packed and as digits; then, each with its length u32, when it
+ * was on the agenda (empty: it was not), when it will be, what is to have been told, what was told; then
+ * the number of queues u32, and for each of them its destination u32 and, with its length u32, the entry.
+ */
+const settleScript = (prefix: string) => `${PREAMBLE}${examineFunction(prefix)}
+local blob, at, prefix = ARGV[1], 1, '${prefix}'
+while at <= #blob do
+  local member, id, due, next, before, after, count
+  member, id, due, next, before, after, count, at = unpack_('<c19c38I4c0I4c0I4c0I4c0I4', blob, at)
+  local key = prefix .. '{' .. id .. '}:told'
+  local fits = (call('GET', key) or '') == before
+  for i = 1, count do
+    local destination, entry
+    destination, entry, at = unpack_('<I4I4c0', blob, at)
+    destination = string.format('%.0f', destination)
+    if fits then
+      call('SADD', prefix .. 'out', destination)
+      call('XADD', prefix .. 'out:{' .. destination .. '}', '*', 'v', entry)
+    end
+  end
+  if not fits then examine(id)
+  else
+    if after == '' then call('DEL', key) elseif after ~= before then call('SET', key, after) end
+    -- Who came back meanwhile stays.
+    if (call('ZSCORE', agenda, member) or '') == due then
+      if next ~= '' then call('ZADD', agenda, next, member)
+      elseif due ~= '' then call('ZREM', agenda, member) end
+    end
+  end
+end
+`;
+
+/** A candidate, with what tells whether something has changed since. */
+interface Found extends Candidate {
+  /** When it is on the agenda, as Redis says it; empty: it is not. */
+  readonly due: Buffer;
+  readonly toldBytes: Buffer;
+}
+
+/** A visitor that cannot be read. */
+interface Unreadable {
+  readonly problem: string;
+}
+
+export class OutboxRedis implements Outbox {
+  readonly #connection: Connection;
+  readonly #prefix: string;
+  readonly #agenda: Agenda;
+  readonly #token = randomUUID();
+  readonly #lease: Script;
+  readonly #release: Script;
+  readonly #fits: Script;
+  readonly #settle: Script;
+  readonly #queueScripts: QueueScripts;
+  readonly #queues = new Map<number, Queue>();
+
+  /** @param open opens a connection of its own: pages never wait behind what is asked here */
+  constructor(open: () => RedisClient, { prefix, sweepMs = SWEEP_MS }: OutboxRedisOptions) {
+    const connection = new Connection(open, 'the outbox in Redis');
+    this.#connection = connection;
+    this.#prefix = prefix;
+    this.#agenda = new Agenda(connection, open, { prefix, sweepMs });
+    this.#lease = connection.define('outboxLease', LEASE);
+    this.#release = connection.define('outboxRelease', RELEASE);
+    this.#fits = connection.define('outboxFits', fitsScript(prefix));
+    this.#settle = connection.define('outboxSettle', settleScript(prefix));
+    this.#queueScripts = defineQueueScripts(connection);
+  }
+
+  async shards(): Promise<string[]> {
+    return (await this.#primaries()).map(({ name }) => name);
+  }
+
+  async lease(name: string, milliseconds: number): Promise<boolean> {
+    const args = [this.#token, milliseconds];
+    return (await this.#lease<number>([`${this.#prefix}lease:${name}`], args)) === 1;
+  }
+
+  async release(name: string): Promise<void> {
+    await this.#release([`${this.#prefix}lease:${name}`], [this.#token]);
+  }
+
+  async due(shard: string, limit: number): Promise<Batch> {
+    const ids = await this.#agenda.due(await this.#primary(shard), limit);
+    const found = await this.#read(ids);
+    const unreadable = ids.filter((_, i) => 'problem' in found[i]);
+    if (unreadable.length > 0) await this.#agenda.putOff(unreadable);
+    return { candidates: found.filter((one) => 'deviceId' in one) };
+  }
+
+  async walk(
+    shard: string,
+    cursor: string | undefined,
+    limit: number,
+  ): Promise<{ batch: Batch; cursor: string | undefined; progress: number }> {
+    const primary = await this.#primary(shard);
+    const begun = cursor?.split(' ') ?? ['', '0', '0'];
+    let [, passed, from] = begun;
+    let scan = await this.#scan(primary, from, limit);
+    // A server that was started again has another order.
+    if (scan.run !== begun[0]) {
+      await this.#checkSlots(primary);
+      [passed, from] = ['0', '0'];
+      if (cursor !== undefined) scan = await this.#scan(primary, from, limit);
+    }
+    const isOver = scan.next === '0';
+    if (isOver) await this.#checkSlots(primary);
+    const ids = [...scan.visitors.keys()];
+    const found = await this.#read(ids);
+    const candidates = found.filter((one): one is Found => {
+      if (!('deviceId' in one)) return false;
+      // Who is stored is met by their own key.
+      return scan.visitors.get(one.deviceId) === 'stored' || one.profile === undefined;
+    });
+    const count = Number(passed) + scan.count;
+    return {
+      batch: { candidates },
+      cursor: isOver ? undefined : `${scan.run} ${count} ${scan.next}`,
+      progress: isOver ? 1 : Math.min(0.999, count / scan.size),
+    };
+  }
+
+  async settle({ candidates }: Batch, outcomes: readonly Outcome[]): Promise<void> {
+    const found = new Map(candidates.map((one) => [one.deviceId, one as Found]));
+    const pairs = outcomes.flatMap((outcome): [Found, Outcome][] => {
+      const candidate = found.get(outcome.deviceId);
+      return candidate ? [[candidate, outcome]] : [];
+    });
+    if (this.#isCluster) await this.#settleApart(pairs);
+    else await this.#settleTogether(pairs);
+  }
+
+  async look(deviceIds: readonly string[]): Promise<Candidate[]> {
+    return (await this.#read(deviceIds)).map((one) => {
+      if ('problem' in one) throw new StoreError(one.problem);
+      return one;
+    });
+  }
+
+  async queues(): Promise<QueueState[]> {
+    const ids = await this.#connection.run<Buffer[]>(['SMEMBERS', `${this.#prefix}out`]);
+    const states: QueueState[] = [];
+    for (const piece of inPieces(ids.map(Number), VISITORS)) {
+      states.push(...(await Promise.all(piece.map((id) => this.#queue(id).state()))));
+    }
+    return states
+      .filter(({ waiting, dead }) => waiting > 0 || dead > 0)
+      .sort((a, b) => a.destination - b.destination);
+  }
+
+  recover(destination: number): Promise<{ sealed: Sealed[]; read: Entry[] }> {
+    return this.#queue(destination).recover();
+  }
+
+  read(destination: number, limit: number): Promise<Entry[]> {
+    return this.#queue(destination).read(limit);
+  }
+
+  seal(destination: number, message: Sealed): Promise<void> {
+    return this.#queue(destination).seal(message);
+  }
+
+  done(destination: number, messages: readonly Sealed[]): Promise<void> {
+    return this.#queue(destination).done(messages);
+  }
+
+  discard(destination: number, entries: readonly Entry[]): Promise<void> {
+    return this.#queue(destination).discard(entries);
+  }
+
+  bury(destination: number, letter: DeadLetter): Promise<void> {
+    return this.#queue(destination).bury(letter);
+  }
+
+  dead(destination: number, limit: number): Promise<DeadLetter[]> {
+    return this.#queue(destination).dead(limit);
+  }
+
+  replay(destination: number, messages: readonly string[] | undefined): Promise<number> {
+    return this.#queue(destination).unbury(messages, true);
+  }
+
+  drop(destination: number, messages: readonly string[] | undefined): Promise<number> {
+    return this.#queue(destination).unbury(messages, false);
+  }
+
+  clear(destination: number): Promise<void> {
+    return this.#queue(destination).clear();
+  }
+
+  async close(): Promise<void> {
+    this.#agenda.close();
+    this.#connection.close();
+  }
+
+  get #isCluster(): boolean {
+    return this.#connection.client instanceof Cluster;
+  }
+
+  #queue(destination: number): Queue {
+    let queue = this.#queues.get(destination);
+    if (!queue) {
+      queue = new Queue(this.#connection, this.#queueScripts, this.#prefix, destination);
+      this.#queues.set(destination, queue);
+    }
+    return queue;
+  }
+
+  #primaries(): Promise<Primary[]> {
+    return this.#connection.ask(async () => {
+      const { client } = this.#connection;
+      return client instanceof Cluster ? primariesOf(client) : [ALL];
+    });
+  }
+
+  async #primary(shard: string): Promise<Primary> {
+    const primary = (await this.#primaries()).find(({ name }) => name === shard);
+    if (primary) return primary;
+    throw new StoreError(
+      `the outbox in Redis: there is no shard ${shard} any more, slots have moved: ask which there are`,
+    );
+  }
+
+  /**
+   * Who is scanned while keys leave or arrive may be missed.
+   *
+   * @throws StoreError where a primary does not have exactly the slots that it is known for
+   */
+  async #checkSlots({ name, address, slots }: Primary): Promise<void> {
+    if (!this.#isCluster) return;
+    const [text] = await this.#connection.together(address, [['CLUSTER', 'NODES']]);
+    const lines = String(text).split('\n');
+    const fields = lines.find((line) => line.split(' ')[2]?.includes('myself'))?.split(' ') ?? [];
+    const ranges = fields.slice(8);
+    const own = ranges.flatMap((range) => {
+      const [from, to = from] = range.split('-').map(Number);
+      return Number.isNaN(from) ? [] : Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    });
+    const isMoving = ranges.some((range) => range.startsWith('['));
+    if (!isMoving && digestOf(own) === digestOf(slots)) return;
+    throw new StoreError(`the outbox in Redis: slots of ${name} are on the move: try again soon`);
+  }
+
+  /** Names of visitors: who is stored, and who may only be told of. */
+  async #scan({ address }: Primary, from: string, limit: number) {
+    const [info, scanned, size] = (await this.#connection.together(address, [
+      ['INFO', 'server'],
+      ['SCAN', from, 'MATCH', `${this.#prefix}{*}*`, 'COUNT', Math.min(limit, NAMES)],
+      ['DBSIZE'],
+    ])) as [Buffer, [Buffer, Buffer[]], number];
+    const visitors = new Map<string, 'stored' | 'told'>();
+    for (const name of scanned[1]) {
+      const text = name.toString('latin1', this.#prefix.length);
+      const [, id, told] = /^\{(\d{38})\}(:told)?$/.exec(text) ?? [];
+      if (id && !(told && visitors.has(id))) visitors.set(id, told ? 'told' : 'stored');
+    }
+    return {
+      run: /run_id:(\w+)/.exec(info.toString())?.[1] ?? '',
+      next: scanned[0].toString(),
+      visitors,
+      count: Math.min(limit, NAMES),
+      size,
+    };
+  }
+
+  /** Visitors as of now, in this order. When each is on the agenda is read first: then it can be told who comes back. */
+  async #read(deviceIds: readonly string[]): Promise<(Found | Unreadable)[]> {
+    const found = new Map<string, Found | Unreadable>();
+    const byNode = Map.groupBy(deviceIds, (id) =>
+      this.#connection.nodeOf(visitorKey(this.#prefix, id)),
+    );
+    await Promise.all(
+      [...byNode].map(async ([node, ids]) => {
+        for (const piece of inPieces(ids, VISITORS)) {
+          const commands = piece.flatMap((id): Command[] => {
+            const key = visitorKey(this.#prefix, id);
+            return [
+              ['ZSCORE', this.#agenda.keyOf(id), memberOf(id)],
+              ['GET', key],
+              ['PTTL', key],
+              ['GET', toldKey(this.#prefix, id)],
+            ];
+          });
+          const [time, ...answers] = await this.#connection.together(node, [['TIME'], ...commands]);
+          const now = Math.floor(microsecondsIn(time) / 1e3);
+          for (const [i, id] of piece.entries()) {
+            found.set(id, candidateIn(id, answers.slice(4 * i, 4 * i + 4), now));
+          }
+        }
+      }),
+    );
+    return deviceIds.map((id) => found.get(id) as Found | Unreadable);
+  }
+
+  async #settleTogether(pairs: readonly [Found, Outcome][]): Promise<void> {
+    let writer = new Writer(4_096);
+    let weight = 0;
+    const send = () => this.#settle([], [Buffer.from(writer.written())]);
+    for (const [candidate, outcome] of pairs) {
+      writeSettled(writer, candidate, outcome, outcome.moves);
+      weight += 1 + outcome.moves.size;
+      if (weight < VISITORS) continue;
+      await send();
+      writer = new Writer(4_096);
+      weight = 0;
+    }
+    if (weight > 0) await send();
+  }
+
+  async #settleApart(pairs: readonly [Found, Outcome][]): Promise<void> {
+    let failure: unknown;
+    for (const piece of inPieces(pairs, SETTLED)) {
+      const settled = piece.map(async ([candidate, outcome]) => {
+        const { deviceId } = outcome;
+        try {
+          await this.#settleOne(candidate, outcome);
+          this.#agenda.changed(deviceId);
+        } catch (error) {
+          failure = error;
+          // While its slot moves, others are not to wait.
+          this.#agenda.rest(deviceId);
+        }
+      });
+      await Promise.all(settled);
+    }
+    if (failure) throw failure;
+  }
+
+  async #settleOne(candidate: Found, outcome: Outcome): Promise<void> {
+    const { deviceId, moves } = outcome;
+    const keys = [toldKey(this.#prefix, deviceId), this.#agenda.keyOf(deviceId)];
+    if (moves.size > 0) {
+      const args = [candidate.toldBytes, deviceId];
+      if ((await this.#fits<number>(keys, args)) === 0) return;
+      await this.#connection.run(['SADD', `${this.#prefix}out`, ...moves.keys()]);
+      await Promise.all(
+        [...moves].map(([destination, own]) => {
+          const writer = new Writer(64);
+          writeMoves(writer, deviceId, own);
+          const entry = Buffer.from(writer.written());
+          return this.#connection.run([
+            ...['XADD', queueKey(this.#prefix, destination), '*', 'v'],
+            entry,
+          ] as unknown as Command);
+        }),
+      );
+    }
+    const writer = new Writer(256);
+    writeSettled(writer, candidate, outcome, NOTHING);
+    await this.#settle(keys, [Buffer.from(writer.written())]);
+  }
+}
+
+const NOTHING: Outcome['moves'] = new Map();
+
+function writeSettled(
+  writer: Writer,
+  { due, toldBytes }: Found,
+  { deviceId, told, next }: Outcome,
+  moves: Outcome['moves'],
+): void {
+  const section = (write: () => void) => writeSection(writer, write);
+  writer.raw(memberOf(deviceId));
+  writer.ascii(deviceId);
+  section(() => writer.raw(due));
+  section(() => writer.ascii(next === undefined ? '' : (Math.ceil(next) * 1e3).toFixed()));
+  section(() => writer.raw(toldBytes));
+  section(() => writeTold(writer, told));
+  writer.u32(moves.size);
+  for (const [destination, own] of moves) {
+    writer.u32(destination);
+    section(() => writeMoves(writer, deviceId, own));
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** @param now Unix milliseconds by Redis' clock */
+function candidateIn(
+  deviceId: string,
+  answers: readonly unknown[],
+  now: number,
+): Found | Unreadable {
+  const problem = answers.find((answer) => answer instanceof Error);
+  if (problem) return { problem: `visitor ${deviceId}: ${problem.message}` };
+  const [due, value, left, told] = answers as [Buffer?, Buffer?, number?, Buffer?];
+  try {
+    if (value && value.length < HEADER) throw new Error(`is only ${value.length} bytes long`);
+    return {
+      deviceId,
+      profile: value ? profileIn(value) : undefined,
+      // As Redis will have it: from the time of the visit, so up to a day later than the days say.
+      keptUntil: value && left !== undefined && left >= 0 ? now + left : undefined,
+      told: toldIn(told ?? EMPTY),
+      due: due ?? EMPTY,
+      toldBytes: told ?? EMPTY,
+    };
+  } catch (error) {
+    return { problem: `visitor ${deviceId}: ${(error as Error).message}` };
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * What one destination has to be told: a stream `PREFIXout:{DESTINATION}` whose entries are read by one
+ * consumer, `reader`. A message is a consumer that has claimed its entries, so it outlives who sends it.
+ * Dead letters are beside it: `…:dead`, a sorted set of messages by time, and `…:letters`, a hash.
+ */
+import type { DeadLetter, Entry, QueueState, Sealed } from '../outbox.ts';
+import type { Argument, Connection, Script } from './connection.ts';
+import { PREAMBLE } from './script.ts';
+import { entryIn, letterBytes, letterIn } from './told.ts';
+
+const GROUP = 'delivery';
+const READER = 'reader';
+/** Entries, and messages, of one call: Redis serves nobody else meanwhile. */
+const ENTRIES = 200;
+const LETTERS = 20;
+
+export const queueKey = (prefix: string, destination: number | string) =>
+  `${prefix}out:{${destination}}`;
+
+/** Takes, time and again, a consumer, a number of entries, and their ids. */
+const DONE = `${PREAMBLE}
+local function done(i)
+  while i <= #ARGV do
+    local consumer, count = ARGV[i], tonumber(ARGV[i + 1])
+    if count > 0 then
+      call('XACK', KEYS[1], '${GROUP}', unpack(ARGV, i + 2, i + 1 + count))
+      call('XDEL', KEYS[1], unpack(ARGV, i + 2, i + 1 + count))
+    end
+    if consumer ~= '${READER}' then
+      local left = redis.pcall('XPENDING', KEYS[1], '${GROUP}', '-', '+', 1, consumer)
+      if not left.err and #left == 0 then
+        call('XGROUP', 'DELCONSUMER', KEYS[1], '${GROUP}', consumer)
+      end
+    end
+    i = i + 2 + count
+  end
+end
+`;
+
+/** Takes time, name and bytes of a letter, then its entries as above. */
+const BURY = `${DONE}
+call('ZADD', KEYS[2], ARGV[1], ARGV[2])
+call('HSET', KEYS[3], ARGV[2], ARGV[3])
+done(4)
+`;
+
+/** Takes whether the letters are queued again, and their names. Returns how many there were. */
+const UNBURY = `${PREAMBLE}
+local count = 0
+for i = 2, #ARGV do
+  local letter = call('HGET', KEYS[3], ARGV[i])
+  if letter then
+    count = count + 1
+    local length = unpack_('<I4', letter)
+    local at = 5 + length
+    while ARGV[1] == '1' and at <= #letter do
+      local id, entry
+      id, entry, at = unpack_('<I4c0I4c0', letter, at)
+      call('XADD', KEYS[1], '*', 'v', entry)
+    end
+    call('HDEL', KEYS[3], ARGV[i])
+  end
+  call('ZREM', KEYS[2], ARGV[i])
+end
+return count
+`;
+
+export interface QueueScripts {
+  readonly done: Script;
+  readonly bury: Script;
+  readonly unbury: Script;
+}
+
+export const defineQueueScripts = (connection: Connection): QueueScripts => ({
+  done: connection.define('outboxDone', `${DONE}\ndone(1)`),
+  bury: connection.define('outboxBury', BURY),
+  unbury: connection.define('outboxUnbury', UNBURY),
+});
+
+/** As Redis gives it: id, and the field with its value; none where somebody has deleted it. */
+type Row = [id: Buffer, fields: [Buffer, Buffer] | null];
+
+export class Queue {
+  readonly destination: number;
+  readonly #connection: Connection;
+  readonly #scripts: QueueScripts;
+  readonly #keys: readonly [stream: string, dead: string, letters: string];
+  /** The last entry that was handed on. */
+  #last = '0';
+  /** Whether entries may have been read that were not handed on: the answer got lost. */
+  #isTorn = false;
+
+  constructor(connection: Connection, scripts: QueueScripts, prefix: string, destination: number) {
+    const stream = queueKey(prefix, destination);
+    this.destination = destination;
+    this.#connection = connection;
+    this.#scripts = scripts;
+    this.#keys = [stream, `${stream}:dead`, `${stream}:letters`];
+  }
+
+  async state(): Promise<QueueState> {
+    const [stream, dead] = this.#keys;
+    const [waiting, first, letters] = await Promise.all([
+      this.#connection.run<number>(['XLEN', stream]),
+      this.#connection.run<Row[]>(['XRANGE', stream, '-', '+', 'COUNT', 1]),
+      this.#connection.run<number>(['ZCARD', dead]),
+    ]);
+    const oldest = first.length > 0 ? Number.parseInt(first[0][0].toString(), 10) : undefined;
+    return { destination: this.destination, waiting, oldest, dead: letters };
+  }
+
+  async recover(): Promise<{ sealed: Sealed[]; read: Entry[] }> {
+    const sealed: Sealed[] = [];
+    let read: Entry[] = [];
+    for (const consumer of await this.#consumers()) {
+      const entries = await this.#pendingOf(consumer);
+      if (consumer === READER) read = entries;
+      else if (entries.length > 0) sealed.push({ message: consumer, entries });
+    }
+    this.#last = read.at(-1)?.id ?? '0';
+    this.#isTorn = false;
+    return { sealed: sealed.sort((a, b) => inOrder(a.entries[0], b.entries[0])), read };
+  }
+
+  async read(limit: number): Promise<Entry[]> {
+    const torn = this.#isTorn ? await this.#pendingOf(READER, this.#last) : [];
+    const entries = torn;
+    this.#isTorn = true;
+    while (entries.length < limit) {
+      const count = Math.min(ENTRIES, limit - entries.length);
+      const rows = await this.#next(READER, '>', count);
+      entries.push(...entriesIn(rows));
+      if (rows.length < count) break;
+    }
+    this.#isTorn = false;
+    this.#last = entries.at(-1)?.id ?? this.#last;
+    return entries;
+  }
+
+  async seal({ message, entries }: Sealed): Promise<void> {
+    const [stream] = this.#keys;
+    for (const ids of inPieces(idsOf(entries), ENTRIES)) {
+      await this.#connection.run(['XCLAIM', stream, GROUP, message, 0, ...ids, 'JUSTID']);
+    }
+  }
+
+  async done(messages: readonly Sealed[]): Promise<void> {
+    let args: Argument[] = [];
+    for (const { message, entries } of messages) {
+      for (const ids of inPieces(idsOf(entries), ENTRIES)) {
+        if (args.length + ids.length > ENTRIES) {
+          await this.#done(args);
+          args = [];
+        }
+        args.push(message, ids.length, ...ids);
+      }
+    }
+    if (args.length > 0) await this.#done(args);
+  }
+
+  discard(entries: readonly Entry[]): Promise<void> {
+    return this.done([{ message: READER, entries }]);
+  }
+
+  async bury(letter: DeadLetter): Promise<void> {
+    const { message, at, entries } = letter;
+    const ids = idsOf(entries);
+    const args = [at, message, letterBytes(letter), message, ids.length, ...ids];
+    await this.#scripts.bury(this.#keys, args);
+  }
+
+  async dead(limit: number): Promise<DeadLetter[]> {
+    const [, dead, letters] = this.#keys;
+    const found: DeadLetter[] = [];
+    const rows = await this.#connection.run<Buffer[]>([
+      'ZREVRANGE',
+      dead,
+      0,
+      limit - 1,
+      'WITHSCORES',
+    ]);
+    for (const piece of inPieces(rows, 2 * ENTRIES)) {
+      const names = piece.filter((_, i) => i % 2 === 0);
+      const bytes = await this.#connection.run<(Buffer | null)[]>(['HMGET', letters, ...names]);
+      for (const [i, letter] of bytes.entries()) {
+        // Who has replayed it meanwhile was quicker.
+        if (letter) found.push(letterIn(names[i].toString(), Number(piece[2 * i + 1]), letter));
+      }
+    }
+    return found;
+  }
+
+  /** @returns how many there were */
+  async unbury(messages: readonly string[] | undefined, queueAgain: boolean): Promise<number> {
+    const [, dead] = this.#keys;
+    // What is given up again meanwhile is not meant.
+    const names = messages ?? (await this.#connection.run<Buffer[]>(['ZRANGE', dead, 0, -1]));
+    let count = 0;
+    for (const piece of inPieces<Argument>(names, LETTERS)) {
+      const args = [queueAgain ? 1 : 0, ...piece];
+      count += await this.#scripts.unbury<number>(this.#keys, args);
+    }
+    return count;
+  }
+
+  async clear(): Promise<void> {
+    await this.#connection.run(['UNLINK', ...this.#keys]);
+  }
+
+  #done(args: readonly Argument[]): Promise<void> {
+    return this.#scripts.done([this.#keys[0]], args);
+  }
+
+  async #consumers(): Promise<string[]> {
+    const command = ['XINFO', 'CONSUMERS', this.#keys[0], GROUP] as const;
+    const rows = await this.#connection.run<Buffer[][]>(command).catch((error: Error) => {
+      if (/no such key|NOGROUP/.test(error.message)) return [];
+      throw error;
+    });
+    return rows.map((row) => row[1].toString());
+  }
+
+  /** What a consumer has claimed. */
+  async #pendingOf(consumer: string, after = '0'): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    for (let last = after; ; ) {
+      const rows = await this.#next(consumer, last, ENTRIES);
+      entries.push(...entriesIn(rows));
+      if (rows.length < ENTRIES) return entries;
+      last = rows[rows.length - 1][0].toString();
+    }
+  }
+
+  async #next(consumer: string, after: string, count: number): Promise<Row[]> {
+    const [stream] = this.#keys;
+    const from = ['COUNT', count, 'STREAMS', stream, after] as const;
+    const ask = () =>
+      this.#connection.run<[Buffer, Row[]][] | null>([
+        'XREADGROUP',
+        'GROUP',
+        GROUP,
+        consumer,
+        ...from,
+      ]);
+    const answer = await ask().catch(async (error: Error) => {
+      if (!error.message.includes('NOGROUP')) throw error;
+      if ((await this.#connection.run(['EXISTS', stream])) === 0) return null;
+      await this.#connection.run(['XGROUP', 'CREATE', stream, GROUP, 0]).catch((failure: Error) => {
+        if (!failure.message.includes('BUSYGROUP')) throw failure;
+      });
+      return ask();
+    });
+    return answer?.[0]?.[1] ?? [];
+  }
+}
+
+const idsOf = (entries: readonly Entry[]) => entries.map(({ id }) => id);
+
+const entriesIn = (rows: readonly Row[]): Entry[] =>
+  rows.flatMap(([id, fields]) => (fields ? [entryIn(id.toString(), fields[1])] : []));
+
+/** As they were queued. */
+function inOrder(a: Entry, b: Entry): number {
+  const [[time, number], [other, otherNumber]] = [a, b].map(({ id }) => id.split('-').map(Number));
+  return time - other || number - otherNumber;
+}
+
+export function* inPieces<Item>(items: readonly Item[], size: number): Generator<Item[]> {
+  for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
+}
