@@ -228,7 +228,7 @@ export class Dispatch {
 
   /** One attempt, from what may be said now to what became of it. */
   async #send(job: Job, attempt: Attempt): Promise<void> {
-    const { circuit, mayGoOn } = this.#given;
+    const { mayGoOn } = this.#given;
     await this.#seal(job);
     const disclosures = await this.#disclose(job.sealed.entries);
     const target = this.#target();
