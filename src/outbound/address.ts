@@ -93,7 +93,8 @@ const inside = (shown: string) => ({
 
 const SETTING = 'OUTBOUND_ALLOW_PRIVATE=1';
 
-type Resolve = (
+/** As `dns.lookup`. */
+export type Resolve = (
   hostname: string,
   options: dns.LookupAllOptions,
   callback: (error: NodeJS.ErrnoException | null, addresses: dns.LookupAddress[]) => void,
