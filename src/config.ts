@@ -145,6 +145,10 @@ export const SETTINGS = {
     10_000_000,
     'Visits that may wait for a disk or a Redis that does not take them; more are lost.',
   ),
+  OUTBOUND_FOLDER: text(
+    '',
+    'Folder below which destinations may have files written. Empty: files in DATA_DIR.',
+  ),
   DEMO_PORT: integer(0, 0, 65_535, "Port of the demo partner's inbox. 0: the port after PORT."),
   LOG_LEVEL: choice(
     ['warn', 'info', 'error', 'silent'],
