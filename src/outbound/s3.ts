@@ -3,11 +3,11 @@ import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
-import net from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { AwsV4Signer } from 'aws4fetch';
 import type { S3Target } from '../destinations/destination.ts';
-import { type Resolve, reasonOf, type Target, TargetError } from './target.ts';
+import { guardedLookup, refusedAddress } from './address.ts';
+import { PATIENCE_MS, type Reach, reasonOf, type Target, TargetError } from './target.ts';
 
 /** Longer files go up in parts of so many bytes; 10,000 parts are allowed. */
 const PART_BYTES = 64 * 1024 * 1024;
@@ -28,15 +28,12 @@ interface Answer {
 /** A put that is cut off leaves parts there that nobody sees; a rule of the bucket removes them. */
 export class S3Storage implements Target {
   readonly #target: S3Target;
-  readonly #resolve: Resolve;
-  readonly #patience: number;
+  readonly #reach: Reach;
   readonly #partBytes: number;
 
-  /** @param patience in milliseconds */
-  constructor(target: S3Target, resolve: Resolve, patience: number, partBytes = PART_BYTES) {
+  constructor(target: S3Target, reach: Reach, partBytes = PART_BYTES) {
     this.#target = target;
-    this.#resolve = resolve;
-    this.#patience = patience;
+    this.#reach = reach;
     this.#partBytes = partBytes;
   }
 
@@ -98,21 +95,18 @@ export class S3Storage implements Target {
       ...{ method, url: to, accessKeyId, secretAccessKey, region, service: 's3' },
       headers: { 'Content-Length': String(length) },
     }).sign();
-    const { protocol, hostname, port, host, pathname, search } = signed.url;
-    const bare = hostname.replace(/^\[|\]$/g, '');
-    const request = (protocol === 'https:' ? https : http).request({
-      host: await this.#resolve(bare),
-      port: port || undefined,
-      servername: net.isIP(bare) ? undefined : bare,
+    const { allowPrivate, patience = PATIENCE_MS } = this.#reach;
+    // A name is looked at when it is looked up; an address is not looked up.
+    const refused = refusedAddress(signed.url.href, allowPrivate);
+    if (refused) throw new Error(`${refused.wrong}; ${refused.instead}`);
+    const request = (signed.url.protocol === 'https:' ? https : http).request(signed.url, {
       method,
-      path: `${pathname}${search}`,
-      headers: { ...Object.fromEntries(signed.headers), Host: host },
+      headers: Object.fromEntries(signed.headers),
+      lookup: guardedLookup(allowPrivate),
       agent: false,
     });
     // Of the connection, so that an upload may take as long as it goes on.
-    request.setTimeout(this.#patience, () =>
-      request.destroy(new Error('the storage does not answer')),
-    );
+    request.setTimeout(patience, () => request.destroy(new Error('the storage does not answer')));
     const answer = answerOf(request);
     // A refusal may come while the file is still on its way: then that is what is said.
     answer.catch(() => {});

@@ -5,7 +5,8 @@ import net from 'node:net';
 import path from 'node:path';
 import { Client, type ConnectConfig, type SFTPWrapper } from 'ssh2';
 import type { SftpTarget } from '../destinations/destination.ts';
-import { partName, type Resolve, reasonOf, type Target, TargetError } from './target.ts';
+import { guardedLookup, isPublic } from './address.ts';
+import { PATIENCE_MS, partName, type Reach, reasonOf, type Target, TargetError } from './target.ts';
 
 /** A server has a key of each of several kinds, and shows the one that it is asked for. */
 const KEY_KINDS = [
@@ -18,29 +19,20 @@ const CHUNK_BYTES = 32_768;
 /** Together two megabytes under way. */
 const CHUNKS_AT_ONCE = 64;
 
-/**
- * @param patience in milliseconds
- * @throws TargetError
- */
-export async function openSftp(
-  target: SftpTarget,
-  resolve: Resolve,
-  patience: number,
-): Promise<Target> {
+/** @throws TargetError */
+export async function openSftp(target: SftpTarget, reach: Reach): Promise<Target> {
   const where = `${target.host}:${target.port}`;
   const shown: string[] = [];
-  let address: string;
-  try {
-    address = await resolve(target.host);
-  } catch (error) {
-    throw new TargetError(`${where} cannot be reached: ${reasonOf(error)}`);
+  // A name is looked at when it is looked up; an address is not looked up.
+  if (net.isIP(target.host) && !reach.allowPrivate && !isPublic(target.host)) {
+    throw new TargetError(`${where} is an address inside a network, not of the internet`);
   }
   for (const kinds of KEY_KINDS) {
     const client = new Client();
     // Whatever is under way hears of it, too; nobody else listens once it is connected.
     client.on('error', () => {});
     try {
-      await connect(client, target, { address, kinds: [...kinds], patience, shown });
+      await connect(client, target, { kinds: [...kinds], reach, shown });
       return new Sftp(client, await opened(client), target.path);
     } catch (error) {
       client.destroy();
@@ -63,11 +55,16 @@ export async function openSftp(
 function connect(
   client: Client,
   target: SftpTarget,
-  given: { address: string; kinds: string[]; patience: number; shown: string[] },
+  given: { kinds: string[]; reach: Reach; shown: string[] },
 ): Promise<void> {
-  const { address, kinds, patience, shown } = given;
+  const { kinds, shown } = given;
+  const { allowPrivate, patience = PATIENCE_MS } = given.reach;
   return new Promise((resolve, reject) => {
-    const sock = net.connect({ host: address, port: target.port });
+    const sock = net.connect({
+      host: target.host,
+      port: target.port,
+      lookup: guardedLookup(allowPrivate),
+    });
     client.once('ready', resolve);
     client.once('error', reject);
     client.once('close', () => reject(new Error('the server closed the connection')));
@@ -116,11 +113,18 @@ class Sftp implements Target {
   readonly #client: Client;
   readonly #sftp: SFTPWrapper;
   readonly #folder: string;
+  /** Rejects when the connection ends: what is under way would wait for its answer for ever. */
+  readonly #ended: Promise<never>;
 
   constructor(client: Client, sftp: SFTPWrapper, folder: string) {
     this.#client = client;
     this.#sftp = sftp;
     this.#folder = folder;
+    this.#ended = new Promise((_, reject) => {
+      client.once('error', reject);
+      client.once('close', () => reject(new Error('the connection has ended')));
+    });
+    this.#ended.catch(() => {});
   }
 
   async put(file: string, name: string): Promise<void> {
@@ -129,8 +133,8 @@ class Sftp implements Target {
       await this.#copy(file, part);
       await this.#rename(part, path.posix.join(this.#folder, name));
     } catch (error) {
-      const { code } = error as { code?: number };
-      const why = code === undefined ? undefined : WHY[code];
+      const { code } = error as { code?: unknown };
+      const why = typeof code === 'number' ? WHY[code] : undefined;
       throw new TargetError(
         `${name} cannot be put into ${this.#folder}: ${why ?? reasonOf(error)}`,
       );
@@ -142,47 +146,63 @@ class Sftp implements Target {
   }
 
   async #copy(file: string, remote: string): Promise<void> {
-    await done((end) =>
-      this.#sftp.fastPut(
-        file,
-        remote,
-        { chunkSize: CHUNK_BYTES, concurrency: CHUNKS_AT_ONCE },
-        end,
-      ),
-    );
-    const { size } = await fs.stat(file);
-    const arrived = await new Promise<number>((resolve, reject) =>
-      this.#sftp.stat(remote, (error, stats) => (error ? reject(error) : resolve(stats.size))),
-    );
-    if (arrived !== size) throw new Error(`${arrived} of ${size} bytes arrived`);
+    const local = await fs.open(file);
+    try {
+      const handle = await this.#ask<Buffer>((end) => this.#sftp.open(remote, 'w', end));
+      let next = 0;
+      const chunks = async () => {
+        const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+        for (;;) {
+          const at = next;
+          next += CHUNK_BYTES;
+          const { bytesRead } = await local.read(chunk, 0, CHUNK_BYTES, at);
+          if (bytesRead === 0) return;
+          await this.#ask((end) => this.#sftp.write(handle, chunk, 0, bytesRead, at, end));
+        }
+      };
+      await Promise.all(Array.from({ length: CHUNKS_AT_ONCE }, chunks));
+      await this.#askExtension((end) => this.#sftp.ext_openssh_fsync(handle, end));
+      await this.#ask((end) => this.#sftp.close(handle, end));
+    } finally {
+      await local.close();
+    }
   }
 
   /** In one step where the server can; the plain one of SFTP does not replace a file. */
   async #rename(from: string, to: string): Promise<void> {
-    const atOnce = await done((end) => this.#sftp.ext_openssh_rename(from, to, end)).then(
-      () => true,
-      (error) => {
-        // What the server refuses has a code; what it does not know has none.
-        if (error.code !== undefined && error.code !== UNSUPPORTED) throw error;
-        return false;
-      },
-    );
-    if (atOnce) return;
-    await done((end) => this.#sftp.unlink(to, end)).catch(() => {});
-    await done((end) => this.#sftp.rename(from, to, end));
+    if (await this.#askExtension((end) => this.#sftp.ext_openssh_rename(from, to, end))) return;
+    await this.#ask((end) => this.#sftp.unlink(to, end)).catch((error) => {
+      if (error.code !== NO_SUCH_FILE) throw error;
+    });
+    await this.#ask((end) => this.#sftp.rename(from, to, end));
+  }
+
+  #ask<Result = void>(start: (end: End<Result>) => void): Promise<Result> {
+    const answer = new Promise<Result>((resolve, reject) => {
+      start((error, result) => (error ? reject(error) : resolve(result as Result)));
+    });
+    return Promise.race([answer, this.#ended]);
+  }
+
+  /** @returns false where the server does not know it */
+  async #askExtension(start: (end: End<void>) => void): Promise<boolean> {
+    try {
+      await this.#ask(start);
+      return true;
+    } catch (error) {
+      if ((error as Error).message.includes('does not support this extended request')) return false;
+      throw error;
+    }
   }
 }
 
-const done = (start: (end: (error?: Error | null) => void) => void) =>
-  new Promise<void>((resolve, reject) => {
-    start((error) => (error ? reject(error) : resolve()));
-  });
+type End<Result> = (error?: Error | null, result?: Result) => void;
 
-const UNSUPPORTED = 8;
+const NO_SUCH_FILE = 2;
 
 /** What the server answers, by SFTP's numbers. */
 const WHY: Readonly<Record<number, string>> = {
-  2: 'there is no such folder on the server',
+  [NO_SUCH_FILE]: 'there is no such folder on the server',
   3: 'the server does not allow it',
   4: 'the server failed; its disk may be full',
 };

@@ -17,12 +17,17 @@ export interface Target {
 /** A target cannot take files now; in words for whoever made the destination. */
 export class TargetError extends Error {}
 
-/**
- * Finds the address of a host, and refuses those that nobody may be sent to.
- *
- * @throws Error in words
- */
-export type Resolve = (host: string) => Promise<string>;
+/** What targets may reach, by the operator's will. */
+export interface Reach {
+  /** The folder below which folders may be. */
+  readonly folder: string;
+  /** `OUTBOUND_ALLOW_PRIVATE`: servers at private addresses and without TLS, too. */
+  readonly allowPrivate: boolean;
+  /** After so many milliseconds without a sign of life a server is given up; 60 s. */
+  readonly patience?: number;
+}
+
+export const PATIENCE_MS = 60_000;
 
 /** What is known of an error that came from below. */
 export const reasonOf = (error: unknown): string =>
