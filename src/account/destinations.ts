@@ -221,6 +221,7 @@ function compileTransfer(
     userDataSource,
     clientId: document.clientId ?? '',
     signature: compileSignature(document, path, problems),
+    oauth: document.oauth ?? undefined,
   };
 }
 
@@ -275,7 +276,8 @@ function compileSignature(
 }
 
 /** Headers that say something else of a message. */
-const TAKEN_HEADERS = /^(content-.*|host|connection|transfer-encoding|authorization|accept|date)$/i;
+const TAKEN_HEADERS =
+  /^(content-.*|host|connection|transfer-encoding|authorization|accept|date|idempotency-key)$/i;
 
 /** @returns undefined where the mapping has a problem */
 function compileMapping(

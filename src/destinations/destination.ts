@@ -71,6 +71,12 @@ export interface RealtimeTransfer {
     readonly algorithm: 'sha1' | 'sha256';
     readonly keys: readonly string[];
   };
+  /** OAuth 2.0, client credentials; absent where messages carry no token. */
+  readonly oauth?: {
+    readonly tokenUrl: string;
+    readonly clientId: string;
+    readonly clientSecret: string;
+  };
 }
 
 /** Files by schedule. */

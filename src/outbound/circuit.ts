@@ -1,0 +1,81 @@
+/**
+ * The circuit of a destination: whether anything may be sent to its partner now.
+ *
+ * Closed while the partner answers. After some failures in a row it opens: from then on there is one
+ * probe at a time, each after a longer pause, until one arrives. Time and chance are given to it.
+ */
+
+/** So many failures in a row open it. */
+export const FAILURES = 5;
+const MIN_PAUSE_MS = 1_000;
+/** The longest pause of an open circuit, in milliseconds. */
+export const MAX_PAUSE_MS = 60_000;
+/** A partner may ask to be left alone for so long, in milliseconds. */
+export const MAX_RETRY_AFTER_MS = 3_600_000;
+
+/**
+ * A pause that grows with each failure, with full jitter: whoever failed together does not come back
+ * together.
+ *
+ * @param failures how often in a row it has failed before, from 0
+ * @param random from 0 to 1
+ */
+export const backoff = (failures: number, random: number, max = MAX_PAUSE_MS): number =>
+  random * Math.min(max, MIN_PAUSE_MS * 2 ** failures);
+
+/** Something that was started; its end is told to the circuit. */
+export interface Attempt {
+  readonly isProbe: boolean;
+}
+
+/** All times are Unix milliseconds. */
+export class Circuit {
+  #failures = 0;
+  /** The partner asked for silence until then. */
+  #silentUntil = 0;
+  /** The pause that an open circuit makes. */
+  #pausedUntil = 0;
+  #probe: Attempt | undefined;
+
+  get isOpen(): boolean {
+    return this.#failures >= FAILURES;
+  }
+
+  /** From when on something may be started; for ever where only the end of a probe can tell. */
+  get from(): number {
+    if (this.#probe) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#silentUntil, this.#pausedUntil);
+  }
+
+  /** Starts something if that may be; at the end of every attempt it is dropped. */
+  start(now: number): Attempt | undefined {
+    if (now < this.from) return undefined;
+    const attempt = { isProbe: this.isOpen };
+    if (attempt.isProbe) this.#probe = attempt;
+    return attempt;
+  }
+
+  /** The partner is there. */
+  succeed(): void {
+    this.#probe = undefined;
+    this.#failures = 0;
+    this.#pausedUntil = 0;
+  }
+
+  /** @param retryAfter what the partner asked for, in milliseconds */
+  fail(attempt: Attempt, now: number, random: number, retryAfter = 0): void {
+    const wasOpen = this.isOpen;
+    const wasProbe = this.#probe === attempt;
+    this.drop(attempt);
+    this.#silentUntil = Math.max(this.#silentUntil, now + Math.min(retryAfter, MAX_RETRY_AFTER_MS));
+    // What was under way when it opened says nothing new.
+    if (wasOpen && !wasProbe) return;
+    this.#failures++;
+    if (this.isOpen) this.#pausedUntil = now + backoff(this.#failures - FAILURES, random);
+  }
+
+  /** An attempt is over; if it neither succeeded nor failed, it said nothing of the partner. */
+  drop(attempt: Attempt): void {
+    if (this.#probe === attempt) this.#probe = undefined;
+  }
+}

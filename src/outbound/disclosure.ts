@@ -1,0 +1,65 @@
+/**
+ * The disclosure: what a partner may hear of a visitor now, though it was queued before.
+ *
+ * Opt-outs, export controls and mappings hold at the moment of sending.
+ */
+import type { Day } from '../audience/profile.ts';
+import type { Candidate, Entry, Move } from '../store/outbox.ts';
+import { mayTell } from './examination.ts';
+import type { MessageUser } from './message.ts';
+import type { ServerMapping } from './terms.ts';
+
+export interface Disclosure {
+  readonly user: MessageUser;
+  /** Those of the entry's moves that are told. */
+  readonly moves: readonly Move[];
+}
+
+export interface DisclosureTerms {
+  readonly destination: number;
+  /** Of the destination, by the segment's id. */
+  readonly mappings: ReadonlyMap<number, ServerMapping>;
+  readonly userDataSource: number | undefined;
+  readonly region: number;
+  readonly today: Day;
+}
+
+/**
+ * Of all mapped segments of the visitor: those that the entry tells of as it tells it, the others as
+ * they were told last.
+ *
+ * @param candidate the visitor as of now
+ * @returns undefined where nothing of the entry may be told any more
+ */
+export function disclose(
+  { deviceId, moves }: Entry,
+  { profile, told }: Candidate,
+  { destination, mappings, userDataSource, region, today }: DisclosureTerms,
+): Disclosure | undefined {
+  const mayJoin = (mapping: ServerMapping) => !profile?.optedOut && mayTell(mapping, today);
+  const left = moves.filter(({ sid, isMember }) => {
+    const mapping = mappings.get(sid);
+    // That somebody has left may be told for as long as there is a word for the segment.
+    return mapping && (!isMember || mayJoin(mapping));
+  });
+  if (left.length === 0) return undefined;
+  const moved = new Set(moves.map(({ sid }) => sid));
+  const others: Move[] = [];
+  for (const [sid, at] of told.get(destination) ?? []) {
+    const mapping = mappings.get(sid);
+    if (mapping && !moved.has(sid) && mayJoin(mapping)) others.push({ sid, isMember: true, at });
+  }
+  return {
+    moves: left,
+    user: {
+      deviceId,
+      partnerId: userDataSource === undefined ? undefined : profile?.idIn(userDataSource),
+      regions: [region],
+      segments: [...left, ...others].map(({ sid, isMember, at }) => ({
+        alias: mappings.get(sid)?.alias ?? '',
+        isMember,
+        at,
+      })),
+    },
+  };
+}
