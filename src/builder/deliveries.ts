@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { ask, type Order } from '../outbound/order.ts';
 import { passes } from '../outbound/pass.ts';
+import { runsOf } from '../outbound/run-history.ts';
 import { standingOf } from '../outbound/standing.ts';
 import type { Outbox } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
@@ -34,7 +35,9 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
     const { waiting = 0, oldest, dead = 0 } = queue ?? {};
     const standing = await standingOf(registry, destinationId);
     const { problem, since, deliveredAt } = standing ?? {};
-    return { destinationId, waiting, oldest, dead, problem, since, deliveredAt };
+    const runs =
+      destination.transfer === 'file' ? await runsOf(registry, destinationId) : undefined;
+    return { destinationId, waiting, oldest, dead, problem, since, deliveredAt, runs };
   };
 
   app.on('GET', either('/deliveries'), async (c) => {

@@ -434,7 +434,7 @@ describe('server-to-server destinations', () => {
     ),
     [{ [field('transfer')]: 'file' }, field('target'), 'missing', 'sftp://'],
     [
-      { [field('transfer')]: 'file', [field('target')]: '/out', [field('alias')]: '../x' },
+      { [field('transfer')]: 'file', [field('target')]: 'out', [field('alias')]: '../x' },
       field('alias'),
       'cannot stand in the name of a file',
       'letters',
@@ -443,7 +443,7 @@ describe('server-to-server destinations', () => {
       (alias): Row => [
         {
           [field('transfer')]: 'file',
-          [field('target')]: '/out',
+          [field('target')]: 'out',
           [field('mappings[0].traitAlias')]: alias,
         },
         field('mappings[0].traitAlias'),
