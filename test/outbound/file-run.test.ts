@@ -1,7 +1,10 @@
 /** Runs: what is in the files, and that each change is in them once, whatever is killed. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dayOf } from '../../src/audience/profile.ts';
 import type { FileTarget, FileTransfer } from '../../src/destinations/destination.ts';
@@ -13,7 +16,7 @@ import {
 import { openTarget } from '../../src/outbound/open-target.ts';
 import { type Target, TargetError } from '../../src/outbound/target.ts';
 import { until } from '../redis.ts';
-import { temporaryFolder } from '../server.ts';
+import { endWithTests, temporaryFolder } from '../server.ts';
 import type { Task } from './file-run-process.ts';
 import { MemoryOutbox } from './outbox-memory.ts';
 import {
@@ -436,3 +439,21 @@ describe('killed at random moments', () => {
     expect(arrived(shelf).map((set) => set.lines)).toEqual([lines]);
   });
 });
+
+it.each(['full', 'iter'])(
+  'a run of mode %s takes no more memory for more visitors',
+  async (mode) => {
+    const [folder, base] = [temporaryFolder(), temporaryFolder()];
+    const program = fileURLToPath(new URL('./memory-process.ts', import.meta.url));
+    const visitors = 600_000;
+    const child = fork(program, [mode, folder, base, String(visitors)], {
+      // Not even the ids of all visitors would fit in.
+      execArgv: ['--max-old-space-size=48', '--max-semi-space-size=2'],
+    });
+    endWithTests(child);
+    const said = once(child, 'message');
+    const [code] = await once(child, 'exit');
+    expect(code).toBe(0);
+    expect(await said).toEqual([[visitors], undefined]);
+  },
+);
