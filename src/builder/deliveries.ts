@@ -1,10 +1,10 @@
 /** Server-to-server delivery as people see it: queues, dead letters, and the pass over stored visitors. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { ask, type Order } from '../outbound/order.ts';
+import { ask, NobodyDelivers, type Order } from '../outbound/order.ts';
 import { passes } from '../outbound/pass.ts';
-import { standingOf } from '../outbound/standing.ts';
-import type { Outbox } from '../store/outbox.ts';
+import { type Standing, standings } from '../outbound/standing.ts';
+import type { Outbox, QueueState } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
 import type { AccountBook, Document } from './book.ts';
 import { type Behind, changer } from './caller.ts';
@@ -28,28 +28,37 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
     if (found) return found;
     throw unknown('server-to-server destination', id);
   };
-  const shown = async (destination: Entry, queues: Awaited<ReturnType<Outbox['queues']>>) => {
-    const destinationId = Number(destination.destinationId);
-    const queue = queues.find((one) => one.destination === destinationId);
-    const { waiting = 0, oldest, dead = 0 } = queue ?? {};
-    const standing = await standingOf(registry, destinationId);
-    const { problem, since, deliveredAt } = standing ?? {};
-    return { destinationId, waiting, oldest, dead, problem, since, deliveredAt };
+  const standing = async () => {
+    const [queues, stand] = await Promise.all([outbox.queues(), standings(registry)]);
+    const byId = new Map(queues.map((queue) => [queue.destination, queue]));
+    return (destination: Entry) => {
+      const id = Number(destination.destinationId);
+      return shown(id, byId.get(id), stand.get(id));
+    };
+  };
+  const order = async (wanted: Order): Promise<number> => {
+    try {
+      return await ask(registry, wanted);
+    } catch (error) {
+      if (!(error instanceof NobodyDelivers)) throw error;
+      const instead = 'start a server with ROLE=deliver, or with ROLE=all, and order it again';
+      throw new RestError(503, { path: '(deliverer)', wrong: error.message, instead });
+    }
   };
 
   app.on('GET', either('/deliveries'), async (c) => {
-    const [queues, passing] = await Promise.all([outbox.queues(), passes(registry)]);
-    const destinations = await Promise.all((await all()).map((one) => shown(one, queues)));
+    const [destinations, of, passing] = await Promise.all([all(), standing(), passes(registry)]);
     const answer: z.input<typeof LIST> = {
-      destinations,
+      destinations: destinations.map(of),
       passes: passing.map(({ cursor, digest, ...pass }) => pass),
     };
     return c.json(answer);
   });
 
-  app.on('GET', either('/deliveries/:id{\\d+}'), async (c) =>
-    c.json(await shown(await one(c), await outbox.queues())),
-  );
+  app.on('GET', either('/deliveries/:id{\\d+}'), async (c) => {
+    const destination = await one(c);
+    return c.json((await standing())(destination));
+  });
 
   app.on('GET', either('/deliveries/:id{\\d+}/dead-letters'), async (c) => {
     const letters = await outbox.dead(Number((await one(c)).destinationId), SHOWN);
@@ -71,7 +80,7 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
       changer(c);
       const { messages } = await bodyIn(c, wanted, MAX_BODY);
       const destination = Number((await one(c)).destinationId);
-      return c.json({ count: await ask(registry, { kind, destination, messages } as Order) });
+      return c.json({ count: await order({ kind, destination, messages }) });
     });
   }
 
@@ -82,11 +91,20 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
       const wrong = 'this destination is told in real time';
       throw new RestError(409, { path: '(run)', wrong, instead: 'run those that get files' });
     }
-    await ask(registry, { kind: 'run', destination: Number(destinationId) });
+    await order({ kind: 'run', destination: Number(destinationId) });
     return c.json({ count: 1 }, 202);
   });
 
   return app;
+}
+
+function shown(
+  destinationId: number,
+  queue: QueueState | undefined,
+  standing: Standing | undefined,
+): z.input<typeof DELIVERY> {
+  const { waiting = 0, oldest, dead = 0 } = queue ?? {};
+  return { destinationId, waiting, oldest, dead, ...standing };
 }
 
 const wanted = z.strictObject({
