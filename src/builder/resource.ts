@@ -117,5 +117,7 @@ function completed(given: unknown, before: unknown): unknown {
     return given.map((part) => (Number.isInteger(part?.kept) ? (kept[part.kept] ?? part) : part));
   }
   const hasParts = (value: unknown) => typeof value === 'object' && value !== null;
-  return hasParts(given) && hasParts(before) ? { ...(before as Entry), ...(given as Entry) } : given;
+  return hasParts(given) && hasParts(before)
+    ? { ...(before as Entry), ...(given as Entry) }
+    : given;
 }

@@ -107,7 +107,14 @@ export class Collector {
     );
     this.#app = app({
       door,
-      administration: administration({ book, registry, outbox: undefined as never, door, adminToken: TOKEN, clientOf }),
+      administration: administration({
+        book,
+        registry,
+        outbox: undefined as never,
+        door,
+        adminToken: TOKEN,
+        clientOf,
+      }),
       tag: '  // a comment\n/* the tag */',
       clients: new Guard(options.maxCallsPerClient ?? 0),
       problem: () => this.store.problem,

@@ -58,7 +58,10 @@ function Kept({ destinationId, letters, total }: KeptProps) {
   const sids = new Set(
     letters.flatMap(({ users }) => users.flatMap(({ segments }) => segments.map(({ sid }) => sid))),
   );
-  const names = useNames('/segments', [...sids].toSorted((a, b) => a - b));
+  const names = useNames(
+    '/segments',
+    [...sids].toSorted((a, b) => a - b),
+  );
   const choose = (messages: readonly string[], isChosen: boolean) => {
     const next = new Set(selected.map(({ message }) => message));
     for (const message of messages) {
@@ -131,7 +134,9 @@ const columnsWith = (names: Names): readonly Column<DeadLetter>[] => [
   {
     title: 'Of whom',
     show: ({ users }) =>
-      users.length === 1 ? `visitor …${users[0].deviceId.slice(-6)}` : many(users.length, 'visitor'),
+      users.length === 1
+        ? `visitor …${users[0].deviceId.slice(-6)}`
+        : many(users.length, 'visitor'),
     width: '10rem',
   },
   { title: 'What', show: ({ users }) => inShort(users, names) },
@@ -143,9 +148,7 @@ const NAMED = 3;
 function inShort(users: readonly Told[], names: Names): string {
   const all = new Set(
     users.flatMap(({ segments }) =>
-      segments.map(
-        ({ sid, isMember }) => `${isMember ? 'entered' : 'left'} ${nameOf(sid, names)}`,
-      ),
+      segments.map(({ sid, isMember }) => `${isMember ? 'entered' : 'left'} ${nameOf(sid, names)}`),
     ),
   );
   const shown = [...all].slice(0, NAMED).join(', ');
@@ -174,7 +177,8 @@ function Letter({ letter, names }: { letter: DeadLetter; names: Names }) {
           </Text>
           {segments.map(({ sid, isMember, at: moved }) => (
             <Text size="sm" key={sid}>
-              {isMember ? '+ entered' : '− left'} {nameOf(sid, names)}, <Moment at={moved} isExact />
+              {isMember ? '+ entered' : '− left'} {nameOf(sid, names)},{' '}
+              <Moment at={moved} isExact />
             </Text>
           ))}
         </section>

@@ -44,9 +44,13 @@ export function Runs({ destination }: RunsProps) {
           )}
         </Group>
         <Text size="sm" c="dimmed">
-          {syncMode === 'full' ? 'Everybody in the mapped segments' : 'What changed since the last run'}
+          {syncMode === 'full'
+            ? 'Everybody in the mapped segments'
+            : 'What changed since the last run'}
           , to <code>{target}</code>,{' '}
-          {schedule ? (scheduleInWords(schedule) ?? `as ${schedule} (UTC) says`) : 'whenever somebody runs it'}
+          {schedule
+            ? (scheduleInWords(schedule) ?? `as ${schedule} (UTC) says`)
+            : 'whenever somebody runs it'}
           .
         </Text>
       </Stack>

@@ -22,13 +22,15 @@ export function scheduleInWords(pattern: string): string | undefined {
   const [minute, hour, date, , day] = fields;
   const isEveryDay = date === '*' && day === '*';
   const minutes = stepIn(minute, 60);
-  if (minutes && hour === '*' && isEveryDay) {
+  if (minutes) {
+    if (hour !== '*' || !isEveryDay) return undefined;
     return minutes === 1 ? 'every minute' : `every ${minutes} minutes`;
   }
   const at = within(minute, 59);
   if (at === undefined) return undefined;
   const hours = stepIn(hour, 24);
-  if (isEveryDay && hours) {
+  if (hours) {
+    if (!isEveryDay) return undefined;
     const often = hours === 1 ? 'every hour' : `every ${hours} hours`;
     return at === 0 ? often : `${often}, at minute ${at}`;
   }
@@ -44,9 +46,10 @@ export function scheduleInWords(pattern: string): string | undefined {
   return undefined;
 }
 
-/** Of `*` and of such as `*/15`; undefined where it does not divide the whole. */
+// Of `*`, and of `*` with a step that divides the whole: others start anew with each hour or day.
 function stepIn(field: string, whole: number): number | undefined {
-  const step = Number(/^\*(?:\/(\d{1,2}))?$/.exec(field)?.[1] ?? (field === '*' ? 1 : Number.NaN));
+  if (field === '*') return 1;
+  const step = Number(/^\*\/(\d{1,2})$/.exec(field)?.[1]);
   return step > 0 && whole % step === 0 ? step : undefined;
 }
 
