@@ -2,11 +2,13 @@
 import fs from 'node:fs';
 import { type AccountDocument, differences, shortened } from './account/difference.ts';
 import { meaningOf } from './account/document.ts';
+import { AccountError } from './account/problem.ts';
 import { compileAccount } from './account/snapshot.ts';
 import { Attempts } from './builder/attempt.ts';
 import { nameOf, People } from './builder/people.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { openAccounts, openRegistry, reach } from './engine.ts';
+import { screening } from './outbound/screening.ts';
 
 const HELP = `npm run account -- COMMAND
 
@@ -52,6 +54,8 @@ async function run([command, file]: readonly string[]): Promise<void> {
       const lines = differences(before, given, meaningOf);
       console.log(lines.length > 0 ? lines.join('\n') : 'No differences.');
       if (command === 'push' && lines.length > 0) {
+        const problems = await screening(config.OUTBOUND_ALLOW_PRIVATE === '1')(given, before);
+        if (problems.length > 0) throw new AccountError(problems);
         const origin = {
           file: saved?.origin.file,
           at: Date.now(),

@@ -5,9 +5,11 @@ import { type Config, ConfigError } from './config.ts';
 import { AccountFile } from './store/embedded/account-file.ts';
 import { EmbeddedStore } from './store/embedded/embedded-store.ts';
 import { RegistryFile } from './store/embedded/registry-file.ts';
+import type { Outbox } from './store/outbox.ts';
 import { AccountRedis } from './store/redis/account-redis.ts';
 import { inWords, readRedisAddress } from './store/redis/address.ts';
 import { openRedis } from './store/redis/client.ts';
+import { OutboxRedis } from './store/redis/outbox-redis.ts';
 import { RedisStore } from './store/redis/redis-store.ts';
 import { RegistryRedis } from './store/redis/registry-redis.ts';
 import type { Registry } from './store/registry.ts';
@@ -51,6 +53,14 @@ export function openRegistry(config: Config): Registry {
   if (!address) return new RegistryFile(config.DATA_DIR);
   const ca = certificates(config.REDIS_CA_FILE);
   return new RegistryRedis(() => openRedis(address, { ca }), config.REDIS_PREFIX);
+}
+
+/** @param access `write` for the one process of a folder that delivers */
+export function openOutbox(config: Config, access: 'read' | 'write'): Outbox {
+  const address = readRedisAddress(config.REDIS_URL);
+  if (!address) throw new Error(`no embedded outbox yet (${access})`);
+  const ca = certificates(config.REDIS_CA_FILE);
+  return new OutboxRedis(() => openRedis(address, { ca }), { prefix: config.REDIS_PREFIX });
 }
 
 /** Says in words for the person who starts a program that Redis is not there. */

@@ -31,6 +31,7 @@ import { CHILD, DelivererProcess, startDeliverer } from './deliverer.ts';
 import { Tally } from './destinations/tally.ts';
 import { openAccounts, openOutbox, openRegistry, openStore, reach } from './engine.ts';
 import { inboxOf, openAccount, urlHost } from './initial-account.ts';
+import { screening } from './outbound/screening.ts';
 import { AccountConflict, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
 
@@ -59,6 +60,9 @@ async function prepare(config: Config): Promise<void> {
   start without ACCOUNT_FILE to keep it; see what is different by npm run account -- diff ${config.ACCOUNT_FILE}, and replace it by push`,
       );
     }
+    const screen = screening(config.OUTBOUND_ALLOW_PRIVATE === '1');
+    const problems = await screen(document, saved?.document as object | undefined);
+    if (problems.length > 0) throw new AccountError(problems);
     const changes = shortened(
       differences((saved?.document ?? {}) as AccountDocument, document, meaningOf),
     );
@@ -126,10 +130,14 @@ async function serveCalls(config: Config): Promise<void> {
     recording,
     report: (message, { tid, error }) => log.error({ tid, err: error }, message),
   };
-  const book = new AccountBook(accounts, async () => {
-    const { demoAccount } = await import('./demo/account.ts');
-    return demoAccount({ inbox: demo.inbox });
-  });
+  const book = new AccountBook(
+    accounts,
+    async () => {
+      const { demoAccount } = await import('./demo/account.ts');
+      return demoAccount({ inbox: demo.inbox });
+    },
+    screening(config.OUTBOUND_ALLOW_PRIVATE === '1'),
+  );
   const pages = await buildFolder().catch(() => undefined);
   const clientOf = (c: Context) => clientAddress(c, config.PROXIES);
   const builder = administration({

@@ -236,8 +236,9 @@ function compileTransfer(
   };
 }
 
+/** Where it may lead, and that it is https, is looked at when it is saved: operators may allow others. */
 function checkEndpoint(url: string | null | undefined, path: string, problems: Problem[]): void {
-  if (url && URL.parse(url)?.protocol === 'https:') return;
+  if (url && /^https?:$/.test(URL.parse(url)?.protocol ?? '')) return;
   problems.push({
     path,
     wrong: url ? `${JSON.stringify(url.slice(0, 80))} is not a secure address` : 'missing',

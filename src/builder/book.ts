@@ -1,8 +1,10 @@
 /** The account under edit: every change is checked as a whole, and made from what is in force. */
 import { differencesInTurns, shortened } from '../account/difference.ts';
 import { meaningOf } from '../account/document.ts';
+import { AccountError } from '../account/problem.ts';
 import { Readings } from '../account/readings.ts';
 import { compileAccountInTurns, type Snapshot } from '../account/snapshot.ts';
+import type { Screening } from '../outbound/screening.ts';
 import {
   AccountConflict,
   type AccountStore,
@@ -36,6 +38,7 @@ const MAX_TRIES = 20;
 export class AccountBook {
   readonly #accounts: AccountStore;
   readonly #initial: () => Promise<unknown>;
+  readonly #screen: Screening;
   readonly #readings = new Readings();
   #last: SavedAccount | undefined;
   #history: { readonly revision: number; readonly past: readonly Past[] } | undefined;
@@ -43,10 +46,18 @@ export class AccountBook {
   /** Edits of this process go one after the other; only those of others can be in the way. */
   #edits: Promise<unknown> = Promise.resolve();
 
-  /** @param initial the document where none has ever been saved */
-  constructor(accounts: AccountStore, initial: () => Promise<unknown>) {
+  /**
+   * @param initial the document where none has ever been saved
+   * @param screen looks at what is in no document before it is saved: where destinations lead
+   */
+  constructor(
+    accounts: AccountStore,
+    initial: () => Promise<unknown>,
+    screen: Screening = async () => [],
+  ) {
     this.#accounts = accounts;
     this.#initial = initial;
+    this.#screen = screen;
   }
 
   /** The revision that was saved last. */
@@ -112,8 +123,15 @@ export class AccountBook {
   async check(edit: Edit): Promise<Checked> {
     const { document: before, revision } = await this.current();
     const document = edit(before as Document, revision);
-    const snapshot = await compileAccountInTurns(document, this.#readings);
+    const snapshot = await this.#compile(document, before as Document);
     return { document, snapshot, revision };
+  }
+
+  async #compile(document: Document, before: Document): Promise<Snapshot> {
+    const snapshot = await compileAccountInTurns(document, this.#readings);
+    const problems = await this.#screen(document, before);
+    if (problems.length > 0) throw new AccountError(problems);
+    return snapshot;
   }
 
   async #demo(): Promise<SavedAccount> {
@@ -125,7 +143,7 @@ export class AccountBook {
     for (let tries = 1; ; tries++) {
       const before = await this.current();
       const document = edit(before.document as Document, before.revision);
-      const snapshot = await compileAccountInTurns(document, this.#readings);
+      const snapshot = await this.#compile(document, before.document as Document);
       const differences = await differencesInTurns(
         before.document as Document,
         document,

@@ -77,15 +77,24 @@ export function refusedAddress(
   }
   const host = (hostname ?? '').replace(/^\[|\]$|\.$/g, '').toLowerCase();
   if (allowPrivate || (net.isIP(host) ? isPublic(host) : !INSIDE_NAME.test(host))) return undefined;
-  return {
-    wrong: `${shown} is an address inside a network, not of the internet`,
-    instead: `write the partner's public address; the operator can allow others (${SETTING})`,
-  };
+  return inside(shown);
 }
+
+/** Likewise once it is known which addresses its name leads to. */
+export const insideOnly = (url: string, addresses: readonly dns.LookupAddress[]) =>
+  addresses.some(({ address }) => isPublic(address))
+    ? undefined
+    : inside(JSON.stringify(url.slice(0, 80)));
+
+const inside = (shown: string) => ({
+  wrong: `${shown} is an address inside a network, not of the internet`,
+  instead: `write the partner's public address; the operator can allow others (${SETTING})`,
+});
 
 const SETTING = 'OUTBOUND_ALLOW_PRIVATE=1';
 
-type Resolve = (
+/** As `dns.lookup`. */
+export type Resolve = (
   hostname: string,
   options: dns.LookupAllOptions,
   callback: (error: NodeJS.ErrnoException | null, addresses: dns.LookupAddress[]) => void,

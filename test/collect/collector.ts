@@ -14,6 +14,7 @@ import { Guard } from '../../src/collect/guard.ts';
 import { newDeviceId } from '../../src/collect/identity.ts';
 import type { Recording } from '../../src/collect/recording.ts';
 import { Tally } from '../../src/destinations/tally.ts';
+import type { Screening } from '../../src/outbound/screening.ts';
 import { AccountFile } from '../../src/store/embedded/account-file.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
@@ -29,6 +30,7 @@ export interface CollectorOptions {
   readonly store?: Store;
   readonly registry?: Registry;
   readonly recording?: Recording;
+  readonly screen?: Screening;
   readonly deadline?: number;
   readonly maxCallsPerId?: number;
   readonly maxCallsPerClient?: number;
@@ -104,6 +106,7 @@ export class Collector {
     const book = new AccountBook(
       new AccountFile(folder),
       async () => options.account ?? exampleAccount(),
+      options.screen,
     );
     this.#app = app({
       door,

@@ -50,7 +50,7 @@ export const account = (lists: {
   traits: [],
   segments: [],
   destinations: [],
-  sites: [],
+  sites: [{ siteId: 1, name: 'shop', domains: ['shop.example'] }],
   ...lists,
 });
 

@@ -150,7 +150,8 @@ export class Agenda {
       const answers = await this.#connection.together(address, commands);
       return answers.map((answer, i) => {
         if (answer instanceof Error) throw answer;
-        const row = answer as Buffer[];
+        // RESP3 has a row for each, RESP2 one for all.
+        const row = (answer as Buffer[]).flat();
         const heads: Due[] = [];
         for (let at = 0; at < row.length; at += 2) heads.push([row[at], Number(row[at + 1])]);
         const slot = slots[i];

@@ -45,6 +45,9 @@ const SWEEP_MS = 30_000;
 /** Redis serves nobody else while it works on a call. */
 const VISITORS = 64;
 const NAMES = 500;
+const FEW = 10;
+/** Calls for names in one part of a walk, where few of them are visitors'. */
+const CALLS = 50;
 /** Of a Cluster, so many visitors are settled at the same time. */
 const SETTLED = 32;
 /** What one server is called. */
@@ -100,6 +103,20 @@ while at <= #blob do
   end
 end
 `;
+
+/** How far a walk is on a primary. */
+interface Place {
+  /** Names the server since it was started. */
+  readonly run: string;
+  /** The cursor of `SCAN`. */
+  readonly next: string;
+  /** Keys, more or less. */
+  readonly passed: number;
+  readonly progress: number;
+  readonly isOver: boolean;
+}
+
+const START: Place = { run: '', next: '0', passed: 0, progress: 0, isOver: false };
 
 /** A candidate, with what tells whether something has changed since. */
 interface Found extends Candidate {
@@ -165,29 +182,21 @@ export class OutboxRedis implements Outbox {
     limit: number,
   ): Promise<{ batch: Batch; cursor: string | undefined; progress: number }> {
     const primary = await this.#primary(shard);
-    const begun = cursor?.split(' ') ?? ['', '0', '0'];
-    let [, passed, from] = begun;
-    let scan = await this.#scan(primary, from, limit);
-    // A server that was started again has another order.
-    if (scan.run !== begun[0]) {
-      await this.#checkSlots(primary);
-      [passed, from] = ['0', '0'];
-      if (cursor !== undefined) scan = await this.#scan(primary, from, limit);
+    let at = cursor === undefined ? START : (JSON.parse(cursor) as Place);
+    const visitors = new Map<string, 'stored' | 'told'>();
+    for (let calls = 0; visitors.size < limit && calls < CALLS && !at.isOver; calls++) {
+      at = await this.#scan(primary, at, Math.max(FEW, limit - visitors.size), visitors);
     }
-    const isOver = scan.next === '0';
-    if (isOver) await this.#checkSlots(primary);
-    const ids = [...scan.visitors.keys()];
-    const found = await this.#read(ids);
+    const found = await this.#read([...visitors.keys()]);
     const candidates = found.filter((one): one is Found => {
       if (!('deviceId' in one)) return false;
       // Who is stored is met by their own key.
-      return scan.visitors.get(one.deviceId) === 'stored' || one.profile === undefined;
+      return visitors.get(one.deviceId) === 'stored' || one.profile === undefined;
     });
-    const count = Number(passed) + scan.count;
     return {
       batch: { candidates },
-      cursor: isOver ? undefined : `${scan.run} ${count} ${scan.next}`,
-      progress: isOver ? 1 : Math.min(0.999, count / scan.size),
+      cursor: at.isOver ? undefined : JSON.stringify(at),
+      progress: at.progress,
     };
   }
 
@@ -312,26 +321,34 @@ export class OutboxRedis implements Outbox {
     throw new StoreError(`the outbox in Redis: slots of ${name} are on the move: try again soon`);
   }
 
-  /** Names of visitors: who is stored, and who may only be told of. */
-  async #scan({ address }: Primary, from: string, limit: number) {
-    const [info, scanned, size] = (await this.#connection.together(address, [
+  /** Goes on by some names: of who is stored, and of who may only be told of. */
+  async #scan(
+    primary: Primary,
+    from: Place,
+    limit: number,
+    visitors: Map<string, 'stored' | 'told'>,
+  ): Promise<Place> {
+    const count = Math.min(limit, NAMES);
+    const [info, [next, names], size] = (await this.#connection.together(primary.address, [
       ['INFO', 'server'],
-      ['SCAN', from, 'MATCH', `${this.#prefix}{*}*`, 'COUNT', Math.min(limit, NAMES)],
+      ['SCAN', from.next, 'MATCH', `${this.#prefix}{*}*`, 'COUNT', count],
       ['DBSIZE'],
     ])) as [Buffer, [Buffer, Buffer[]], number];
-    const visitors = new Map<string, 'stored' | 'told'>();
-    for (const name of scanned[1]) {
+    const run = /run_id:(\w+)/.exec(info.toString())?.[1] ?? '';
+    if (from.run === '') await this.#checkSlots(primary);
+    // A server that was started again has another order.
+    else if (from.run !== run) return START;
+    for (const name of names) {
       const text = name.toString('latin1', this.#prefix.length);
       const [, id, told] = /^\{(\d{38})\}(:told)?$/.exec(text) ?? [];
       if (id && !(told && visitors.has(id))) visitors.set(id, told ? 'told' : 'stored');
     }
-    return {
-      run: /run_id:(\w+)/.exec(info.toString())?.[1] ?? '',
-      next: scanned[0].toString(),
-      visitors,
-      count: Math.min(limit, NAMES),
-      size,
-    };
+    const passed = from.passed + count;
+    const isOver = String(next) === '0';
+    if (isOver) await this.#checkSlots(primary);
+    // Keys come and go; progress only goes on.
+    const progress = isOver ? 1 : Math.max(from.progress, Math.min(0.999, passed / size));
+    return { run, next: String(next), passed, progress, isOver };
   }
 
   /** Visitors as of now, in this order. When each is on the agenda is read first: then it can be told who comes back. */

@@ -179,7 +179,8 @@ export class Queue {
       limit - 1,
       'WITHSCORES',
     ]);
-    for (const piece of inPieces(rows, 2 * ENTRIES)) {
+    // RESP3 has a row for each, RESP2 one for all.
+    for (const piece of inPieces(rows.flat(), 2 * ENTRIES)) {
       const names = piece.filter((_, i) => i % 2 === 0);
       const bytes = await this.#connection.run<(Buffer | null)[]>(['HMGET', letters, ...names]);
       for (const [i, letter] of bytes.entries()) {
@@ -234,9 +235,10 @@ export class Queue {
   async #next(consumer: string, after: string, count: number): Promise<Row[]> {
     const [stream] = this.#keys;
     const from = ['COUNT', count, 'STREAMS', stream, after] as const;
+    // In small letters: `ioredis` makes the answer of RESP3 what that of RESP2 is.
     const ask = () =>
       this.#connection.run<[Buffer, Row[]][] | null>([
-        'XREADGROUP',
+        'xreadgroup',
         'GROUP',
         GROUP,
         consumer,

@@ -1,0 +1,278 @@
+/** The outbox contract in the plainest way: in memory. Nothing of it outlives the tests. */
+import type { Profile } from '../../src/audience/profile.ts';
+import type {
+  Batch,
+  Candidate,
+  DeadLetter,
+  Entry,
+  Outbox,
+  Outcome,
+  QueueState,
+  Sealed,
+  Told,
+} from '../../src/store/outbox.ts';
+import { StoreError } from '../../src/store/store.ts';
+
+const NOBODY: Told = new Map();
+
+interface Queue {
+  /** Nobody has read them. */
+  unread: Entry[];
+  /** Read, and part of no message. */
+  read: Entry[];
+  sealed: Sealed[];
+  /** Oldest first. */
+  dead: DeadLetter[];
+}
+
+/** What outlives a process. */
+export class OutboxMemory {
+  readonly profiles = new Map<string, { profile: Profile; keptUntil: number | undefined }>();
+  readonly told = new Map<string, Told>();
+  /** When to examine, and how often that was written. */
+  readonly agenda = new Map<string, { at: number; version: number }>();
+  readonly queues = new Map<number, Queue>();
+  readonly leases = new Map<string, { owner: object; until: number }>();
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  #numbers = 0;
+
+  constructor(now = Date.now) {
+    this.now = now;
+  }
+
+  nextNumber(): number {
+    return ++this.#numbers;
+  }
+
+  /** A visitor as a visit leaves them; undefined: forgotten. */
+  keep(deviceId: string, profile: Profile | undefined, keptUntil?: number): void {
+    if (profile) this.profiles.set(deviceId, { profile, keptUntil });
+    else this.profiles.delete(deviceId);
+    this.schedule(deviceId, this.now());
+  }
+
+  schedule(deviceId: string, at: number): void {
+    this.agenda.set(deviceId, { at, version: this.nextNumber() });
+  }
+
+  queue(destination: number): Queue {
+    const queue = this.queues.get(destination) ?? { unread: [], read: [], sealed: [], dead: [] };
+    this.queues.set(destination, queue);
+    return queue;
+  }
+}
+
+/** One process's way to it. */
+export class MemoryOutbox implements Outbox {
+  readonly memory: OutboxMemory;
+  /** Why it cannot be read or written now. */
+  problem: string | undefined;
+  /** The versions in the agenda that a batch was taken at. */
+  readonly #versions = new WeakMap<Batch, ReadonlyMap<string, number | undefined>>();
+
+  constructor(memory = new OutboxMemory()) {
+    this.memory = memory;
+  }
+
+  async shards(): Promise<string[]> {
+    await this.#arrive();
+    return ['all'];
+  }
+
+  async lease(name: string, milliseconds: number): Promise<boolean> {
+    await this.#arrive();
+    const { leases } = this.memory;
+    const lease = leases.get(name);
+    if (lease && lease.owner !== this && lease.until > this.memory.now()) return false;
+    leases.set(name, { owner: this, until: this.memory.now() + milliseconds });
+    return true;
+  }
+
+  async release(name: string): Promise<void> {
+    await this.#arrive();
+    if (this.memory.leases.get(name)?.owner === this) this.memory.leases.delete(name);
+  }
+
+  async due(_shard: string, limit: number): Promise<Batch> {
+    await this.#arrive();
+    const now = this.memory.now();
+    const due = [...this.memory.agenda].filter(([, { at }]) => at <= now);
+    due.sort(([, a], [, b]) => a.at - b.at || a.version - b.version);
+    return this.#batch(due.slice(0, limit).map(([deviceId]) => deviceId));
+  }
+
+  async walk(
+    _shard: string,
+    cursor: string | undefined,
+    limit: number,
+  ): Promise<{ batch: Batch; cursor: string | undefined; progress: number }> {
+    await this.#arrive();
+    const all = [...this.memory.profiles.keys()].sort();
+    const left = all.filter((deviceId) => cursor === undefined || deviceId > cursor);
+    const own = left.slice(0, limit);
+    return {
+      batch: this.#batch(own),
+      cursor: left.length > limit ? own.at(-1) : undefined,
+      progress: all.length === 0 ? 1 : (all.length - left.length + own.length) / all.length,
+    };
+  }
+
+  async settle(batch: Batch, outcomes: readonly Outcome[]): Promise<void> {
+    await this.#arrive();
+    const { memory } = this;
+    for (const { deviceId, told, moves, next } of outcomes) {
+      if (told.size > 0) memory.told.set(deviceId, told);
+      else memory.told.delete(deviceId);
+      for (const [destination, own] of moves) this.#enqueue(destination, deviceId, own);
+      if (memory.agenda.get(deviceId)?.version !== this.#versions.get(batch)?.get(deviceId))
+        continue;
+      if (next === undefined) memory.agenda.delete(deviceId);
+      else memory.schedule(deviceId, next);
+    }
+  }
+
+  async look(deviceIds: readonly string[]): Promise<Candidate[]> {
+    await this.#arrive();
+    return deviceIds.map((deviceId) => this.#candidate(deviceId));
+  }
+
+  async queues(): Promise<QueueState[]> {
+    await this.#arrive();
+    const states = [...this.memory.queues].map(([destination, queue]) => {
+      const entries = waiting(queue);
+      return {
+        destination,
+        waiting: entries.length,
+        oldest: entries.length > 0 ? Math.min(...entries.map((e) => e.queuedAt)) : undefined,
+        dead: queue.dead.length,
+      };
+    });
+    return states.filter((state) => state.waiting > 0 || state.dead > 0);
+  }
+
+  async recover(destination: number): Promise<{ sealed: Sealed[]; read: Entry[] }> {
+    await this.#arrive();
+    const { sealed, read } = this.memory.queue(destination);
+    return { sealed: [...sealed], read: [...read] };
+  }
+
+  async read(destination: number, limit: number): Promise<Entry[]> {
+    await this.#arrive();
+    const queue = this.memory.queue(destination);
+    const entries = queue.unread.splice(0, limit);
+    queue.read.push(...entries);
+    return entries;
+  }
+
+  async seal(destination: number, message: Sealed): Promise<void> {
+    await this.#arrive();
+    const queue = this.memory.queue(destination);
+    this.#take(queue, message.entries);
+    queue.sealed.push(message);
+  }
+
+  async done(destination: number, messages: readonly Sealed[]): Promise<void> {
+    await this.#arrive();
+    for (const { entries } of messages) this.#take(this.memory.queue(destination), entries);
+  }
+
+  async discard(destination: number, entries: readonly Entry[]): Promise<void> {
+    await this.#arrive();
+    this.#take(this.memory.queue(destination), entries);
+  }
+
+  async bury(destination: number, letter: DeadLetter): Promise<void> {
+    await this.#arrive();
+    const queue = this.memory.queue(destination);
+    this.#take(queue, letter.entries);
+    queue.dead.push(letter);
+  }
+
+  async dead(destination: number, limit: number): Promise<DeadLetter[]> {
+    await this.#arrive();
+    return this.memory.queue(destination).dead.slice(-limit).reverse();
+  }
+
+  async replay(destination: number, messages: readonly string[] | undefined): Promise<number> {
+    await this.#arrive();
+    const letters = this.#exhume(destination, messages);
+    for (const { entries } of letters) {
+      for (const { deviceId, moves } of entries) this.#enqueue(destination, deviceId, moves);
+    }
+    return letters.length;
+  }
+
+  async drop(destination: number, messages: readonly string[] | undefined): Promise<number> {
+    await this.#arrive();
+    return this.#exhume(destination, messages).length;
+  }
+
+  async clear(destination: number): Promise<void> {
+    await this.#arrive();
+    this.memory.queues.delete(destination);
+  }
+
+  async close(): Promise<void> {
+    for (const [name, { owner }] of this.memory.leases) {
+      if (owner === this) this.memory.leases.delete(name);
+    }
+    this.problem = 'the outbox is closed';
+  }
+
+  /** Everything takes a turn, as it does elsewhere. */
+  async #arrive(): Promise<void> {
+    await new Promise(setImmediate);
+    if (this.problem) throw new StoreError(this.problem);
+  }
+
+  #batch(deviceIds: readonly string[]): Batch {
+    const batch = { candidates: deviceIds.map((deviceId) => this.#candidate(deviceId)) };
+    const { agenda } = this.memory;
+    this.#versions.set(batch, new Map(deviceIds.map((id) => [id, agenda.get(id)?.version])));
+    return batch;
+  }
+
+  #candidate(deviceId: string): Candidate {
+    const { profiles, told } = this.memory;
+    const kept = profiles.get(deviceId);
+    return {
+      deviceId,
+      profile: kept?.profile,
+      keptUntil: kept?.keptUntil,
+      told: told.get(deviceId) ?? NOBODY,
+    };
+  }
+
+  #enqueue(destination: number, deviceId: string, moves: Entry['moves']): void {
+    if (moves.length === 0) return;
+    const id = String(this.memory.nextNumber());
+    this.memory
+      .queue(destination)
+      .unread.push({ id, queuedAt: this.memory.now(), deviceId, moves });
+  }
+
+  #exhume(destination: number, messages: readonly string[] | undefined): DeadLetter[] {
+    const queue = this.memory.queue(destination);
+    const isMeant = ({ message }: DeadLetter) => !messages || messages.includes(message);
+    const letters = queue.dead.filter(isMeant);
+    queue.dead = queue.dead.filter((letter) => !isMeant(letter));
+    return letters;
+  }
+
+  /** Takes entries from wherever they are. */
+  #take(queue: Queue, entries: readonly Entry[]): void {
+    const taken = new Set(entries.map(({ id }) => id));
+    const isLeft = ({ id }: Entry) => !taken.has(id);
+    queue.read = queue.read.filter(isLeft);
+    queue.sealed = queue.sealed
+      .map(({ message, entries: all }) => ({ message, entries: all.filter(isLeft) }))
+      .filter(({ entries: all }) => all.length > 0);
+  }
+}
+
+const waiting = ({ unread, read, sealed }: Queue): Entry[] => [
+  ...sealed.flatMap(({ entries }) => entries),
+  ...read,
+  ...unread,
+];
