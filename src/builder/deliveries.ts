@@ -161,7 +161,7 @@ const order = (summary: string) =>
     role: 'editor',
     body: wanted,
     answers: { 200: ['Done.', COUNT] },
-    refusals: [400, 404],
+    refusals: [400, 404, 503],
   }) as const;
 
 export const deliveryPaths: Paths = {
@@ -189,7 +189,7 @@ export const deliveryPaths: Paths = {
       summary: 'Write the files now',
       role: 'editor',
       answers: { 202: ['It has begun.', COUNT] },
-      refusals: [404, 409],
+      refusals: [404, 409, 503],
     },
   },
 };
