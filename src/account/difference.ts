@@ -23,6 +23,7 @@ const BESIDES = new Set([
   'createTime',
   'updateTime',
   'destinationMappingId',
+  'notShown',
 ]);
 
 type Entry = Readonly<Record<string, unknown>>;

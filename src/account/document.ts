@@ -131,6 +131,7 @@ export const mappingSchema = z.strictObject({
 const destination = {
   ...added,
   mappingCount: z.unknown().optional(),
+  notShown: z.unknown().optional(),
   destinationId: id,
   name,
   description,

@@ -1,11 +1,11 @@
 /** Server-to-server delivery as people see it: queues, dead letters, and the pass over stored visitors. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { ask, type Order } from '../outbound/order.ts';
+import { ask, NobodyDelivers, type Order } from '../outbound/order.ts';
 import { passes } from '../outbound/pass.ts';
 import { runsOf } from '../outbound/run-history.ts';
-import { standingOf } from '../outbound/standing.ts';
-import type { Outbox } from '../store/outbox.ts';
+import { type Standing, standings } from '../outbound/standing.ts';
+import type { Outbox, QueueState } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
 import type { AccountBook, Document } from './book.ts';
 import { type Behind, changer } from './caller.ts';
@@ -29,30 +29,41 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
     if (found) return found;
     throw unknown('server-to-server destination', id);
   };
-  const shown = async (destination: Entry, queues: Awaited<ReturnType<Outbox['queues']>>) => {
-    const destinationId = Number(destination.destinationId);
-    const queue = queues.find((one) => one.destination === destinationId);
-    const { waiting = 0, oldest, dead = 0 } = queue ?? {};
-    const standing = await standingOf(registry, destinationId);
-    const { problem, since, deliveredAt } = standing ?? {};
-    const runs =
-      destination.transfer === 'file' ? await runsOf(registry, destinationId) : undefined;
-    return { destinationId, waiting, oldest, dead, problem, since, deliveredAt, runs };
+  const standing = async () => {
+    const [queues, stand] = await Promise.all([outbox.queues(), standings(registry)]);
+    const byId = new Map(queues.map((queue) => [queue.destination, queue]));
+    return (destination: Entry) => {
+      const id = Number(destination.destinationId);
+      return shown(id, byId.get(id), stand.get(id));
+    };
+  };
+  const order = async (wanted: Order): Promise<number> => {
+    try {
+      return await ask(registry, wanted);
+    } catch (error) {
+      if (!(error instanceof NobodyDelivers)) throw error;
+      const instead = 'start a server with ROLE=deliver, or with ROLE=all, and order it again';
+      throw new RestError(503, { path: '(deliverer)', wrong: error.message, instead });
+    }
   };
 
   app.on('GET', either('/deliveries'), async (c) => {
-    const [queues, passing] = await Promise.all([outbox.queues(), passes(registry)]);
-    const destinations = await Promise.all((await all()).map((one) => shown(one, queues)));
+    const [destinations, of, passing] = await Promise.all([all(), standing(), passes(registry)]);
     const answer: z.input<typeof LIST> = {
-      destinations,
+      destinations: destinations.map(of),
       passes: passing.map(({ cursor, digest, ...pass }) => pass),
     };
     return c.json(answer);
   });
 
-  app.on('GET', either('/deliveries/:id{\\d+}'), async (c) =>
-    c.json(await shown(await one(c), await outbox.queues())),
-  );
+  app.on('GET', either('/deliveries/:id{\\d+}'), async (c) => {
+    const destination = await one(c);
+    const { destinationId, transfer } = destination;
+    const shown = (await standing())(destination);
+    if (transfer !== 'file') return c.json(shown);
+    const { current, past } = await runsOf(registry, Number(destinationId));
+    return c.json({ ...shown, runs: { current, past } } satisfies z.input<typeof DELIVERY>);
+  });
 
   app.on('GET', either('/deliveries/:id{\\d+}/dead-letters'), async (c) => {
     const letters = await outbox.dead(Number((await one(c)).destinationId), SHOWN);
@@ -74,7 +85,7 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
       changer(c);
       const { messages } = await bodyIn(c, wanted, MAX_BODY);
       const destination = Number((await one(c)).destinationId);
-      return c.json({ count: await ask(registry, { kind, destination, messages } as Order) });
+      return c.json({ count: await order({ kind, destination, messages }) });
     });
   }
 
@@ -85,11 +96,20 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
       const wrong = 'this destination is told in real time';
       throw new RestError(409, { path: '(run)', wrong, instead: 'run those that get files' });
     }
-    await ask(registry, { kind: 'run', destination: Number(destinationId) });
+    await order({ kind: 'run', destination: Number(destinationId) });
     return c.json({ count: 1 }, 202);
   });
 
   return app;
+}
+
+function shown(
+  destinationId: number,
+  queue: QueueState | undefined,
+  standing: Standing | undefined,
+): z.input<typeof DELIVERY> {
+  const { waiting = 0, oldest, dead = 0 } = queue ?? {};
+  return { destinationId, waiting, oldest, dead, ...standing };
 }
 
 const wanted = z.strictObject({
@@ -109,6 +129,33 @@ const DELIVERY = z.object({
   problem: z.string().optional().meta({ description: 'What is wrong with the partner now.' }),
   since: time('Since when, in Unix milliseconds.'),
   deliveredAt: time('When something was delivered last.'),
+  runs: z
+    .object({
+      current: z
+        .object({
+          state: z.enum(['running', 'failing']),
+          at: z.int().meta({ description: 'When it began, or was tried last.' }),
+          problem: z.string().optional().meta({ description: 'Why it failed.' }),
+          next: time('When it is tried again.'),
+        })
+        .optional()
+        .meta({ description: 'The run that is under way.' }),
+      past: z
+        .array(
+          z.object({
+            root: z.string().meta({ description: 'What its files are called.' }),
+            mode: z.enum(['full', 'iter']),
+            at: z.int(),
+            finished: z.int(),
+            files: count('Files.'),
+            lines: count('Lines in them.'),
+            size: count('Bytes, as they were sent.'),
+          }),
+        )
+        .meta({ description: 'The last 20 that are complete, newest first.' }),
+    })
+    .optional()
+    .meta({ description: 'Of a destination that gets files, where one is asked for.' }),
 });
 const LIST = z.object({
   destinations: z.array(DELIVERY),
@@ -146,7 +193,7 @@ const order = (summary: string) =>
     role: 'editor',
     body: wanted,
     answers: { 200: ['Done.', COUNT] },
-    refusals: [400, 404],
+    refusals: [400, 404, 503],
   }) as const;
 
 export const deliveryPaths: Paths = {
@@ -174,7 +221,7 @@ export const deliveryPaths: Paths = {
       summary: 'Write the files now',
       role: 'editor',
       answers: { 202: ['It has begun.', COUNT] },
-      refusals: [404, 409],
+      refusals: [404, 409, 503],
     },
   },
 };

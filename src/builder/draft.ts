@@ -98,7 +98,7 @@ async function seen(
 function open(given: z.output<typeof draftSchema>) {
   const destination: Record<string, unknown> = { ...given.destination };
   const dropped = SECRETS.filter((secret) => destination[secret] != null);
-  for (const secret of SECRETS) delete destination[secret];
+  for (const secret of dropped) delete destination[secret];
   return { draft: { ...given, destination }, dropped };
 }
 

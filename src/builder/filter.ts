@@ -5,7 +5,7 @@ import { type Entry, entriesOf, type Resource } from './resource.ts';
 
 type Filter = (entry: Entry) => boolean;
 
-/** Of destinations `destinationType`, of which there may be several; of segments `containsTrait`; of traits `folderId`, with the folders below it, and `traitType`. */
+/** Of destinations `destinationType`, of which there may be several, and `fallbackDestinationId`; of segments `containsTrait`; of traits `folderId`, with the folders below it, and `traitType`. */
 export function filtersOf(c: Context, document: Document, { list }: Resource): Filter[] {
   const filters: Filter[] = [];
   const asked = (of: string, name: string, filter: (value: string) => Filter) => {
@@ -16,6 +16,11 @@ export function filtersOf(c: Context, document: Document, { list }: Resource): F
     const wanted = new Set(types.split(','));
     return (entry) => wanted.has(String(entry.destinationType));
   });
+  asked(
+    'destinations',
+    'fallbackDestinationId',
+    (id) => (entry) => String(entry.fallbackDestinationId) === id,
+  );
   asked('segments', 'containsTrait', (trait) => {
     // 123T is in 1123T, but not as a trait.
     const named = new RegExp(`(?<![\\w.-])0*${RegExp.escape(trait)}T(?![\\w.-])`, 'i');

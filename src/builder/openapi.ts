@@ -97,6 +97,7 @@ const LIST = {
 const OF_DESTINATIONS = {
   containsSegment: 'Only those to which this segment is mapped.',
   destinationType: 'Only those of these kinds, such as PUSH,ADS.',
+  fallbackDestinationId: 'Only those whose blocked calls go to this one instead.',
   includeMappings: 'true: with their mappings.',
 };
 

@@ -47,4 +47,5 @@ export const REFUSALS = {
   412: 'It was changed since it was read (If-Match).',
   413: 'The body is too large.',
   429: 'Too often; the header Retry-After says when to try again.',
+  503: 'What is needed for it does not run, or cannot be reached now.',
 } as const;

@@ -6,7 +6,7 @@ import { readBody } from '../collect/request.ts';
 
 /** An answer that is an error, said so that a person can mend it. */
 export class RestError extends Error {
-  readonly status: 400 | 403 | 404 | 409 | 412;
+  readonly status: 400 | 403 | 404 | 409 | 412 | 503;
   readonly problems: readonly Problem[];
 
   constructor(status: RestError['status'], ...problems: Problem[]) {

@@ -71,18 +71,28 @@ export function fieldsOf(schema: z.ZodType): Entry {
   );
 }
 
-/** An entry as answers show it: with its defaults, without its secrets. */
+/** An entry as answers show it: with its defaults, without its secrets, of which it says only which there are. */
 export function shown(entry: Entry, schema: z.ZodType): Entry {
   const full: Record<string, unknown> = { pid: 1, ...(schema.parse(entry) as Entry) };
+  const notShown = SECRETS.flatMap((secret) => placesIn(full[secret], secret));
   for (const secret of SECRETS) delete full[secret];
+  if (notShown.length > 0) full.notShown = notShown;
   if (full.mappings !== undefined) {
     full.mappings = withIds(full.mappings);
   }
   return full;
 }
 
+/** Where there is anything in a secret, such as `signatureKeys[0]` and `oauth.clientSecret`. */
+function placesIn(value: unknown, path: string): string[] {
+  if (value == null || value === '') return [];
+  if (Array.isArray(value)) return value.map((_, at) => `${path}[${at}]`);
+  if (typeof value !== 'object') return [path];
+  return Object.entries(value).flatMap(([name, part]) => placesIn(part, `${path}.${name}`));
+}
+
 /** What answers say of an entry beside what is in it; it is no part of it when it is sent back. */
-const COUNTED = ['mappingCount', 'destinationCount', 'exportControls'];
+const COUNTED = ['mappingCount', 'destinationCount', 'exportControls', 'notShown'];
 
 /** An entry that is written over another one: what is not given back stays unless it is written. */
 export function written(body: Entry, before: Entry | undefined): Entry {
@@ -91,7 +101,23 @@ export function written(body: Entry, before: Entry | undefined): Entry {
       before?.[field] === undefined ? [] : [[field, before[field]]],
     ),
   );
-  const own = Object.entries(body).filter(([field]) => !COUNTED.includes(field));
+  const own = Object.entries(body)
+    .filter(([field]) => !COUNTED.includes(field))
+    .map(([field, value]) =>
+      SECRETS.includes(field) ? [field, completed(value, before?.[field])] : [field, value],
+    );
   const now = Date.now();
   return { createTime: now, ...kept, ...Object.fromEntries(own), updateTime: now };
+}
+
+/** A secret of which only a part is written: whoever changes one key does not know the other. */
+function completed(given: unknown, before: unknown): unknown {
+  if (Array.isArray(given)) {
+    const kept = Array.isArray(before) ? before : [];
+    return given.map((part) => (Number.isInteger(part?.kept) ? (kept[part.kept] ?? part) : part));
+  }
+  const hasParts = (value: unknown) => typeof value === 'object' && value !== null;
+  return hasParts(given) && hasParts(before)
+    ? { ...(before as Entry), ...(given as Entry) }
+    : given;
 }

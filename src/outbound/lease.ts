@@ -1,7 +1,7 @@
 /** The right to something that one process at a time may do, kept for as long as it is worked on. */
 import type { Outbox } from '../store/outbox.ts';
 
-const LEASE_MS = 10_000;
+const LEASE_MS = 12_000;
 
 export class Lease {
   readonly #outbox: Outbox;

@@ -14,6 +14,9 @@ export type Order = { readonly destination: number } & (
   | { readonly kind: 'run' }
 );
 
+/** There is no process that would carry an order out. */
+export class NobodyDelivers extends StoreError {}
+
 interface Kept {
   readonly order: Order;
   /** How many there were, once it is carried out. */
@@ -29,7 +32,8 @@ const PATIENCE_MS = 10_000;
 /**
  * Has an order carried out. Returns how many messages it was about.
  *
- * @throws StoreError where nobody carries it out
+ * @throws NobodyDelivers
+ * @throws StoreError where it was tried, and the outbox fails
  */
 export async function ask(registry: Registry, order: Order): Promise<number> {
   const id = randomUUID();
@@ -43,7 +47,7 @@ export async function ask(registry: Registry, order: Order): Promise<number> {
     if (count !== undefined) return count;
   }
   await registry.remove('order', id);
-  throw new StoreError('no process delivers now: start one with ROLE=deliver, or ROLE=all');
+  throw new NobodyDelivers('no process delivers now');
 }
 
 /**

@@ -10,11 +10,11 @@ export interface Standing {
   readonly deliveredAt?: number;
 }
 
-export const standingOf = async (
-  registry: Registry,
-  destination: number,
-): Promise<Standing | undefined> =>
-  (await registry.get<Standing>('delivery', String(destination)))?.value;
+/** Of all destinations, by their ids. */
+export async function standings(registry: Registry): Promise<ReadonlyMap<number, Standing>> {
+  const all = await registry.list<Standing>('delivery');
+  return new Map(all.map(({ id, value }) => [Number(id), value]));
+}
 
 /** Not each message is written down. */
 const EVERY_MS = 2_000;

@@ -90,6 +90,13 @@ describe('a draft', () => {
     expect(JSON.stringify([made, put, got, await call('GET')])).not.toContain('hush');
   });
 
+  it('keeps that a secret shall go', async () => {
+    const destination = { destinationType: 'S2S', oauth: null };
+    const made = await call('POST', '', { ...DRAFT, destination });
+    expect(made.body.destination).toEqual(destination);
+    expect(made.body).not.toHaveProperty('dropped');
+  });
+
   it('is never replaced or thrown away by somebody who has not seen it', async () => {
     const made = await call('POST', '', DRAFT);
     const path = `/${made.body.draftId}`;

@@ -322,6 +322,71 @@ it('secrets are written, kept, and never given back', async () => {
   expect(JSON.stringify((await get('export')).body)).toContain('hush-1');
 });
 
+describe('a secret of which only a part is written', () => {
+  const server = { name: 'S', destinationType: 'S2S', endpointUrl: 'https://partner.example/' };
+  const signed = { ...server, signatureHeader: 'X-Signature' };
+  const oauth = { tokenUrl: 'https://t.example/', clientId: 'c', clientSecret: 'hush' };
+  const make = async (entry: object) => {
+    const { status, body } = await call('POST', 'destinations', entry);
+    expect(status).toBe(201);
+    return body.destinationId as number;
+  };
+  const stored = async (id: number) => {
+    const { destinations } = (await get('export')).body;
+    return destinations.find((one: { destinationId: number }) => one.destinationId === id);
+  };
+
+  it.each([
+    ['a second key beside the kept one', [{ kept: 0 }, 'new'], ['old', 'new']],
+    ['the kept ones the other way round', [{ kept: 1 }, { kept: 0 }], ['older', 'old']],
+    ['only the second', [{ kept: 1 }], ['older']],
+    ['another one', ['new'], ['new']],
+  ])('keys: %s', async (_, signatureKeys, keys) => {
+    const id = await make({ ...signed, signatureKeys: ['old', 'older'] });
+    const { status, body } = await call('PUT', `destinations/${id}`, { ...signed, signatureKeys });
+    expect(status).toBe(200);
+    expect(body.notShown).toEqual(keys.map((_, at) => `signatureKeys[${at}]`));
+    expect((await stored(id)).signatureKeys).toEqual(keys);
+  });
+
+  it('a key that is not there cannot be kept', async () => {
+    const id = await make({ ...signed, signatureKeys: ['old'] });
+    const path = `destinations/${id}`;
+    const put = await call('PUT', path, { ...signed, signatureKeys: [{ kept: 1 }] });
+    expect(put).toMatchObject({ status: 400, body: { errors: [{ path: 'signatureKeys[0]' }] } });
+  });
+
+  it('of OAuth the rest stays, and all of it goes', async () => {
+    const id = await make({ ...server, oauth });
+    const path = `destinations/${id}`;
+    expect((await get(path)).body.notShown).toEqual([
+      'oauth.tokenUrl',
+      'oauth.clientId',
+      'oauth.clientSecret',
+    ]);
+    // As it was given, with one part.
+    const { body } = await get(path);
+    await call('PUT', path, { ...body, oauth: { clientId: 'd' } });
+    const next = await stored(id);
+    expect(next.oauth).toEqual({ ...oauth, clientId: 'd' });
+    expect(next).not.toHaveProperty('notShown');
+    await call('PUT', path, { ...body, oauth: null });
+    expect((await get(path)).body).not.toHaveProperty('notShown');
+  });
+});
+
+it('destinations are found by whom they fall back to', async () => {
+  const server = { name: 'S', destinationType: 'S2S', endpointUrl: 'https://partner.example/' };
+  const { body } = await call('POST', 'destinations', server);
+  const url = { name: 'U', destinationType: 'PUSH', fallbackDestinationId: body.destinationId };
+  const made = await call('POST', 'destinations', url);
+  expect(made.status).toBe(201);
+  const found = await get(`destinations?fallbackDestinationId=${body.destinationId}`);
+  expect(found.body.map(({ destinationId }: { destinationId: number }) => destinationId)).toEqual([
+    made.body.destinationId,
+  ]);
+});
+
 describe('the whole document', () => {
   it('is exported as it was imported, and can be looked at before', async () => {
     const { body: document, etag } = await get('export');

@@ -1,5 +1,6 @@
 import { Badge, Paper, Text } from '@mantine/core';
 import { IconServer } from '@tabler/icons-react';
+import { PreviousVisitors } from '../deliveries/previous-visitors.tsx';
 import { many } from '../figures.ts';
 import { Moment } from '../moment.tsx';
 import { type NodeState, publishingOf, useNodes } from '../publishing-state.tsx';
@@ -52,6 +53,7 @@ export function NodesTable() {
           }
         </Answered>
       </Paper>
+      <PreviousVisitors />
     </Frame>
   );
 }

@@ -39,6 +39,8 @@ export interface Destination {
   readonly delimiter?: string | null;
   readonly tagType?: number;
   readonly hideReferrer?: boolean;
+  /** The server-to-server destination that is told where a call was blocked. */
+  readonly fallbackDestinationId?: number | null;
 
   readonly cookieName?: string;
   readonly cnameDomain?: string | null;
@@ -56,19 +58,29 @@ export interface Destination {
   readonly clientId?: string | null;
   readonly signatureHeader?: string | null;
   readonly signatureAlgorithm?: 'sha1' | 'sha256' | null;
-  readonly signatureKeys?: readonly string[] | null;
-  readonly oauth?: {
-    readonly tokenUrl: string;
-    readonly clientId: string;
-    readonly clientSecret: string;
-  } | null;
+  readonly signatureKeys?: readonly SignatureKey[] | null;
+  readonly oauth?: Secret<'tokenUrl' | 'clientId' | 'clientSecret'> | null;
   readonly target?: string | null;
+  readonly endpoint?: string | null;
+  readonly region?: string | null;
+  readonly credentials?: Secret<
+    'hostKey' | 'password' | 'privateKey' | 'passphrase' | 'accessKeyId' | 'secretAccessKey'
+  > | null;
   readonly schedule?: string | null;
   readonly syncMode?: 'full' | 'iter' | null;
   readonly splitLines?: number | null;
   readonly compress?: boolean | null;
   readonly alias?: string | null;
+
+  /** What is kept of it and not shown, such as `signatureKeys[0]` and `oauth.clientSecret`. */
+  readonly notShown?: readonly string[];
 }
+
+/** What is written of a secret: of the rest, what is kept stays; null is removed. */
+export type Secret<Part extends string> = { readonly [Name in Part]?: string | null };
+
+/** A key, or the place of one that is kept. */
+export type SignatureKey = string | { readonly kept: number };
 
 /** What lists add to it. */
 export interface ListedDestination extends Destination {
@@ -134,12 +146,20 @@ export const KINDS: Readonly<
 export const isPlain = ({ destinationType, serializationEnabled }: Destination) =>
   destinationType === 'PUSH' && !serializationEnabled;
 
-/** As it is sent: what was left empty is left out. */
-export function published(destination: Destination): Destination {
+/** As it is sent: what was left empty is left out; of secrets it stays as it is then, and null removes it. */
+export function published({ notShown: _, ...destination }: Destination): Destination {
   const given = (entry: object) =>
     Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== '' && value !== null));
-  const mappings = destination.mappings?.map(given) as Mapping[] | undefined;
-  return { ...(given(destination) as unknown as Destination), mappings };
+  const parts = (secret: object) =>
+    Object.fromEntries(Object.entries(secret).filter(([, part]) => part !== ''));
+  const { mappings, signatureKeys, oauth, credentials } = destination;
+  return {
+    ...(given(destination) as unknown as Destination),
+    mappings: mappings?.map(given) as Mapping[] | undefined,
+    signatureKeys: signatureKeys ? signatureKeys.filter((key) => key !== '') : signatureKeys,
+    oauth: oauth ? parts(oauth) : oauth,
+    credentials: credentials ? parts(credentials) : credentials,
+  };
 }
 
 /** The steps in which it is made, and which fields each is about. */

@@ -1,5 +1,6 @@
 /** Destinations: the list, a new one, a draft, and one that is there. */
 import { Route, Routes } from 'react-router';
+import { DeliveryPage } from '../deliveries/delivery-page.tsx';
 import { Missing } from '../missing.tsx';
 import { DestinationList } from './list.tsx';
 import { NewDestination } from './new.tsx';
@@ -12,6 +13,7 @@ export default function Destinations() {
       <Route path="new" element={<NewDestination />} />
       <Route path="drafts/:draftId" element={<OpenDraft />} />
       <Route path=":id" element={<ExistingDestination />} />
+      <Route path=":id/delivery" element={<DeliveryPage />} />
       <Route path="*" element={<Missing />} />
     </Routes>
   );

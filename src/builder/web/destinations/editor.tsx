@@ -196,8 +196,8 @@ export function Editor({ start, reopen }: { start: Start; reopen: () => void }) 
       }
     >
       <Hints {...{ start, editing, refused, theirs }} over={(tag) => publishing.mutate(tag)} />
-      {!isNew && start.destinationId !== undefined && (
-        <Overview destinationId={start.destinationId} kind={destination.destinationType} />
+      {start.destinationId !== undefined && (
+        <Overview destinationId={start.destinationId} destination={start.destination} />
       )}
       <Steps step={step} go={leaveStep} problems={found} visited={visited} />
       <div className={classes.columns}>

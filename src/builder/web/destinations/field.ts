@@ -23,6 +23,44 @@ export const number = ({ destination, set, problems }: StepProps, name: Named<nu
   onChange: (value: number | string) => set({ [name]: value === '' ? null : Number(value) }),
 });
 
+type SecretName = 'oauth' | 'credentials';
+type Part<Name extends SecretName> = keyof NonNullable<Destination[Name]> & string;
+
+/** Whether there is something in a secret that is kept and not shown. */
+export function isKept<Name extends SecretName>(
+  destination: Destination,
+  name: Name,
+  part?: Part<Name>,
+): boolean {
+  const secret = destination[name] as Readonly<Record<string, unknown>> | null | undefined;
+  if (secret === null) return false;
+  return (destination.notShown ?? []).some((path) => {
+    const [field, own] = path.split('.');
+    return field === name && (!part || own === part) && secret?.[own] !== null;
+  });
+}
+
+/** For a part of a secret; empty is as it was. */
+export const secret = <Name extends SecretName>(
+  { destination, set, problems }: StepProps,
+  name: Name,
+  part: Part<Name>,
+) => {
+  const written = destination[name] as Readonly<Record<string, string | null>> | null | undefined;
+  return {
+    value: written?.[part] ?? '',
+    placeholder: isKept(destination, name, part) ? KEPT : undefined,
+    error: problems.at(`${name}.${part}`),
+    autoComplete: 'off',
+    spellCheck: false,
+    onChange: (event: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) =>
+      set({ [name]: { ...written, [part]: event.currentTarget.value } }),
+  };
+};
+
+/** What stands in an empty field where there is something. */
+export const KEPT = 'Kept, not shown';
+
 /** For one of several; what is not chosen stands for what the server takes then. */
 export const choice = (
   { destination, set, problems }: StepProps,

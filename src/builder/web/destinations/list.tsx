@@ -3,6 +3,8 @@ import { Badge, Button, Group, Paper, Stack, Tabs, Text } from '@mantine/core';
 import { IconArrowsSplit2, IconPlus } from '@tabler/icons-react';
 import { Link, useSearchParams } from 'react-router';
 import { useAnswer } from '../api.ts';
+import { useDeliveries } from '../deliveries/delivery.ts';
+import { Sign } from '../deliveries/sign.tsx';
 import { count, many } from '../figures.ts';
 import { Listing } from '../listing.tsx';
 import { Moment } from '../moment.tsx';
@@ -46,6 +48,9 @@ export function DestinationList() {
     refetchInterval: 15_000,
   });
   const sites = useAnswer<readonly Site[]>('/sites', { staleTime: 60_000 });
+  const deliveries = new Map(
+    useDeliveries(15_000).data?.destinations.map((delivery) => [delivery.destinationId, delivery]),
+  );
   const byId = new Map(reports.data?.map((report) => [report.destinationId, report]));
   const siteNames = new Map(sites.data?.map(({ siteId, name }) => [siteId, name]));
 
@@ -64,7 +69,16 @@ export function DestinationList() {
         </Badge>
       ),
     },
-    { title: 'Status', sortBy: 'status', show: (destination) => <Status of={destination} /> },
+    {
+      title: 'Status',
+      sortBy: 'status',
+      show: (destination) => (
+        <span className={classes.status}>
+          <Status of={destination} />
+          <Sign of={deliveries.get(destination.destinationId)} />
+        </span>
+      ),
+    },
     {
       title: 'Where it fires',
       sortBy: 'domainRestrictions',
@@ -80,14 +94,12 @@ export function DestinationList() {
       title: 'Fired in 24 hours',
       align: 'end',
       width: '15rem',
-      show: ({ destinationId, destinationType }) =>
-        destinationType === 'S2S' ? (
-          <Text span size="sm" c="dimmed">
-            –
-          </Text>
-        ) : (
-          <Fired report={byId.get(destinationId)} />
-        ),
+      show: ({ destinationId, destinationType }) => (
+        <Fired
+          report={byId.get(destinationId)}
+          noun={destinationType === 'S2S' ? 'message' : 'call'}
+        />
+      ),
     },
   ];
 
@@ -151,11 +163,16 @@ export function DestinationList() {
   );
 }
 
-function Fired({ report }: { report: DayReport | undefined }) {
+interface FiredProps {
+  readonly report: DayReport | undefined;
+  readonly noun: string;
+}
+
+function Fired({ report, noun }: FiredProps) {
   const { hours = Array.from({ length: 24 }, () => 0), fired = 0 } = report ?? {};
   return (
     <span className={classes.fired} data-above>
-      <Sparkline values={hours} noun="call" />
+      <Sparkline values={hours} noun={noun} />
       <span className={classes.count}>{count(fired)}</span>
     </span>
   );

@@ -4,11 +4,14 @@ import {
   Paper,
   Radio,
   SegmentedControl,
+  Select,
   Stack,
   Text,
   TextInput,
   Title,
 } from '@mantine/core';
+import { useAnswer, withQuery } from '../api.ts';
+import type { ListedDestination } from './destination.ts';
 import type { StepProps } from './editor.tsx';
 import { flag, text } from './field.ts';
 import { UrlInput } from './url-input.tsx';
@@ -88,7 +91,33 @@ export function UrlConfiguration(props: StepProps) {
           description="The call goes out without a Referer header."
           {...flag(props, 'hideReferrer', true)}
         />
+        <Fallback {...props} />
       </Stack>
     </Paper>
+  );
+}
+
+/** Who is told server to server what the browser would not let through. */
+function Fallback({ destination, set, problems }: StepProps) {
+  const { fallbackDestinationId: id } = destination;
+  const servers = useAnswer<readonly ListedDestination[]>(
+    withQuery('/destinations', { destinationType: 'S2S', sortBy: 'name' }),
+  );
+  const choices = servers.data
+    ?.filter(({ transfer }) => transfer !== 'file')
+    .map(({ destinationId, name }) => ({ value: String(destinationId), label: name }));
+  return (
+    <Select
+      label="If the call is blocked, tell instead (optional)"
+      description="Where the tag reports that a call failed or timed out, this server-to-server destination is told of the visitor, once. It then hears of nobody else."
+      data={choices}
+      value={id ? String(id) : null}
+      onChange={(value) => set({ fallbackDestinationId: value ? Number(value) : null })}
+      error={problems.at('fallbackDestinationId')}
+      nothingFoundMessage="No server-to-server destination is told in real time"
+      clearable
+      clearButtonProps={{ 'aria-label': 'Tell nobody instead' }}
+      searchable
+    />
   );
 }

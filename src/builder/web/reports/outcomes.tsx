@@ -62,7 +62,7 @@ export function Outcomes({ title, noun, rows }: OutcomesProps) {
 
 function mainObstacle(reasons: Reasons): string {
   const obstacles = Object.entries(reasons).filter(
-    ([reason]) => !['delivered', 'removed', 'later'].includes(reason),
+    ([reason]) => !['delivered', 'removed', 'later', 'fallback'].includes(reason),
   );
   const [main] = obstacles.sort(([, a], [, b]) => b - a);
   return main ? meaningOf(main[0]) : '–';

@@ -46,8 +46,9 @@ export interface Outcome {
 export function outcomeOf(reasons: Reasons): Outcome {
   const { delivered = 0, capped = 0 } = reasons;
   const all = Object.values(reasons).reduce((sum, n) => sum + n, 0);
-  const { removed = 0, later = 0 } = reasons;
-  return { fired: delivered, capped, blocked: all - delivered - capped - removed - later };
+  const { removed = 0, later = 0, fallback = 0 } = reasons;
+  const blocked = all - delivered - capped - removed - later - fallback;
+  return { fired: delivered, capped, blocked };
 }
 
 export function added(list: readonly Reasons[]): Record<string, number> {

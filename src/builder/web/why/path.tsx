@@ -10,6 +10,9 @@ import { Failed, Loading } from '../state.tsx';
 import type { Question } from './finding.tsx';
 import classes from './path.module.css';
 import {
+  consequenceOf,
+  isLater,
+  isReserve,
   isYes,
   remedyOf,
   type Trace,
@@ -52,6 +55,7 @@ export function PathTo({ question, destination, close }: PathProps) {
           </Group>
           <Text size="sm" mt={4}>
             {sentence(data.reasons.destinations[traced.reason] ?? traced.reason)}{' '}
+            {consequenceOf(traced.reason)}{' '}
             {remedy && (
               <Anchor component={Link} to={remedy.to} size="sm">
                 {remedy.words}
@@ -217,7 +221,7 @@ interface MappingStopProps {
 function MappingStop({ reason, isReached, words, destination }: MappingStopProps) {
   const remedy = isReached ? remedyOf(reason, destination.destinationId) : undefined;
   return (
-    <Stop kind="Destination" state={!isReached ? 'open' : isYes(reason) ? 'yes' : 'no'}>
+    <Stop kind="Destination" state={stateOf(reason, isReached)}>
       <span className={classes.name}>{destination.name}</span>
       <Text size="xs" c="dimmed">
         {isReached ? sentence(words) : 'Not reached: the visitor is not in the segment.'}
@@ -230,5 +234,11 @@ function MappingStop({ reason, isReached, words, destination }: MappingStopProps
     </Stop>
   );
 }
+
+/** What goes out later has not been stopped. */
+const stateOf = (reason: string, isReached: boolean): StopProps['state'] => {
+  if (!isReached || isLater(reason) || isReserve(reason)) return 'open';
+  return isYes(reason) ? 'yes' : 'no';
+};
 
 const sentence = (words: string) => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;

@@ -69,6 +69,21 @@ export const isYes = (reason: string): boolean =>
 export const isLater = (reason: string): boolean =>
   ['later', 'page-budget', 'one-per-image'].includes(reason);
 
+/** Whether it goes on only if something else does not. */
+export const isReserve = (reason: string): boolean => reason === 'fallback';
+
+/** What a reason of a server-to-server destination means for the one who asks. */
+export function consequenceOf(reason: string): string | undefined {
+  switch (reason) {
+    case 'later':
+      return 'Nothing leaves with this page: what changed for the visitor waits in the queue for the partner, or for the next file. Who stays in a segment is not told again.';
+    case 'fallback':
+      return 'It stands in for calls of the page that are blocked, and hears of the visitor as soon as the tag reports one.';
+    default:
+      return undefined;
+  }
+}
+
 /** Where what stands in the way of a destination can be changed: a link and its words. */
 export function remedyOf(
   reason: string,
@@ -79,6 +94,10 @@ export function remedyOf(
     words,
   });
   switch (reason) {
+    case 'later':
+      return { to: `/destinations/${destinationId}/delivery`, words: 'See its delivery' };
+    case 'fallback':
+      return { to: `/destinations/${destinationId}`, words: 'See whose calls it stands in for' };
     case 'inactive':
       return step('basics', 'Switch it on');
     case 'platform':
