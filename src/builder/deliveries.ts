@@ -62,7 +62,7 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
     const shown = (await standing())(destination);
     if (transfer !== 'file') return c.json(shown);
     const { current, past } = await runsOf(registry, Number(destinationId));
-    return c.json({ ...shown, runs: { current, past } } satisfies z.input<typeof DELIVERY>);
+    return c.json({ ...shown, runs: { current, past: [...past] } } satisfies z.input<typeof DELIVERY>);
   });
 
   app.on('GET', either('/deliveries/:id{\\d+}/dead-letters'), async (c) => {
