@@ -31,6 +31,8 @@ function problemsOf(fields: Record<string, unknown>): readonly Problem[] {
   return [];
 }
 
+type Refused = [fields: Record<string, unknown>, path: string, wrong: string, instead: string];
+
 const sftp = { hostKey: FINGERPRINT, password: 'hush' };
 const s3 = { accessKeyId: 'id', secretAccessKey: 'hush' };
 
@@ -89,20 +91,14 @@ describe('a target', () => {
     expect(compiled(fields).target).toMatchObject(expected);
   });
 
-  it.each<[Record<string, unknown>, string, string, string]>([
+  it.each<Refused>([
     [{}, 'target', 'missing', 'sftp://'],
-    ...(['/etc', '\\\\host\\share', '~/in'].map((target): [object, string, string, string] => [
-      { target },
-      'target',
-      'not below the folder',
-      'partner/in',
-    ]) as []),
-    ...(['..', '../x', 'a/../../b', 'a\\..\\b'].map((target): [object, string, string, string] => [
-      { target },
-      'target',
-      'no path that leads down',
-      'partner/in',
-    ]) as []),
+    ...(['/etc', '\\\\host\\share', '~/in'].map(
+      (target): Refused => [{ target }, 'target', 'not below the folder', 'partner/in'],
+    ) as []),
+    ...(['..', '../x', 'a/../../b', 'a\\..\\b'].map(
+      (target): Refused => [{ target }, 'target', 'no path that leads down', 'partner/in'],
+    ) as []),
     [
       { target: 'ftp://us@partner.example/in' },
       'target',
@@ -122,12 +118,14 @@ describe('a target', () => {
       'sftp://us@h/%zz',
       'sftp:in',
       'sftp://us@h/?q',
-    ].map((target): [object, string, string, string] => [
-      { target, credentials: sftp },
-      'target',
-      'no address of a folder',
-      'sftp://user@host',
-    ]) as []),
+    ].map(
+      (target): Refused => [
+        { target, credentials: sftp },
+        'target',
+        'no address of a folder',
+        'sftp://user@host',
+      ],
+    ) as []),
     [
       { target: 'sftp://us@h/', credentials: { password: 'hush' } },
       'credentials.hostKey',
