@@ -1,9 +1,10 @@
 /** Real Redis servers for tests: one, a Cluster, or a primary with Sentinels; killed for real. */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { makeCertificate } from './certificate.ts';
 import { endWithTests, freePort, temporaryFolder } from './server.ts';
 import { service } from './services.ts';
 
@@ -94,35 +95,21 @@ export async function startRedis(...args: string[]): Promise<RunningRedis> {
 export async function startTlsRedis(
   ...args: string[]
 ): Promise<{ redis: RunningRedis; caFile: string }> {
-  const folder = temporaryFolder();
-  const file = (name: string) => path.join(folder, name);
-  const openssl = (...line: string[]) => execFileSync('openssl', line, { stdio: 'ignore' });
-  const days = ['-days', '2'];
-  openssl(
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=Test authority', ...days],
-    ...['-keyout', file('ca.key'), '-out', file('ca.crt')],
-  );
-  openssl(
-    ...['req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=127.0.0.1'],
-    ...['-keyout', file('redis.key'), '-out', file('redis.csr')],
-  );
-  fs.writeFileSync(file('names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost');
-  openssl(
-    ...['x509', '-req', '-in', file('redis.csr'), '-CA', file('ca.crt'), '-CAkey', file('ca.key')],
-    ...['-CAcreateserial', ...days, '-extfile', file('names'), '-out', file('redis.crt')],
-  );
+  const { ca, key, certificate } = makeCertificate();
   const port = await freePort();
   const tls = ['--tls-port', String(port), '--tls-auth-clients', 'no'];
-  const files = ['cert-file:redis.crt', 'key-file:redis.key', 'ca-cert-file:ca.crt'].flatMap(
-    (item) => [`--tls-${item.split(':')[0]}`, file(item.split(':')[1])],
-  );
+  const files = [
+    ...['--tls-cert-file', certificate],
+    ...['--tls-key-file', key],
+    ...['--tls-ca-cert-file', ca],
+  ];
   const redis = new RunningRedis(
     port,
     [...QUICK, ...tls, ...files, ...args],
-    ['--tls', '--cacert', file('ca.crt')],
+    ['--tls', '--cacert', ca],
   );
   await redis.start();
-  return { redis, caFile: file('ca.crt') };
+  return { redis, caFile: ca };
 }
 
 interface Member {

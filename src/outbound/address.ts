@@ -85,7 +85,8 @@ export function refusedAddress(
 
 const SETTING = 'OUTBOUND_ALLOW_PRIVATE=1';
 
-type Resolve = (
+/** As `dns.lookup`. */
+export type Resolve = (
   hostname: string,
   options: dns.LookupAllOptions,
   callback: (error: NodeJS.ErrnoException | null, addresses: dns.LookupAddress[]) => void,

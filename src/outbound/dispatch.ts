@@ -62,6 +62,7 @@ export class Dispatch {
   #problem = '';
   /** Whether the partner took anything since room was made. */
   #isTaking = false;
+  #isNewFirst = false;
   /** The queue is not looked at before, by the process's clock. */
   #lookFrom = 0;
   #storeError: unknown;
@@ -139,17 +140,17 @@ export class Dispatch {
   }
 
   /**
-   * Those whom the partner refuses again and again are not to take the place of all others: half of them
-   * are given up, as long as the partner takes others.
+   * Those whom the partner refuses again and again are not to take the place of all others: where they
+   * take half of it, half of them are given up, as long as the partner takes others.
    */
   async #makeRoom(): Promise<void> {
     if (!this.#isTaking) return;
     const refused = [...this.#jobs].filter(
       (job) => job.isRefused && !job.isUnderWay && job.failures >= MIN_REFUSALS,
     );
-    if (refused.length === 0) return;
+    if (refused.length < MAX_HELD / 2) return;
     this.#isTaking = false;
-    for (const job of refused.slice(0, Math.ceil(refused.length / 2))) await this.#bury(job);
+    for (const job of refused.slice(0, refused.length / 2)) await this.#bury(job);
   }
 
   /** While the partner is away, whatever has waited too long need not be sent to see that it fails. */
@@ -192,16 +193,18 @@ export class Dispatch {
   /** What is to be sent now. */
   #next(now: number): Job | undefined {
     // A probe is rather what has failed least: it may be the message that is wrong, not the partner.
-    if (this.#given.circuit.isOpen) return this.#fresh() ?? this.#due(now, true);
-    return this.#due(now, false) ?? this.#fresh();
+    if (this.#given.circuit.isOpen) return this.#fresh() ?? this.#due(now, 'failures');
+    // By turns: neither what has failed nor what is new keeps the other.
+    this.#isNewFirst = !this.#isNewFirst;
+    if (this.#isNewFirst) return this.#fresh() ?? this.#due(now, 'from');
+    return this.#due(now, 'from') ?? this.#fresh();
   }
 
-  #due(now: number, isForProbe: boolean): Job | undefined {
+  /** Of those whose time has come, the one with the least of something. */
+  #due(now: number, by: 'from' | 'failures'): Job | undefined {
     let best: Job | undefined;
     for (const job of this.#jobs) {
-      if (job.isUnderWay || now < job.from) continue;
-      if (!isForProbe) return job;
-      if (!best || job.failures < best.failures) best = job;
+      if (!job.isUnderWay && job.from <= now && (!best || job[by] < best[by])) best = job;
     }
     return best;
   }
@@ -228,7 +231,7 @@ export class Dispatch {
 
   /** One attempt, from what may be said now to what became of it. */
   async #send(job: Job, attempt: Attempt): Promise<void> {
-    const { circuit, mayGoOn } = this.#given;
+    const { mayGoOn } = this.#given;
     await this.#seal(job);
     const disclosures = await this.#disclose(job.sealed.entries);
     const target = this.#target();

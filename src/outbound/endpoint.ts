@@ -1,7 +1,7 @@
 /** A partner's endpoint: one POST, and what became of it. */
 import http from 'node:http';
 import https from 'node:https';
-import { guardedLookup, refusedAddress } from './address.ts';
+import { guardedLookup, type Resolve, refusedAddress } from './address.ts';
 
 /** What became of a POST. */
 export interface Reply {
@@ -28,6 +28,8 @@ export interface EndpointOptions {
   readonly ca?: string;
   /** How long an exchange may take, in milliseconds; 3 s. */
   readonly limit?: number;
+  /** The name service; the system's. */
+  readonly resolve?: Resolve;
 }
 
 /** Source: user guide, integration/receiving-audience-data, real-time outbound transfers. */
@@ -43,16 +45,17 @@ export class Endpoint {
   readonly #limit: number;
   readonly #agents: { readonly https: https.Agent; readonly http: http.Agent };
 
-  constructor({ allowPrivate, connections, ca, limit = LIMIT_MS }: EndpointOptions) {
+  constructor(options: EndpointOptions) {
+    const { allowPrivate, connections, ca, limit = LIMIT_MS, resolve } = options;
     this.#allowPrivate = allowPrivate;
     this.#limit = limit;
-    const options = {
+    const kept = {
       keepAlive: true,
       maxSockets: connections,
       timeout: IDLE_MS,
-      lookup: guardedLookup(allowPrivate),
+      lookup: guardedLookup(allowPrivate, resolve),
     };
-    this.#agents = { https: new https.Agent({ ...options, ca }), http: new http.Agent(options) };
+    this.#agents = { https: new https.Agent({ ...kept, ca }), http: new http.Agent(kept) };
   }
 
   /** @param maxAnswer so many bytes of the answer are read */
@@ -107,11 +110,11 @@ export class Endpoint {
         request.destroy();
       }, limit);
       request.on('error', (error: NodeJS.ErrnoException) => {
-        const isStale = request.reusedSocket && status === undefined && STALE.has(error.code ?? '');
-        if (isStale) settle('stale');
+        if (status !== undefined) broken(MIDDLE);
+        else if (request.reusedSocket && STALE.has(error.code ?? '')) settle('stale');
         else broken(inWords(error));
       });
-      request.on('close', () => broken('closed the connection without an answer'));
+      request.on('close', () => broken(status === undefined ? SILENCE : MIDDLE));
       request.on('response', (response) => {
         status = response.statusCode;
         const parts: Buffer[] = [];
@@ -125,13 +128,15 @@ export class Endpoint {
           response.destroy();
         });
         response.on('end', done);
-        response.on('error', () => broken('closed the connection in the middle of its answer'));
+        response.on('error', () => broken(MIDDLE));
       });
       request.end(body);
     });
   }
 }
 
+const SILENCE = 'closed the connection without an answer';
+const MIDDLE = 'closed the connection in the middle of its answer';
 const STALE = new Set(['ECONNRESET', 'EPIPE']);
 
 const failure = (problem: string, status?: number): Reply => ({
@@ -167,7 +172,7 @@ function replyOf(url: URL, response: http.IncomingMessage, body: string): Reply 
  */
 export function readRetryAfter(text: string, now: number): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) * 1_000;
-  const date = Date.parse(text);
+  const date = /^[a-z]{3,9},? /i.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
@@ -191,8 +196,8 @@ function inWords(error: NodeJS.ErrnoException): string {
 
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'does not listen',
-  ECONNRESET: 'closed the connection without an answer',
-  EPIPE: 'closed the connection without an answer',
+  ECONNRESET: SILENCE,
+  EPIPE: SILENCE,
   ENOTFOUND: 'is a name that leads nowhere',
   EAI_AGAIN: 'could not be looked up',
 };

@@ -1,0 +1,780 @@
+/** The outbox contract as tests, which every engine has to pass. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type {
+  Batch,
+  Candidate,
+  Entry,
+  Move,
+  Outbox,
+  Outcome,
+  Sealed,
+} from '../../src/store/outbox.ts';
+import type { Store, Visit } from '../../src/store/store.ts';
+import { countOf, device, TODAY, visited, visitOf } from './workbench.ts';
+
+export interface OutboxEngine {
+  /** Makes a place of its own. */
+  place(): string;
+  /** Opens what serves pages; the same place leads to the same visitors. Forgets after `DAYS`. */
+  openStore(place: string): Store | Promise<Store>;
+  /** Opens the deliverer's side of the same visitors, as a process of its own would. */
+  openOutbox(place: string): Outbox | Promise<Outbox>;
+  /** Lets go of an outbox as a process does that is killed: it says nothing to anybody. */
+  kill(outbox: Outbox): void | Promise<void>;
+  /** Has done now whatever the engine does with visitors at times of its own. */
+  tidy?(place: string): void | Promise<void>;
+}
+
+/** Visitors are forgotten when they were not seen for so many days; newcomers sooner. */
+export const DAYS = { profileDays: 100, newcomerDays: 10 };
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const A = 9_001;
+const B = 9_002;
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const seconds = (at: number) => at - (at % 1_000);
+const SINCE = seconds(Date.now());
+
+const flagged = (n: number, ...realized: number[]): Visit => ({
+  ...visitOf(device(n), ...(realized.length > 0 ? realized : [1])),
+  examine: true,
+});
+const newcomer = (n: number, examine: boolean): Visit => ({
+  deviceId: undefined,
+  aliases: [],
+  freshId: device(n),
+  change: { day: TODAY, realized: [1] },
+  examine,
+});
+const told = (...entries: [destination: number, sid: number, since?: number][]) => {
+  const map = new Map<number, Map<number, number>>();
+  for (const [destination, sid, since = SINCE] of entries) {
+    map.set(destination, (map.get(destination) ?? new Map()).set(sid, since));
+  }
+  return map;
+};
+const joined = (sid: number): Move => ({ sid, isMember: true, at: SINCE });
+const left = (sid: number): Move => ({ sid, isMember: false, at: SINCE });
+
+/** Nothing comes of it, nor will. */
+const nothing = ({ deviceId }: Candidate): Outcome => ({
+  deviceId,
+  told: new Map(),
+  moves: new Map(),
+  next: undefined,
+});
+const idsOf = (batches: readonly Batch[]) =>
+  batches.flatMap(({ candidates }) => candidates.map(({ deviceId }) => deviceId)).sort();
+const sidsOf = (entries: readonly Entry[]) => entries.map(({ moves }) => moves[0].sid);
+const inWords = (messages: readonly Sealed[]) =>
+  messages.map(({ message, entries }) => [message, sidsOf(entries)]);
+
+export function outboxContract({
+  place: newPlace,
+  openStore,
+  openOutbox,
+  kill,
+  tidy = () => {},
+}: OutboxEngine): void {
+  let place: string;
+  let store: Store;
+  let outbox: Outbox;
+  beforeEach(async () => {
+    place = newPlace();
+    store = await openStore(place);
+    outbox = await openOutbox(place);
+  });
+  afterEach(async () => {
+    await outbox.close();
+    await store.close();
+  });
+
+  const restart = async () => {
+    await kill(outbox);
+    outbox = await openOutbox(place);
+  };
+
+  /** What is due in all shards, as soon as these are among it. */
+  const dueWith = async (...expected: number[]): Promise<Batch[]> => {
+    const wanted = expected.map(device);
+    for (const end = Date.now() + 10_000; ; await pause(20)) {
+      const batches: Batch[] = [];
+      for (const shard of await outbox.shards()) batches.push(await outbox.due(shard, 1_000));
+      const ids = new Set(idsOf(batches));
+      if (wanted.every((id) => ids.has(id))) return batches;
+      if (Date.now() > end) {
+        throw new Error(`waited in vain for ${wanted.filter((id) => !ids.has(id))}`);
+      }
+    }
+  };
+  /** Settles everybody the same way. */
+  const settle = async (batches: readonly Batch[], outcome: (one: Candidate) => Outcome) => {
+    for (const batch of batches) await outbox.settle(batch, batch.candidates.map(outcome));
+  };
+  /** Who is due when a visitor who came after everybody else is: whoever else was to be, is, too. */
+  const dueNow = async (): Promise<string[]> => {
+    await visited(store, flagged(999));
+    const batches = await dueWith(999);
+    for (const batch of batches) {
+      const marker = batch.candidates.filter(({ deviceId }) => deviceId === device(999));
+      await outbox.settle(batch, marker.map(nothing));
+    }
+    return idsOf(batches).filter((id) => id !== device(999));
+  };
+  /** Has something queued of a visitor, in one step. */
+  const queue = async (n: number, moves: [destination: number, ...moves: Move[]][]) => {
+    await visited(store, flagged(n));
+    for (const batch of await dueWith(n)) {
+      const outcomes = batch.candidates
+        .filter(({ deviceId }) => deviceId === device(n))
+        .map((one) => ({
+          ...nothing(one),
+          told: one.told,
+          moves: new Map(moves.map(([destination, ...all]) => [destination, all])),
+        }));
+      await outbox.settle(batch, outcomes);
+    }
+  };
+  const queueSids = async (destination: number, ...sids: number[]) => {
+    for (const sid of sids) await queue(1, [[destination, joined(sid)]]);
+  };
+  const walk = async (
+    limit: number,
+    between: () => Promise<void> = async () => {},
+  ): Promise<Batch[]> => {
+    const met: Batch[] = [];
+    for (const shard of await outbox.shards()) {
+      let cursor: string | undefined;
+      let reached = 0;
+      do {
+        const part = await outbox.walk(shard, cursor, limit);
+        met.push(part.batch);
+        expect(part.progress).toBeGreaterThanOrEqual(reached);
+        expect(part.progress).toBeLessThanOrEqual(1);
+        reached = part.progress;
+        cursor = part.cursor;
+        if (cursor === undefined) expect(reached).toBe(1);
+        await between();
+      } while (cursor !== undefined);
+    }
+    return met;
+  };
+  const walkedIds = async (...args: Parameters<typeof walk>) => [
+    ...new Set(idsOf(await walk(...args))),
+  ];
+
+  describe('the agenda', () => {
+    it('has whoever partners may have to hear of, as the visit left them', async () => {
+      await visited(store, flagged(1, 5, 5));
+      await visited(store, visitOf(device(2), 5));
+      await visited(store, newcomer(3, true));
+      await visited(store, newcomer(4, false));
+      const candidates = (await dueWith(1, 3)).flatMap((batch) => batch.candidates);
+      expect(candidates.map(({ deviceId }) => deviceId).sort()).toEqual([device(1), device(3)]);
+      const one = candidates.find(({ deviceId }) => deviceId === device(1));
+      expect(one?.profile && countOf(one.profile, 5)).toBe(2);
+      expect(one?.told).toEqual(new Map());
+    });
+
+    it('has them once, however often they came', async () => {
+      for (let i = 0; i < 5; i++) await visited(store, flagged(1));
+      expect(idsOf(await dueWith(1))).toEqual([device(1)]);
+    });
+
+    it('has who opts out, with nothing left of the profile', async () => {
+      await visited(store, flagged(1, 5));
+      await settle(await dueWith(1), nothing);
+      await visited(store, {
+        ...flagged(1),
+        change: { day: TODAY, optOut: true },
+      });
+      const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
+      expect(one.profile?.optedOut).toBe(true);
+      expect(one.profile?.length).toBe(0);
+      expect(one.keptUntil).toBeUndefined();
+    });
+
+    it('is kept while nobody delivers', async () => {
+      await visited(store, flagged(1));
+      await tidy(place);
+      await restart();
+      await visited(store, flagged(2));
+      expect(idsOf(await dueWith(1, 2))).toEqual([device(1), device(2)]);
+      await restart();
+      await tidy(place);
+      expect(idsOf(await dueWith(1, 2))).toEqual([device(1), device(2)]);
+    });
+
+    it.each([
+      ['goes from it when there is nothing to expect', undefined, false],
+      ['comes again when it is time', -1, true],
+      ['comes again when it is time, and not before', HOUR_MS, false],
+    ])('who was examined %s', async (_, after, isDue) => {
+      await visited(store, flagged(1));
+      const next = after === undefined ? undefined : Date.now() + after;
+      await settle(await dueWith(1), (one) => ({ ...nothing(one), next }));
+      expect(await dueNow()).toEqual(isDue ? [device(1)] : []);
+      await restart();
+      await tidy(place);
+      expect(await dueNow()).toEqual(isDue ? [device(1)] : []);
+    });
+
+    it('who was examined comes again by time alone', async () => {
+      await visited(store, flagged(1));
+      const next = Date.now() + 300;
+      await settle(await dueWith(1), (one) => ({ ...nothing(one), next }));
+      await dueWith(1);
+      expect(Date.now()).toBeGreaterThanOrEqual(next);
+    });
+
+    it.each([
+      ['with nothing to expect', undefined],
+      ['for tomorrow', DAY_MS],
+    ])(
+      'keeps who came back since the batch was taken, though they were settled %s',
+      async (_, after) => {
+        await visited(store, flagged(1, 5));
+        const batches = await dueWith(1);
+        await visited(store, flagged(1, 5));
+        const next = after && Date.now() + after;
+        await settle(batches, (one) => ({ ...nothing(one), next }));
+        const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
+        expect(one.profile && countOf(one.profile, 5)).toBe(2);
+      },
+    );
+
+    it('has who comes back before their time', async () => {
+      await visited(store, flagged(1));
+      const next = Date.now() + DAY_MS;
+      await settle(await dueWith(1), (one) => ({ ...nothing(one), next }));
+      await visited(store, flagged(1));
+      expect(idsOf(await dueWith(1))).toEqual([device(1)]);
+      await settle(await dueWith(1), nothing);
+      expect(await dueNow()).toEqual([]);
+    });
+
+    it('keeps candidates for whom nothing came out', async () => {
+      for (const n of [1, 2]) await visited(store, flagged(n));
+      for (const batch of await dueWith(1, 2)) {
+        const first = batch.candidates.filter(({ deviceId }) => deviceId === device(1));
+        await outbox.settle(batch, first.map(nothing));
+      }
+      expect(await dueNow()).toEqual([device(2)]);
+    });
+
+    it('gives those first who wait longest, and no more than were asked for', async () => {
+      for (const n of [5, 4, 3, 2, 1]) {
+        await visited(store, flagged(n));
+        await dueWith(n);
+      }
+      for (const shard of await outbox.shards()) {
+        const all = (await outbox.due(shard, 100)).candidates.map(({ deviceId }) => deviceId);
+        const some = (await outbox.due(shard, 2)).candidates.map(({ deviceId }) => deviceId);
+        expect(all).toEqual(all.toSorted().reverse());
+        expect(some).toEqual(all.slice(0, 2));
+      }
+    });
+
+    it('has who is examined by a walk no longer', async () => {
+      await visited(store, flagged(1));
+      await dueWith(1);
+      await settle(await walk(1_000), nothing);
+      expect(await dueNow()).toEqual([]);
+    });
+  });
+
+  describe('what was told', () => {
+    it.each([
+      ['nothing', told()],
+      ['one segment', told([A, 7])],
+      ['of several destinations', told([A, 7], [A, 8, SINCE - 5_000], [B, 7, 1_000])],
+      ['the largest numbers', told([4_294_967_295, 4_294_967_295, 4_294_967_295_000])],
+      [
+        'a lot',
+        told(...Array.from({ length: 1_000 }, (_, i): [number, number] => [A + (i % 10), i])),
+      ],
+    ])('comes back as it was kept: %s', async (_, value) => {
+      await visited(store, flagged(1));
+      await settle(await dueWith(1), (one) => ({ ...nothing(one), told: value }));
+      await restart();
+      await tidy(place);
+      expect((await outbox.look([device(1)]))[0].told).toEqual(value);
+      await visited(store, flagged(1));
+      const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
+      expect(one.told).toEqual(value);
+    });
+
+    it('takes the place of what was told before', async () => {
+      for (const value of [told([A, 1], [B, 2]), told([A, 3]), told()]) {
+        await visited(store, flagged(1));
+        await settle(await dueWith(1), (one) => ({ ...nothing(one), told: value }));
+        expect((await outbox.look([device(1)]))[0].told).toEqual(value);
+      }
+    });
+
+    it('is kept though the visitor came back meanwhile', async () => {
+      await visited(store, flagged(1));
+      const batches = await dueWith(1);
+      await visited(store, flagged(1));
+      await settle(batches, (one) => ({ ...nothing(one), told: told([A, 1]) }));
+      const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
+      expect(one.told).toEqual(told([A, 1]));
+    });
+  });
+
+  describe('a walk', () => {
+    const stored = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    const expected = stored.map(device);
+    beforeEach(async () => {
+      for (const n of [1, 2, 3]) await visited(store, newcomer(n, n === 2));
+      for (const n of [4, 5, 6]) await visited(store, visitOf(device(n), n));
+      await tidy(place);
+      for (const n of [6, 7]) await visited(store, visitOf(device(n), n));
+      for (const n of [8, 9]) await visited(store, newcomer(n, n === 9));
+      for (const n of [3]) await visited(store, visitOf(device(n), n));
+    });
+
+    it.each([1, 2, 5, 1_000])('meets everybody, %i at a time', async (limit) => {
+      expect(await walkedIds(limit)).toEqual(expected);
+    });
+
+    it('meets them as they are', async () => {
+      const met = new Map(
+        (await walk(4)).flatMap(({ candidates }) => candidates.map((one) => [one.deviceId, one])),
+      );
+      const counts = stored.map((n) => {
+        const profile = met.get(device(n))?.profile;
+        return profile && countOf(profile, n);
+      });
+      expect(counts).toEqual([1, 0, 1, 1, 1, 2, 1, 0, 0]);
+    });
+
+    it('meets who was there from the start, whatever happens between its parts', async () => {
+      let n = 100;
+      const ids = await walkedIds(1, async () => {
+        await visited(store, newcomer(n++, false));
+        await visited(store, visitOf(device(stored[n % stored.length]), 1));
+        await tidy(place);
+      });
+      expect(ids).toEqual(expect.arrayContaining(expected));
+    });
+
+    it('goes on where it was after a kill', async () => {
+      const met = new Set<string>();
+      for (const shard of await outbox.shards()) {
+        let cursor: string | undefined;
+        do {
+          const part = await outbox.walk(shard, cursor, 2);
+          for (const { deviceId } of part.batch.candidates) met.add(deviceId);
+          cursor = part.cursor;
+          await restart();
+        } while (cursor !== undefined);
+      }
+      expect([...met].sort()).toEqual(expected);
+    });
+
+    it('can be settled, like what is due', async () => {
+      await settle(await walk(1_000), (one) => ({
+        ...nothing(one),
+        told: told([A, 1]),
+        moves: new Map([[A, [joined(1)]]]),
+        next: Date.now() - 1,
+      }));
+      expect((await outbox.read(A, 100)).map(({ deviceId }) => deviceId).sort()).toEqual(expected);
+      expect(await dueNow()).toEqual(expected);
+      for (const { told: kept } of await outbox.look(expected)) expect(kept).toEqual(told([A, 1]));
+    });
+  });
+
+  it('a walk over nobody ends at once', async () => {
+    expect(idsOf(await walk(10))).toEqual([]);
+  });
+
+  describe('looking', () => {
+    it('gives the visitors in the order in which they were asked for', async () => {
+      await visited(store, visitOf(device(1), 1));
+      await visited(store, visitOf(device(2), 1, 1));
+      const seen = await outbox.look([2, 3, 1].map(device));
+      expect(seen.map(({ deviceId }) => deviceId)).toEqual([2, 3, 1].map(device));
+      expect(seen.map(({ profile }) => profile && countOf(profile, 1))).toEqual([2, undefined, 1]);
+      expect(await outbox.look([])).toEqual([]);
+    });
+
+    it('says until when a profile is kept', async () => {
+      await visited(store, visitOf(device(1), 1));
+      await visited(store, newcomer(2, false));
+      await visited(store, { ...visitOf(device(3)), change: { day: TODAY, optOut: true } });
+      await visited(store, newcomer(4, false));
+      await visited(store, visitOf(device(4), 1));
+      const expected = [
+        [TODAY + DAYS.profileDays, TODAY + DAYS.profileDays + 1],
+        [TODAY + DAYS.newcomerDays, TODAY + DAYS.newcomerDays + 1],
+        undefined,
+        [TODAY + DAYS.profileDays, TODAY + DAYS.profileDays + 1],
+      ];
+      for (const _ of ['as they came', 'tidied']) {
+        const seen = await outbox.look([1, 2, 3, 4].map(device));
+        for (const [i, { keptUntil }] of seen.entries()) {
+          const between = expected[i];
+          if (!between) {
+            expect(keptUntil).toBeUndefined();
+            continue;
+          }
+          // Engines that count from the second of the visit forget within the day before.
+          expect(keptUntil).toBeGreaterThanOrEqual(between[0] * DAY_MS);
+          expect(keptUntil).toBeLessThanOrEqual((between[1] + 1) * DAY_MS);
+        }
+        await tidy(place);
+      }
+    });
+  });
+
+  describe('a queue', () => {
+    it('gives what was queued, in order, each once', async () => {
+      await queue(1, [[A, joined(1), left(2)]]);
+      await queue(2, [[A, joined(3)]]);
+      await queue(1, [[A, joined(4)]]);
+      const first = await outbox.read(A, 2);
+      const rest = await outbox.read(A, 100);
+      expect(await outbox.read(A, 100)).toEqual([]);
+      const all = [...first, ...rest];
+      expect(first.length).toBe(2);
+      expect(all.map(({ deviceId, moves }) => [deviceId, moves])).toEqual([
+        [device(1), [joined(1), left(2)]],
+        [device(2), [joined(3)]],
+        [device(1), [joined(4)]],
+      ]);
+      expect(new Set(all.map(({ id }) => id)).size).toBe(3);
+      for (const { id, queuedAt } of all) {
+        expect(id.length).toBeLessThanOrEqual(64);
+        expect(Math.abs(queuedAt - Date.now())).toBeLessThan(60_000);
+      }
+      await queueSids(A, 5);
+      expect(sidsOf(await outbox.read(A, 100))).toEqual([5]);
+    });
+
+    it('is apart from the queues of other destinations', async () => {
+      await queue(1, [
+        [A, joined(1)],
+        [B, joined(2)],
+      ]);
+      await queueSids(B, 3);
+      expect(sidsOf(await outbox.read(B, 100))).toEqual([2, 3]);
+      expect(sidsOf(await outbox.read(A, 100))).toEqual([1]);
+      expect(await outbox.read(9_003, 100)).toEqual([]);
+      expect(await outbox.recover(9_003)).toEqual({ sealed: [], read: [] });
+    });
+
+    it('after a kill gives back what was read, sealed and neither, as it was', async () => {
+      await queueSids(A, 1, 2, 3, 4, 5, 6, 7);
+      const entries = await outbox.read(A, 5);
+      // The order of messages is that of their entries, not that of their names.
+      const sealed = [
+        { message: 'm-2', entries: [entries[0], entries[2]] },
+        { message: 'm-1', entries: [entries[1]] },
+      ];
+      for (const message of sealed) await outbox.seal(A, message);
+      for (let i = 0; i < 2; i++) {
+        await restart();
+        expect(await outbox.recover(A)).toEqual({ sealed, read: entries.slice(3) });
+      }
+      expect(sidsOf(await outbox.read(A, 100))).toEqual([6, 7]);
+      await restart();
+      const { read } = await outbox.recover(A);
+      expect(sidsOf(read)).toEqual([4, 5, 6, 7]);
+      await outbox.seal(A, { message: 'm-3', entries: read });
+      await restart();
+      expect(inWords((await outbox.recover(A)).sealed)).toEqual([
+        ['m-2', [1, 3]],
+        ['m-1', [2]],
+        ['m-3', [4, 5, 6, 7]],
+      ]);
+    });
+
+    it('forgets what is done, and what is discarded', async () => {
+      await queueSids(A, 1, 2, 3, 4, 5);
+      const entries = await outbox.read(A, 100);
+      const [one, two] = [
+        { message: 'one', entries: entries.slice(0, 2) },
+        { message: 'two', entries: entries.slice(2, 3) },
+      ];
+      await outbox.seal(A, one);
+      await outbox.seal(A, two);
+      await outbox.done(A, [one]);
+      await outbox.discard(A, entries.slice(3, 4));
+      // Whoever does not know whether it was kept says it again.
+      await outbox.done(A, [one]);
+      await outbox.discard(A, entries.slice(3, 4));
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: [two], read: entries.slice(4) });
+      await outbox.done(A, [two]);
+      await outbox.discard(A, entries.slice(4));
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: [], read: [] });
+      expect(await outbox.queues()).toEqual([]);
+      await queueSids(A, 6);
+      expect(sidsOf(await outbox.read(A, 100))).toEqual([6]);
+    });
+
+    it('of which a message is taken apart has each entry in the message that was sealed last', async () => {
+      await queueSids(A, 1, 2, 3);
+      const entries = await outbox.read(A, 100);
+      await outbox.seal(A, { message: 'whole', entries });
+      const [first, second] = entries.map((entry, i) => ({ message: `p-${i}`, entries: [entry] }));
+      await outbox.seal(A, first);
+      await restart();
+      const inParts = async () => inWords((await outbox.recover(A)).sealed).toSorted();
+      expect(await inParts()).toEqual([
+        ['p-0', [1]],
+        ['whole', [2, 3]],
+      ]);
+      await outbox.seal(A, second);
+      await outbox.done(A, [first]);
+      await restart();
+      expect(await inParts()).toEqual([
+        ['p-1', [2]],
+        ['whole', [3]],
+      ]);
+      await outbox.seal(A, { message: 'p-2', entries: [entries[2]] });
+      await restart();
+      expect(await inParts()).toEqual([
+        ['p-1', [2]],
+        ['p-2', [3]],
+      ]);
+    });
+
+    it('of which several messages are done at once forgets them', async () => {
+      await queueSids(A, 1, 2, 3);
+      const entries = await outbox.read(A, 100);
+      const messages = entries.map((entry, i) => ({ message: `m-${i}`, entries: [entry] }));
+      await Promise.all(messages.map((message) => outbox.seal(A, message)));
+      await outbox.done(A, messages.slice(0, 2));
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: messages.slice(2), read: [] });
+    });
+
+    it('says how it stands', async () => {
+      expect(await outbox.queues()).toEqual([]);
+      const before = Date.now();
+      await queueSids(A, 1, 2, 3);
+      await queueSids(B, 1);
+      const state = async () =>
+        (await outbox.queues())
+          .map(({ destination, waiting, dead }) => [destination, waiting, dead])
+          .sort(([a], [b]) => a - b);
+      expect(await state()).toEqual([
+        [A, 3, 0],
+        [B, 1, 0],
+      ]);
+      const [first, ...rest] = await outbox.read(A, 100);
+      const oldest = async () =>
+        (await outbox.queues()).find(({ destination }) => destination === A)?.oldest;
+      expect(await oldest()).toBe(first.queuedAt);
+      expect(Math.abs(first.queuedAt - before)).toBeLessThan(60_000);
+      const message = { message: 'm', entries: [first] };
+      await outbox.seal(A, message);
+      expect(await state()).toEqual([
+        [A, 3, 0],
+        [B, 1, 0],
+      ]);
+      await outbox.bury(A, { ...message, at: Date.now(), problem: 'gone' });
+      expect(await state()).toEqual([
+        [A, 2, 1],
+        [B, 1, 0],
+      ]);
+      expect(await oldest()).toBe(rest[0].queuedAt);
+      await outbox.discard(A, rest);
+      expect(await oldest()).toBeUndefined();
+      expect(await state()).toEqual([
+        [A, 0, 1],
+        [B, 1, 0],
+      ]);
+      await outbox.drop(A, undefined);
+      expect(await state()).toEqual([[B, 1, 0]]);
+    });
+  });
+
+  describe('dead letters', () => {
+    /** Has messages of one entry given up, in this order. */
+    const buried = async (...sids: number[]) => {
+      await queueSids(A, ...sids);
+      const letters = (await outbox.read(A, 100)).map((entry, i) => ({
+        message: `m-${entry.moves[0].sid}`,
+        entries: [entry],
+        at: 1_790_000_000_000 + i,
+        problem: `answered 400: “${entry.moves[0].sid} ≠ Ж”`,
+      }));
+      for (const letter of letters) {
+        await outbox.seal(A, letter);
+        await outbox.bury(A, letter);
+      }
+      return letters;
+    };
+
+    it('are kept, newest first', async () => {
+      const letters = await buried(1, 2, 3);
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: [], read: [] });
+      expect(await outbox.dead(A, 100)).toEqual(letters.toReversed());
+      expect(inWords(await outbox.dead(A, 2))).toEqual([
+        ['m-3', [3]],
+        ['m-2', [2]],
+      ]);
+      expect(await outbox.dead(B, 100)).toEqual([]);
+    });
+
+    it.each([
+      ['some of them', ['m-1', 'm-3', 'm-8'], 2, [1, 3], [['m-2', [2]]]],
+      ['all of them', undefined, 3, [1, 2, 3], []],
+    ])(
+      'come to the end of the queue, as new entries: %s',
+      async (_, messages, count, sids, dead) => {
+        const letters = await buried(1, 2, 3);
+        await queueSids(A, 4);
+        expect(await outbox.replay(A, messages)).toBe(count);
+        expect(inWords(await outbox.dead(A, 100))).toEqual(dead);
+        const read = await outbox.read(A, 100);
+        expect(sidsOf(read)).toEqual([4, ...sids]);
+        const before = new Set(letters.flatMap(({ entries }) => entries.map(({ id }) => id)));
+        for (const { id, deviceId } of read) {
+          expect(before).not.toContain(id);
+          expect(deviceId).toBe(device(1));
+        }
+        expect(await outbox.replay(A, messages)).toBe(0);
+        await restart();
+        expect((await outbox.recover(A)).read).toEqual(read);
+      },
+    );
+
+    it.each([
+      ['some of them', ['m-1', 'm-3', 'm-8'], 2, [['m-2', [2]]]],
+      ['all of them', undefined, 3, []],
+    ])('are dropped: %s', async (_, messages, count, dead) => {
+      await buried(1, 2, 3);
+      expect(await outbox.drop(A, messages)).toBe(count);
+      expect(inWords(await outbox.dead(A, 100))).toEqual(dead);
+      expect(await outbox.drop(A, messages)).toBe(0);
+      expect(await outbox.read(A, 100)).toEqual([]);
+    });
+  });
+
+  it('a destination that is cleared has nothing left, and may be queued for again', async () => {
+    await queueSids(A, 1, 2, 3, 4);
+    await queueSids(B, 9);
+    const [first, second, third] = await outbox.read(A, 3);
+    const letter = { message: 'dead', entries: [first], at: 1, problem: 'gone' };
+    await outbox.seal(A, letter);
+    await outbox.bury(A, letter);
+    const sealed = { message: 'sealed', entries: [second] };
+    await outbox.seal(A, sealed);
+    await outbox.clear(A);
+    expect((await outbox.queues()).map(({ destination }) => destination)).toEqual([B]);
+    expect(await outbox.dead(A, 100)).toEqual([]);
+    expect(await outbox.read(A, 100)).toEqual([]);
+    expect(await outbox.recover(A)).toEqual({ sealed: [], read: [] });
+    await queueSids(A, 5);
+    // A sender that was under way says what became of it.
+    await outbox.done(A, [sealed]);
+    await outbox.discard(A, [third]);
+    expect(sidsOf(await outbox.read(A, 100))).toEqual([5]);
+    expect((await outbox.queues()).map(({ waiting }) => waiting)).toEqual([1, 1]);
+  });
+
+  describe('a lease', () => {
+    let other: Outbox;
+    beforeEach(async () => {
+      other = await openOutbox(place);
+    });
+    afterEach(() => other.close());
+
+    it('is had by one at a time, who may keep it', async () => {
+      expect(await outbox.lease('queue:1', 60_000)).toBe(true);
+      expect(await other.lease('queue:1', 60_000)).toBe(false);
+      expect(await outbox.lease('queue:1', 60_000)).toBe(true);
+      expect(await other.lease('queue:2', 60_000)).toBe(true);
+      expect(await outbox.lease('queue:2', 60_000)).toBe(false);
+    });
+
+    it('is had by one of two who ask at the same instant', async () => {
+      const both = await Promise.all([outbox, other].map((one) => one.lease('all', 60_000)));
+      expect(both.toSorted()).toEqual([false, true]);
+    });
+
+    it('that was released is free; that of somebody else is not released', async () => {
+      await outbox.lease('queue:1', 60_000);
+      await other.release('queue:1');
+      expect(await other.lease('queue:1', 60_000)).toBe(false);
+      await outbox.release('queue:1');
+      expect(await other.lease('queue:1', 60_000)).toBe(true);
+    });
+
+    it('ends by itself, also that of a killed process', async () => {
+      await outbox.lease('queue:1', 200);
+      await outbox.lease('queue:2', 60_000);
+      await restart();
+      const free = async (name: string) => {
+        for (const end = Date.now() + 10_000; Date.now() < end; await pause(20)) {
+          if (await other.lease(name, 60_000)) return true;
+        }
+        return false;
+      };
+      expect(await free('queue:1')).toBe(true);
+      expect(await other.lease('queue:2', 60_000)).toBe(false);
+    });
+  });
+
+  it('200 destinations have queues of their own', async () => {
+    const destinations = Array.from({ length: 200 }, (_, i) => 10_000 + i);
+    await queue(
+      1,
+      destinations.map((destination) => [destination, joined(destination)]),
+    );
+    expect((await outbox.queues()).map(({ destination }) => destination).sort()).toEqual(
+      destinations,
+    );
+    const read = await Promise.all(destinations.map((destination) => outbox.read(destination, 9)));
+    expect(read.map(sidsOf)).toEqual(destinations.map((sid) => [sid]));
+  });
+
+  it('10,000 entries come out as they went in, through kills', { timeout: 60_000 }, async () => {
+    const VISITORS = 100;
+    const TIMES = 100;
+    await Promise.all(
+      Array.from({ length: VISITORS }, (_, n) => visited(store, visitOf(device(n), 1))),
+    );
+    const batches = await walk(1_000);
+    expect(idsOf(batches).length).toBe(VISITORS);
+    for (let time = 1; time <= TIMES; time++) {
+      await settle(batches, (one) => ({ ...nothing(one), moves: new Map([[A, [joined(time)]]]) }));
+    }
+    expect((await outbox.queues()).map(({ waiting }) => waiting)).toEqual([VISITORS * TIMES]);
+    const last = new Map<string, number>();
+    let count = 0;
+    const arrive = ({ entries }: Sealed) => {
+      for (const { deviceId, moves } of entries) {
+        expect(moves).toEqual([joined((last.get(deviceId) ?? 0) + 1)]);
+        last.set(deviceId, moves[0].sid);
+        count++;
+      }
+    };
+    for (let round = 0; count < VISITORS * TIMES; round++) {
+      const entries = await outbox.read(A, 1_000);
+      const messages = Array.from({ length: entries.length / 10 }, (_, i) => ({
+        message: `m-${round}-${i}`,
+        entries: entries.slice(10 * i, 10 * i + 10),
+      }));
+      await Promise.all(messages.map((message) => outbox.seal(A, message)));
+      if (round % 3 === 1) {
+        await restart();
+        expect(await outbox.recover(A)).toEqual({ sealed: messages, read: [] });
+      }
+      messages.forEach(arrive);
+      await outbox.done(A, messages);
+    }
+    expect(new Set(last.values())).toEqual(new Set([TIMES]));
+    expect(await outbox.read(A, 1)).toEqual([]);
+    expect(await outbox.queues()).toEqual([]);
+  });
+}
