@@ -140,7 +140,8 @@ async function run(): Promise<void> {
     const [pass] = state.passes;
     passed.push((pass.examined / ((pass.finishedAt as number) - pass.startedAt)) * 1_000);
     for (let id = 1; id <= partners; id++) {
-      await rest(origin, 'DELETE', `/destinations/${20_000 + id}/mappings/${SEGMENT}`);
+      const unmapped = { ...destinationFor(20_000 + id, partner), mappings: [] };
+      await rest(origin, 'PUT', `/destinations/${20_000 + id}`, unmapped);
       await rest(origin, 'DELETE', `/destinations/${20_000 + id}`);
     }
     await pause(3_000);

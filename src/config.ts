@@ -165,6 +165,10 @@ export const SETTINGS = {
     1_000_000,
     'Stored visitors that are examined a second in each shard, after a rule or a mapping has changed.',
   ),
+  OUTBOUND_FOLDER: text(
+    '',
+    'Folder below which destinations may have files written. Empty: files in DATA_DIR.',
+  ),
   DEMO_PORT: integer(0, 0, 65_535, "Port of the demo partner's inbox. 0: the port after PORT."),
   LOG_LEVEL: choice(
     ['warn', 'info', 'error', 'silent'],

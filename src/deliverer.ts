@@ -3,6 +3,7 @@
  * waits for it; where one server does everything, it is a child of that server.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { compileAccountInTurns } from './account/snapshot.ts';
@@ -41,6 +42,8 @@ export async function startDeliverer(config: Config, log: Logger): Promise<Deliv
       tally,
       rate: config.OUTBOUND_EXAMINED_PER_SECOND,
       allowPrivate: config.OUTBOUND_ALLOW_PRIVATE === '1',
+      targetFolder: config.OUTBOUND_FOLDER || path.join(config.DATA_DIR, 'files'),
+      workFolder: path.join(config.DATA_DIR, 'outbound-files'),
       retryHours: config.OUTBOUND_RETRY_HOURS,
       region: config.REGION,
       report: (message, error) => (error ? log.error({ err: error }, message) : log.warn(message)),

@@ -4,6 +4,7 @@ import { AccountError } from './account/problem.ts';
 import { type Config, ConfigError } from './config.ts';
 import { AccountFile } from './store/embedded/account-file.ts';
 import { EmbeddedStore } from './store/embedded/embedded-store.ts';
+import { OutboxFile } from './store/embedded/outbox-file.ts';
 import { RegistryFile } from './store/embedded/registry-file.ts';
 import type { Outbox } from './store/outbox.ts';
 import { AccountRedis } from './store/redis/account-redis.ts';
@@ -58,7 +59,14 @@ export function openRegistry(config: Config): Registry {
 /** @param access `write` for the one process of a folder that delivers */
 export function openOutbox(config: Config, access: 'read' | 'write'): Outbox {
   const address = readRedisAddress(config.REDIS_URL);
-  if (!address) throw new Error(`no embedded outbox yet (${access})`);
+  if (!address) {
+    return new OutboxFile({
+      folder: config.DATA_DIR,
+      profileDays: config.PROFILE_TTL_DAYS,
+      newcomerDays: config.NEWCOMER_TTL_DAYS,
+      access,
+    });
+  }
   const ca = certificates(config.REDIS_CA_FILE);
   return new OutboxRedis(() => openRedis(address, { ca }), { prefix: config.REDIS_PREFIX });
 }

@@ -8,6 +8,7 @@ import type {
   UrlDestination,
 } from '../destinations/destination.ts';
 import { hasAlias, parseTemplate, type Template, TemplateError } from '../destinations/macro.ts';
+import { nextRun, ScheduleError } from '../outbound/schedule.ts';
 import {
   bitsOf,
   type DestinationDocument,
@@ -15,6 +16,7 @@ import {
   type MappingDocument,
   type SegmentDocument,
 } from './document.ts';
+import { compileTarget } from './file-target.ts';
 import type { Problem } from './problem.ts';
 import type { Turns } from './turns.ts';
 
@@ -200,14 +202,7 @@ function compileTransfer(
 ): ServerDestination['transfer'] {
   const userDataSource = document.userDataSourceId ?? undefined;
   if (document.transfer === 'file') {
-    const { target, alias, syncMode, compress } = document;
-    if (!target) {
-      problems.push({
-        path: `${path}.target`,
-        wrong: 'missing, though transfer is "file"',
-        instead: 'write where the files go: a folder, sftp://… or s3://…',
-      });
-    }
+    const { alias, syncMode, schedule, splitLines, compress } = document;
     if (alias && !/^[\w.-]+$/.test(alias)) {
       problems.push({
         path: `${path}.alias`,
@@ -215,12 +210,15 @@ function compileTransfer(
         instead: 'write letters, digits, - _ and .',
       });
     }
+    if (schedule) checkSchedule(schedule, `${path}.schedule`, problems);
     return {
       kind: 'file',
-      target: target ?? '',
+      target: compileTarget(document, path, problems),
       userDataSource,
       alias: alias ?? '',
       syncMode: syncMode ?? 'iter',
+      schedule: schedule || undefined,
+      splitLines: splitLines ?? undefined,
       compress: compress ?? false,
     };
   }
@@ -234,6 +232,19 @@ function compileTransfer(
     signature: compileSignature(document, path, problems),
     oauth: document.oauth ?? undefined,
   };
+}
+
+function checkSchedule(schedule: string, path: string, problems: Problem[]): void {
+  try {
+    nextRun(schedule, Date.now());
+  } catch (error) {
+    if (!(error instanceof ScheduleError)) throw error;
+    problems.push({
+      path,
+      wrong: error.message,
+      instead: 'write minute, hour, day, month and weekday in UTC, such as 30 2 * * * or @hourly',
+    });
+  }
 }
 
 /** Where it may lead, and that it is https, is looked at when it is saved: operators may allow others. */

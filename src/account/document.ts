@@ -208,7 +208,24 @@ const s2sSchema = z.strictObject({
   oauth: z
     .strictObject({ tokenUrl: z.string(), clientId: z.string(), clientSecret: z.string() })
     .nullish(),
+  /** A folder, sftp://… or s3://… */
   target: z.string().max(8_192).nullish(),
+  /** Of S3-compatible storage that is not Amazon's. */
+  endpoint: z.string().max(8_192).nullish(),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]{1,64}$/, { error: 'no region|write its name, such as eu-central-1' })
+    .nullish(),
+  credentials: z
+    .strictObject({
+      hostKey: z.string().max(65_536).nullish(),
+      password: z.string().max(4_096).nullish(),
+      privateKey: z.string().max(65_536).nullish(),
+      passphrase: z.string().max(4_096).nullish(),
+      accessKeyId: z.string().max(255).nullish(),
+      secretAccessKey: z.string().max(4_096).nullish(),
+    })
+    .nullish(),
   schedule: z.string().max(255).nullish(),
   syncMode: z.enum(['full', 'iter']).nullish(),
   splitLines: integer(1, 1_000_000_000).nullish(),

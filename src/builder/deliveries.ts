@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { ask, NobodyDelivers, type Order } from '../outbound/order.ts';
 import { passes } from '../outbound/pass.ts';
+import { runsOf } from '../outbound/run-history.ts';
 import { type Standing, standings } from '../outbound/standing.ts';
 import type { Outbox, QueueState } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
@@ -57,7 +58,11 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
 
   app.on('GET', either('/deliveries/:id{\\d+}'), async (c) => {
     const destination = await one(c);
-    return c.json((await standing())(destination));
+    const { destinationId, transfer } = destination;
+    const shown = (await standing())(destination);
+    if (transfer !== 'file') return c.json(shown);
+    const { current, past } = await runsOf(registry, Number(destinationId));
+    return c.json({ ...shown, runs: { current, past } } satisfies z.input<typeof DELIVERY>);
   });
 
   app.on('GET', either('/deliveries/:id{\\d+}/dead-letters'), async (c) => {
@@ -124,6 +129,33 @@ const DELIVERY = z.object({
   problem: z.string().optional().meta({ description: 'What is wrong with the partner now.' }),
   since: time('Since when, in Unix milliseconds.'),
   deliveredAt: time('When something was delivered last.'),
+  runs: z
+    .object({
+      current: z
+        .object({
+          state: z.enum(['running', 'failing']),
+          at: z.int().meta({ description: 'When it began, or was tried last.' }),
+          problem: z.string().optional().meta({ description: 'Why it failed.' }),
+          next: time('When it is tried again.'),
+        })
+        .optional()
+        .meta({ description: 'The run that is under way.' }),
+      past: z
+        .array(
+          z.object({
+            root: z.string().meta({ description: 'What its files are called.' }),
+            mode: z.enum(['full', 'iter']),
+            at: z.int(),
+            finished: z.int(),
+            files: count('Files.'),
+            lines: count('Lines in them.'),
+            size: count('Bytes, as they were sent.'),
+          }),
+        )
+        .meta({ description: 'The last 20 that are complete, newest first.' }),
+    })
+    .optional()
+    .meta({ description: 'Of a destination that gets files, where one is asked for.' }),
 });
 const LIST = z.object({
   destinations: z.array(DELIVERY),

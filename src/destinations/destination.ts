@@ -84,15 +84,56 @@ export interface RealtimeTransfer {
 /** Files by schedule. */
 export interface FileTransfer {
   readonly kind: 'file';
-  /** A folder, `sftp://…` or `s3://…`. */
-  readonly target: string;
+  readonly target: FileTarget;
   /** As for a message. */
   readonly userDataSource: number | undefined;
   /** The owner's name at the partner; empty: none. */
   readonly alias: string;
   /** Everybody, or what changed since the last run. */
   readonly syncMode: 'full' | 'iter';
+  /** When to run, as a cron pattern in UTC; undefined: only when asked for. */
+  readonly schedule: string | undefined;
+  /** At most so many lines a file; undefined: one file, however long. */
+  readonly splitLines: number | undefined;
   readonly compress: boolean;
+}
+
+export type FileTarget = FolderTarget | SftpTarget | S3Target;
+
+/** A folder on the machine that delivers. */
+export interface FolderTarget {
+  readonly kind: 'folder';
+  /** Below the folder that the operator allows. */
+  readonly path: string;
+}
+
+export interface SftpTarget {
+  readonly kind: 'sftp';
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Of the folder; without a leading slash it starts at the user's home. */
+  readonly path: string;
+  /** The server has one of these: fingerprints (`SHA256:…`), or keys in base64. */
+  readonly hostKeys: readonly string[];
+  readonly password: string | undefined;
+  /** PEM or OpenSSH. */
+  readonly privateKey: string | undefined;
+  /** Of the private key. */
+  readonly passphrase: string | undefined;
+}
+
+/** Amazon S3, or storage that is compatible with it. */
+export interface S3Target {
+  readonly kind: 's3';
+  readonly bucket: string;
+  /** What the names of all objects start with, with the slash at its end; empty: none. */
+  readonly prefix: string;
+  /** Of compatible storage, such as `https://storage.example`; undefined: Amazon's. */
+  readonly endpoint: string | undefined;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
 }
 
 export type Destination = UrlDestination | CookieDestination | ServerDestination;

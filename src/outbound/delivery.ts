@@ -3,6 +3,8 @@
  * may do it together: each works on the shards and the queues that it has leased.
  */
 
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Snapshot } from '../account/snapshot.ts';
 import { inTurns } from '../account/turns.ts';
 import { dayOf } from '../audience/profile.ts';
@@ -10,8 +12,11 @@ import type { Tally } from '../destinations/tally.ts';
 import type { Outbox } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
 import { Examiner, type InForce } from './examiner.ts';
+import { FileRunner } from './file-runner.ts';
+import { openTarget } from './open-target.ts';
 import { obey } from './order.ts';
 import { passes } from './pass.ts';
+import { keepRun, runsOf } from './run-history.ts';
 import { Sender } from './sender.ts';
 import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
@@ -22,6 +27,10 @@ export interface DeliveryOptions {
   /** Stored visitors that are examined a second in each shard, after a rule or a mapping has changed. */
   readonly rate: number;
   readonly allowPrivate: boolean;
+  /** Below which destinations may have files written. */
+  readonly targetFolder: string;
+  /** For files that are not complete. */
+  readonly workFolder: string;
   readonly retryHours: number;
   readonly region: number;
   /** Counts what arrives. */
@@ -34,6 +43,8 @@ export interface DeliveryOptions {
 const TEND_MS = 250;
 const SHARDS_MS = 5_000;
 const TIDY_MS = 30_000;
+/** Visitors between two pauses of a file run. */
+const PACED = 200;
 const ORDERS_LEASE_MS = 5_000;
 /** A process that answers pages and does not say what it has in force is waited for no longer. */
 const NODE_MS = 15_000;
@@ -42,6 +53,7 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #examiners = new Map<string, Examiner>();
   readonly #senders = new Map<number, Sender>();
+  readonly #runners = new Map<number, FileRunner>();
   #inForce: InForce;
   #day: number;
   #since = Date.now();
@@ -81,6 +93,7 @@ export class Delivery {
       this.#tending,
       ...[...this.#examiners.values()].map((examiner) => examiner.close()),
       ...[...this.#senders.values()].map((sender) => sender.close(milliseconds)),
+      ...[...this.#runners.values()].map((runner) => runner.close()),
     ]);
   }
 
@@ -100,12 +113,15 @@ export class Delivery {
           shardsAt = now;
         }
         const { outbox, registry } = this.#options;
-        if (await outbox.lease('orders', ORDERS_LEASE_MS)) {
-          await obey(registry, outbox, () => {});
-          if (now - tidiedAt > TIDY_MS) {
-            await this.#tidy();
-            tidiedAt = now;
-          }
+        const isFirst = await outbox.lease('orders', ORDERS_LEASE_MS);
+        await obey(
+          registry,
+          isFirst ? outbox : undefined,
+          (id) => this.#runners.get(id)?.run() ?? false,
+        );
+        if (isFirst && now - tidiedAt > TIDY_MS) {
+          await this.#tidy();
+          tidiedAt = now;
         }
         if (isTroubled) this.#options.report('delivery goes on');
         isTroubled = false;
@@ -113,7 +129,7 @@ export class Delivery {
         if (!isTroubled) this.#options.report('delivery waits', error);
         isTroubled = true;
       }
-      await new Promise((resolve) => setTimeout(resolve, TEND_MS));
+      await pause(TEND_MS);
     }
     await this.#options.outbox.release('orders').catch(() => undefined);
   }
@@ -144,40 +160,74 @@ export class Delivery {
     }
   }
 
-  /** Has a sender for each destination that is sent to. */
+  /** Has a sender, or a runner, for each destination. */
   #man(): void {
     const { destinations } = this.#inForce.terms;
     for (const { id, transfer } of destinations.values()) {
-      if (transfer.kind !== 'realtime' || this.#senders.has(id)) continue;
-      const { outbox, registry, allowPrivate, retryHours, region, tally, report } = this.#options;
-      const standing = new StandingKeeper(registry, id);
-      const sender = new Sender({
-        id,
-        outbox,
-        allowPrivate,
-        retryHours,
-        region,
-        terms: () => this.#inForce.terms,
-        tally: (what, sid) => {
-          tally.count(id, sid, what);
-          if (what === 'delivered' && sid === 0) standing.delivered();
-        },
-        report: (error) => {
-          standing.tell(error);
-          report(
-            error ? `destination ${id} waits` : `destination ${id} is delivered to again`,
-            error,
-          );
-        },
-      });
-      this.#senders.set(id, sender);
-      sender.start();
+      if (transfer.kind === 'realtime') this.#manSender(id);
+      else this.#manRunner(id);
     }
     for (const [id, sender] of this.#senders) {
       if (destinations.get(id)?.transfer.kind === 'realtime') continue;
       this.#senders.delete(id);
       void sender.close(0);
     }
+    for (const [id, runner] of this.#runners) {
+      if (destinations.get(id)?.transfer.kind === 'file') runner.wake();
+      else {
+        this.#runners.delete(id);
+        void runner.close();
+      }
+    }
+  }
+
+  #manSender(id: number): void {
+    if (this.#senders.has(id)) return;
+    const { outbox, registry, allowPrivate, retryHours, region, tally, report } = this.#options;
+    const standing = new StandingKeeper(registry, id);
+    const sender = new Sender({
+      id,
+      outbox,
+      allowPrivate,
+      retryHours,
+      region,
+      terms: () => this.#inForce.terms,
+      tally: (what, sid) => {
+        tally.count(id, sid, what);
+        if (what === 'delivered' && sid === 0) standing.delivered();
+      },
+      report: (error) => {
+        standing.tell(error);
+        report(
+          error ? `destination ${id} waits` : `destination ${id} is delivered to again`,
+          error,
+        );
+      },
+    });
+    this.#senders.set(id, sender);
+    sender.start();
+  }
+
+  #manRunner(id: number): void {
+    if (this.#runners.has(id)) return;
+    const { outbox, registry, allowPrivate, targetFolder, workFolder, rate, report } =
+      this.#options;
+    const runner = new FileRunner({
+      id,
+      outbox,
+      folder: path.join(workFolder, String(id)),
+      terms: () => this.#inForce.terms,
+      open: (target) => openTarget(target, { folder: targetFolder, allowPrivate }),
+      lastRun: async () => (await runsOf(registry, id)).last,
+      report: async (told) => {
+        if (told.state === 'failing')
+          report(`files of destination ${id} wait`, new Error(told.problem));
+        await keepRun(registry, id, told);
+      },
+      pace: () => pause((PACED / rate) * 1_000),
+    });
+    this.#runners.set(id, runner);
+    runner.start();
   }
 
   async #isEverywhere(revision: number): Promise<boolean> {

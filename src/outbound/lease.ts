@@ -1,29 +1,33 @@
 /** The right to something that one process at a time may do, kept for as long as it is worked on. */
 import type { Outbox } from '../store/outbox.ts';
 
-const LEASE_MS = 10_000;
-const RENEWED_EVERY_MS = 3_000;
-/** Whoever looks may still finish what takes so long. */
-const MARGIN_MS = 4_000;
+const LEASE_MS = 12_000;
 
 export class Lease {
   readonly #outbox: Outbox;
   readonly #name: string;
+  readonly #milliseconds: number;
   /** Of the process's clock, in milliseconds. */
   #until = 0;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
 
-  /** @returns undefined where another process has it */
-  static async take(outbox: Outbox, name: string): Promise<Lease | undefined> {
-    const asked = performance.now();
-    return (await outbox.lease(name, LEASE_MS)) ? new Lease(outbox, name, asked) : undefined;
+  /**
+   * @param milliseconds after so long, at most, another process can have it where this one is killed
+   * @returns undefined where another process has it
+   */
+  static async take(
+    outbox: Outbox,
+    name: string,
+    milliseconds = LEASE_MS,
+  ): Promise<Lease | undefined> {
+    const lease = new Lease(outbox, name, milliseconds);
+    return (await lease.#ask()) ? lease : undefined;
   }
 
-  private constructor(outbox: Outbox, name: string, asked: number) {
+  private constructor(outbox: Outbox, name: string, milliseconds: number) {
     this.#outbox = outbox;
     this.#name = name;
-    this.#until = asked + LEASE_MS - MARGIN_MS;
-    this.#timer = setInterval(() => void this.#renew(), RENEWED_EVERY_MS).unref();
+    this.#milliseconds = milliseconds;
   }
 
   /** Once it is not, it never is again: others may have worked on it since. */
@@ -39,16 +43,23 @@ export class Lease {
   }
 
   async #renew(): Promise<void> {
-    if (!this.isHeld) return;
-    const asked = performance.now();
     try {
-      const isOurs = await this.#outbox.lease(this.#name, LEASE_MS);
-      if (!this.isHeld) return;
-      if (isOurs) this.#until = asked + LEASE_MS - MARGIN_MS;
-      else this.#lose();
+      if (this.isHeld && !(await this.#ask())) this.#lose();
     } catch {
       // Tried again, until it runs out; whoever works with the store hears what is wrong with it.
     }
+  }
+
+  async #ask(): Promise<boolean> {
+    const asked = performance.now();
+    const isFirst = this.#timer === undefined;
+    const isOurs = await this.#outbox.lease(this.#name, this.#milliseconds);
+    // It may have run out meanwhile: then it is lost.
+    if (!isOurs || !(isFirst || this.isHeld)) return false;
+    // Whoever looks may still finish what takes a sixth of it.
+    this.#until = asked + (this.#milliseconds * 5) / 6;
+    this.#timer ??= setInterval(() => void this.#renew(), this.#milliseconds / 3).unref();
+    return true;
   }
 
   #lose(): void {

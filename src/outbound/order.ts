@@ -50,16 +50,23 @@ export async function ask(registry: Registry, order: Order): Promise<number> {
   throw new NobodyDelivers('no process delivers now');
 }
 
-/** Carries out what is ordered. */
+/**
+ * Carries out what is ordered.
+ *
+ * @param outbox undefined where another process sees to dead letters
+ * @param run has a destination's files written, if this is the process that does; returns whether it is
+ */
 export async function obey(
   registry: Registry,
-  outbox: Outbox,
-  run: (destination: number) => void,
+  outbox: Outbox | undefined,
+  run: (destination: number) => boolean,
 ): Promise<void> {
   for (const { id, value, version } of await registry.list<Kept>('order')) {
     const { order, count, problem } = value;
     if (count !== undefined || problem !== undefined) continue;
-    const done = await carryOut(order, outbox, run).then(
+    const doing = carryOut(order, outbox, run);
+    if (!doing) continue;
+    const done = await doing.then(
       (count): Kept => ({ order, count }),
       (error: Error): Kept => ({ order, problem: error.message }),
     );
@@ -67,15 +74,12 @@ export async function obey(
   }
 }
 
-async function carryOut(
+function carryOut(
   order: Order,
-  outbox: Outbox,
-  run: (destination: number) => void,
-): Promise<number> {
+  outbox: Outbox | undefined,
+  run: (destination: number) => boolean,
+): Promise<number> | undefined {
   const { destination, kind } = order;
-  if (kind === 'run') {
-    run(destination);
-    return 1;
-  }
-  return outbox[kind](destination, order.messages);
+  if (kind === 'run') return run(destination) ? Promise.resolve(1) : undefined;
+  return outbox?.[kind](destination, order.messages);
 }

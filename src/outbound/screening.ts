@@ -52,13 +52,25 @@ function leadsOf(document: object): Lead[] {
   const { destinations } = document as { destinations?: unknown };
   if (!Array.isArray(destinations)) return [];
   return destinations.flatMap((destination, i) => {
-    if (destination?.destinationType !== 'S2S' || destination.transfer === 'file') return [];
-    const fields: [string, unknown][] = [
-      ['endpointUrl', destination.endpointUrl],
-      ['oauth.tokenUrl', destination.oauth?.tokenUrl],
-    ];
+    if (destination?.destinationType !== 'S2S') return [];
+    const fields: [string, unknown][] =
+      destination.transfer === 'file'
+        ? [
+            ['target', hostOfSftp(destination.target)],
+            ['endpoint', destination.endpoint],
+          ]
+        : [
+            ['endpointUrl', destination.endpointUrl],
+            ['oauth.tokenUrl', destination.oauth?.tokenUrl],
+          ];
     return fields.flatMap(([field, url]) =>
       typeof url === 'string' && url !== '' ? [{ path: `destinations[${i}].${field}`, url }] : [],
     );
   });
+}
+
+/** SSH is as secure as https; only where it leads is looked at. */
+function hostOfSftp(target: unknown): string | undefined {
+  const url = typeof target === 'string' && /^sftp:/i.test(target) ? URL.parse(target) : null;
+  return url ? `https://${url.hostname}` : undefined;
 }

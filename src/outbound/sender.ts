@@ -33,6 +33,8 @@ export interface SenderOptions {
   readonly ca?: string;
   /** How long an exchange may take, in milliseconds; 3 s. */
   readonly limit?: number;
+  /** For how long the queue is leased at a time, in milliseconds; 30 s. */
+  readonly lease?: number;
   /** Unix milliseconds. */
   readonly now?: () => number;
   /** From 0 to 1. */
@@ -87,10 +89,10 @@ export class Sender {
   }
 
   async #run(): Promise<void> {
-    const { outbox, id } = this.#options;
+    const { outbox, id, lease: milliseconds } = this.#options;
     while (!this.#isClosing) {
       try {
-        const lease = await Lease.take(outbox, `queue:${id}`);
+        const lease = await Lease.take(outbox, `queue:${id}`, milliseconds);
         if (lease) await this.#work(lease);
       } catch (error) {
         if (!this.#isStoreTroubled) this.#options.report(error);

@@ -18,7 +18,7 @@ export function syncFileRoot(
   at: number,
 ): string {
   // From a folder, too, the partner or a program of the owner takes it on.
-  const type = /^s3:/i.test(target) ? 's3' : 'ftp';
+  const type = target.kind === 's3' ? 's3' : 'ftp';
   const parts = [type, id, userDataSource, alias || undefined, syncMode, at];
   return parts.filter((part) => part !== undefined).join('_');
 }

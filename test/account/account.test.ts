@@ -424,7 +424,7 @@ describe('server-to-server destinations', () => {
     ],
     [{ [field('signatureKeys')]: ['a'] }, field('signatureHeader'), 'missing', 'X-Signature'],
     [{ [field('signatureHeader')]: 'X-Sig' }, field('signatureKeys'), 'missing', 'the key'],
-    ...['X Sig', 'Content-Length', 'Authorization', 'X-Sig:'].map(
+    ...['X Sig', 'Content-Length', 'Authorization', 'Idempotency-Key', 'X-Sig:'].map(
       (header): Row => [
         { [field('signatureHeader')]: header, [field('signatureKeys')]: ['a'] },
         field('signatureHeader'),
@@ -434,7 +434,7 @@ describe('server-to-server destinations', () => {
     ),
     [{ [field('transfer')]: 'file' }, field('target'), 'missing', 'sftp://'],
     [
-      { [field('transfer')]: 'file', [field('target')]: '/out', [field('alias')]: '../x' },
+      { [field('transfer')]: 'file', [field('target')]: 'out', [field('alias')]: '../x' },
       field('alias'),
       'cannot stand in the name of a file',
       'letters',
@@ -443,7 +443,7 @@ describe('server-to-server destinations', () => {
       (alias): Row => [
         {
           [field('transfer')]: 'file',
-          [field('target')]: '/out',
+          [field('target')]: 'out',
           [field('mappings[0].traitAlias')]: alias,
         },
         field('mappings[0].traitAlias'),
@@ -818,6 +818,23 @@ describe('what is compiled', () => {
     );
     const [mapping] = mappings.bySegment[0].filter(({ destination }) => destination.id === 802);
     expect(mapping.alias).toBe(alias);
+  });
+
+  it('how a server-to-server destination is signed to, and where its tokens come from', () => {
+    const oauth = { tokenUrl: 'https://partner.example/t', clientId: 'a', clientSecret: 'b' };
+    const signature = { header: 'X-Sig', algorithm: 'sha256', keys: ['old', 'new'] };
+    const field = (name: string) => `destinations[4].${name}`;
+    const { destinations } = compileAccount(
+      changed({
+        [field('oauth')]: oauth,
+        [field('signatureHeader')]: signature.header,
+        [field('signatureAlgorithm')]: signature.algorithm,
+        [field('signatureKeys')]: signature.keys,
+      }),
+    );
+    expect(destinations[4]).toMatchObject({ transfer: { kind: 'realtime', oauth, signature } });
+    const plain = compileAccount(exampleAccount()).destinations[4];
+    expect(plain).toMatchObject({ transfer: { oauth: undefined, signature: undefined } });
   });
 });
 

@@ -17,6 +17,7 @@ import { Tally } from '../../src/destinations/tally.ts';
 import type { Screening } from '../../src/outbound/screening.ts';
 import { AccountFile } from '../../src/store/embedded/account-file.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
+import { OutboxFile } from '../../src/store/embedded/outbox-file.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
 import type { Registry } from '../../src/store/registry.ts';
 import type { Visit as Addition, Store } from '../../src/store/store.ts';
@@ -73,6 +74,12 @@ const clientOf = (c: Context) => c.req.header('X-Test-Client') ?? '127.0.0.1';
 
 /** For tests that are not about what it holds: making one takes time. */
 const sharedRegistry = new RegistryFile(parent);
+const sharedOutbox = new OutboxFile({
+  folder: parent,
+  profileDays: 120,
+  newcomerDays: 7,
+  access: 'read',
+});
 
 export class Collector {
   readonly tally = new Tally();
@@ -113,7 +120,7 @@ export class Collector {
       administration: administration({
         book,
         registry,
-        outbox: undefined as never,
+        outbox: sharedOutbox,
         door,
         adminToken: TOKEN,
         clientOf,

@@ -153,7 +153,7 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
     const another = await Partner.start();
     await rest('POST', '/destinations', realtime(802, [52], { endpointUrl: another.url }));
     await expect.poll(() => another.heardOf(uuid)).toEqual(['a52=1']);
-    await rest('DELETE', '/destinations/802/mappings/52');
+    await rest('PUT', '/destinations/802', realtime(802, [], { endpointUrl: another.url }));
     await rest('DELETE', '/destinations/802');
     await come('c_t=1', uuid);
     await heard(uuid).toBe('a51=1 a52=1');

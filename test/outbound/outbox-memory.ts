@@ -108,13 +108,16 @@ export class MemoryOutbox implements Outbox {
     limit: number,
   ): Promise<{ batch: Batch; cursor: string | undefined; progress: number }> {
     await this.#arrive();
-    const all = [...this.memory.profiles.keys()].sort();
-    const left = all.filter((deviceId) => cursor === undefined || deviceId > cursor);
+    const ids = [...this.memory.profiles.keys()].sort();
+    // Who comes later has been examined by what they did.
+    const [after = '', end = ids.at(-1) ?? ''] = cursor?.split(' ') ?? [];
+    const all = ids.filter((deviceId) => deviceId <= end);
+    const left = all.filter((deviceId) => deviceId > after);
     const own = left.slice(0, limit);
     return {
       batch: this.#batch(own),
-      cursor: left.length > limit ? own.at(-1) : undefined,
-      progress: all.length === 0 ? 1 : (all.length - left.length + own.length) / all.length,
+      cursor: left.length > limit ? `${own.at(-1)} ${end}` : undefined,
+      progress: left.length > limit ? 1 - (left.length - limit) / all.length : 1,
     };
   }
 

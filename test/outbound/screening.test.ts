@@ -38,6 +38,18 @@ describe('a destination is not saved that leads', () => {
     expect(problems.map(({ path }) => path)).toEqual(['destinations[0].oauth.tokenUrl']);
   });
 
+  it.each([
+    ['target', { target: 'sftp://partner@10.0.0.7/in' }],
+    ['target', { target: 'sftp://partner@localhost:22/in' }],
+    ['endpoint', { target: 's3://bucket/in', endpoint: 'https://127.0.0.1:9000' }],
+    ['endpoint', { target: 's3://bucket/in', endpoint: 'http://storage.example' }],
+  ])('with its files: %s %o', async (field, more) => {
+    const document = leading('https://partner.example/', { transfer: 'file', ...more });
+    const problems = await strict(document, undefined);
+    expect(problems.map(({ path }) => path)).toEqual([`destinations[0].${field}`]);
+    expect(await screening(true)(document, undefined)).toEqual([]);
+  });
+
   it('and by REST that is said at its field', async () => {
     const collector = new Collector({ screen: strict });
     const response = await collector.send('/v1/destinations', {

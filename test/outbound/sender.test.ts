@@ -505,6 +505,23 @@ describe('several processes', () => {
     expect(arrived()).toHaveLength(100);
   });
 
+  it('one that has lost the queue sends nothing more', async () => {
+    partner.behaviour = answers(500);
+    await everybodyMoves(0, 50);
+    send({ lease: 300, random: () => 0.01 });
+    await expect.poll(() => partner.received.length).toBeGreaterThan(20);
+    memory.leases.set(`queue:${ID}`, { owner: {}, until: Date.now() + 60_000 });
+    // At most one renewal later.
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const { length } = partner.received;
+    partner.behaviour = ok;
+    await aWhile();
+    expect(partner.received).toHaveLength(length);
+    memory.leases.clear();
+    await nothingWaits();
+    expect(arrived()).toHaveLength(50);
+  });
+
   it('where the store fails for a while, it goes on after it', async () => {
     partner.behaviour = (response) => setTimeout(() => response.end(), 20);
     await everybodyMoves(0, 300);

@@ -1,6 +1,6 @@
 /** Files for a partner: names, lines and control file as the user guide has them. */
 import { describe, expect, it } from 'vitest';
-import type { FileTransfer } from '../../src/destinations/destination.ts';
+import type { FileTarget, FileTransfer } from '../../src/destinations/destination.ts';
 import {
   infoName,
   infoOf,
@@ -11,11 +11,32 @@ import {
 
 const transfer: FileTransfer = {
   kind: 'file',
-  target: 'sftp://partner.example/in',
+  target: {
+    kind: 'sftp',
+    host: 'partner.example',
+    port: 22,
+    user: 'us',
+    path: '/in',
+    hostKeys: [],
+    password: 'secret',
+    privateKey: undefined,
+    passphrase: undefined,
+  },
   userDataSource: 45_454,
   alias: 'XYZCustomer',
   syncMode: 'iter',
+  schedule: undefined,
+  splitLines: undefined,
   compress: true,
+};
+const storage: FileTarget = {
+  kind: 's3',
+  bucket: 'bucket',
+  prefix: 'in/',
+  endpoint: undefined,
+  region: 'us-east-1',
+  accessKeyId: 'id',
+  secretAccessKey: 'secret',
 };
 const AT = 1_486_140_843_000;
 
@@ -24,7 +45,7 @@ describe('a name', () => {
     [{}, 1, 'ftp_1234_45454_XYZCustomer_iter_1486140843000001.sync.gz'],
     [{}, undefined, 'ftp_1234_45454_XYZCustomer_iter_1486140843000.sync.gz'],
     [
-      { target: 's3://bucket/in', userDataSource: 20_914 },
+      { target: storage, userDataSource: 20_914 },
       12,
       's3_1234_20914_XYZCustomer_iter_1486140843000012.sync.gz',
     ],
@@ -35,7 +56,7 @@ describe('a name', () => {
     ],
     [{ compress: false }, 1_000, 'ftp_1234_45454_XYZCustomer_iter_14861408430001000.sync'],
     [
-      { target: '/var/out', userDataSource: undefined, alias: '' },
+      { target: { kind: 'folder', path: 'out' }, userDataSource: undefined, alias: '' },
       undefined,
       'ftp_1234_iter_1486140843000.sync.gz',
     ],

@@ -15,6 +15,7 @@ import {
   redisServer,
   startCluster,
   startRedis,
+  startSentinels,
   until,
 } from '../redis.ts';
 import { DAYS, type OutboxEngine, outboxContract } from './outbox-contract.ts';
@@ -210,13 +211,12 @@ describe.skipIf(!redisServer)('the outbox on one Redis', () => {
     for (let n = 1; n <= 3; n++) await visited(store, flagged(n));
     await settleAll(outbox);
     const [first] = await outbox.read(7, 1);
-    const [wrong, right] = ['rename', 'rename'].map((name) => name);
     const stream = `${prefix}out:{7}`;
-    await redis.cli(wrong, stream, `${stream}away`);
+    await redis.cli('rename', stream, `${stream}away`);
     await redis.cli('set', stream, 'no stream');
     await expect(outbox.read(7, 1)).rejects.toThrow(/WRONGTYPE/);
     await redis.cli('del', stream);
-    await redis.cli(right, `${stream}away`, stream);
+    await redis.cli('rename', `${stream}away`, stream);
     // As if Redis had read it for this process, and the answer had not come.
     await redis.cli(
       'xreadgroup',
@@ -327,6 +327,27 @@ function competition(place: () => { url: string; prefix: string }) {
       .toEqual([device(1)]);
   });
 
+  it('examines anew where a deliverer that lost its right had more to tell', async () => {
+    const { url, prefix } = place();
+    const store = await openStore(url, prefix);
+    await visited(store, flagged(1));
+    const [late, quick] = [openOutbox(url, prefix), openOutbox(url, prefix)];
+    const batch = { candidates: await allDue(late) };
+    const nothing = { moves: new Map(), told: new Map() };
+    await quick.settle(
+      batch,
+      batch.candidates.map((one) => ({ ...entering(one), ...nothing })),
+    );
+    expect(await allDue(openOutbox(url, prefix))).toEqual([]);
+    await late.settle(
+      batch,
+      batch.candidates.map((one) => entering(one)),
+    );
+    expect(await allDue(openOutbox(url, prefix))).toMatchObject([
+      { deviceId: device(1), told: new Map([[7, new Map([[5, SECOND]])]]) },
+    ]);
+  });
+
   it('keeps what is told and queued of thousands, whoever comes back meanwhile', async () => {
     const { url, prefix } = place();
     const store = await openStore(url, prefix);
@@ -373,6 +394,33 @@ describe.skipIf(!redisServer)('deliverers on one Redis', () => {
   });
   afterAll(() => redis.stop());
   competition(() => ({ url: redis.url, prefix: newPrefix() }));
+});
+
+it.skipIf(!redisServer)('the outbox on Sentinels goes on with the next primary', async () => {
+  const sentinels = await startSentinels();
+  const prefix = newPrefix();
+  const store = await openStore(sentinels.url, prefix);
+  const outbox = openOutbox(sentinels.url, prefix);
+  for (let n = 1; n <= 4; n++) await visited(store, flagged(n));
+  const batch = await outbox.due('all', 3);
+  await outbox.settle(
+    batch,
+    batch.candidates.map((one) => entering(one)),
+  );
+  const primary = await sentinels.primary();
+  // What was written before has reached them, too.
+  await until('replicas', async () => {
+    await primary.cli('set', 'mark', '1');
+    return (await primary.cli('wait', '2', '1000')) === '2';
+  });
+  await primary.stop('SIGKILL');
+  await expect(outbox.due('all', 10)).rejects.toThrow(StoreError);
+  await sentinels.failedOver(primary);
+  await expect
+    .poll(async () => idsOf((await outbox.due('all', 10).catch(() => batch)).candidates))
+    .toEqual([device(4)]);
+  expect(idsOf(await outbox.read(7, 10))).toEqual([1, 2, 3].map(device));
+  await sentinels.stop();
 });
 
 describe.skipIf(!redisServer)('the outbox on a Cluster', () => {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { type Change, dayOf, type Profile } from '../../src/audience/profile.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
+import { throughFileOf } from '../../src/store/embedded/through.ts';
 import type { Remember, Store, Visit, Visitor } from '../../src/store/store.ts';
 
 export const TODAY = dayOf(Date.now());
@@ -90,6 +91,7 @@ const foldArguments = (folder: string, keep: typeof KEEP) => [
   JSON.stringify({
     logFolder: path.join(folder, 'log'),
     basePath: path.join(folder, 'base'),
+    throughFile: throughFileOf(folder),
     ...keep,
   }),
 ];

@@ -71,9 +71,16 @@ function account(partner: string) {
       cookie(22, 'for_a_month', { ttl: 30, mappings: mapped(11) }),
       cookie(23, 'until_paid', { ttl: 30, mappings: mapped(12) }),
       cookie(24, 'everywhere', { ttl: 1, cnameDomain: '.shop.localhost', mappings: mapped(11) }),
-      pixel(31, '/hidden.gif', { tagType: 0 }),
+      pixel(31, '/hidden.gif', { tagType: 0, fallbackDestinationId: 35 }),
       pixel(32, '/shown.gif', { tagType: 0, hideReferrer: false }),
       pixel(33, '/frame', { tagType: 1 }),
+      {
+        destinationId: 35,
+        name: 'The other way',
+        destinationType: 'S2S',
+        endpointUrl: `${partner}/messages`,
+        mappings: [{ sid: 11, traitType: 'SEGMENT', traitAlias: 'looked' }],
+      },
     ],
     sites: [{ siteId: 1, name: 'Shop', domains: ['shop.localhost', '127.0.0.1'] }],
   };
@@ -99,10 +106,12 @@ const PARTNERS: Record<
   '/broken': 'broken',
 };
 
-/** What the tag tells, with its ids in order. */
+/** What the tag tells, with its ids in order; of whom is another matter. */
 const reportOf = (body: string): Record<string, string> =>
   Object.fromEntries(
-    [...new URLSearchParams(body)].map(([how, ids]) => [how, ids.split(',').sort().join()]),
+    [...new URLSearchParams(body)].flatMap(([how, ids]) =>
+      how === 'd_uuid' ? [] : [[how, ids.split(',').sort().join()]],
+    ),
   );
 
 let server: RunningServer;
@@ -116,7 +125,10 @@ beforeAll(async () => {
   web.listen(0, '127.0.0.1');
   await once(web, 'listening');
   partner = `http://partner.localhost:${(web.address() as AddressInfo).port}`;
-  server = await startServer({ account: account(partner), environment: { DEADLINE_MS: '10000' } });
+  server = await startServer({
+    account: account(partner),
+    environment: { DEADLINE_MS: '10000', OUTBOUND_ALLOW_PRIVATE: '1' },
+  });
   tag = await (await fetch(`${server.origin}/tag.js`)).text();
 });
 afterAll(async () => {
@@ -138,6 +150,8 @@ describe.skipIf(!executable)('the tag in a browser', () => {
   let sent: URLSearchParams[];
   let fired: Request[];
   let told: Record<string, string>[];
+  /** What the partner was told server to server. */
+  let messages: object[][];
   /** What the stand-in for the collection endpoint answers. */
   let due: object[];
   let problems: string[];
@@ -157,6 +171,9 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     } else if (pathname === '/pixels') {
       text(request).then((body) => told.push(reportOf(body)));
       response.writeHead(204).end();
+    } else if (pathname === '/messages') {
+      text(request).then((body) => messages.push(JSON.parse(body).Users));
+      response.end();
     } else if (answer === 'none') return;
     else if (answer === 'broken') request.socket.destroy();
     else if (answer) response.writeHead(answer.status, answer.headers).end(answer.body);
@@ -172,7 +189,7 @@ describe.skipIf(!executable)('the tag in a browser', () => {
   afterAll(() => browser?.close());
 
   beforeEach(async () => {
-    [sent, fired, told, problems] = [[], [], [], []];
+    [sent, fired, told, messages, problems] = [[], [], [], [], []];
     referers.clear();
     context = await browser.newContext();
     context.on('weberror', (error) => problems.push(String(error.error())));
@@ -222,6 +239,40 @@ describe.skipIf(!executable)('the tag in a browser', () => {
       c_empty: '',
     });
     expect(problems).toEqual([]);
+  });
+
+  describe('a call that something in the browser blocks', () => {
+    const blocked = () => context.route(/hidden\.gif/, (route) => route.abort('blockedbyclient'));
+
+    test('goes server to server, once', async () => {
+      await blocked();
+      await open('data-c_page="concert"');
+      const [{ uuid }] = await answers();
+      await page.goto(partner);
+      await expect
+        .poll(() => messages)
+        .toEqual([
+          [
+            expect.objectContaining({
+              AAM_UUID: uuid,
+              Segments: [expect.objectContaining({ Segment_ID: 'looked', Status: '1' })],
+            }),
+          ],
+        ]);
+      await open('data-c_page="concert"');
+      await answers();
+      await page.goto(partner);
+      // Whoever comes later is told of later.
+      await context.clearCookies();
+      await page.goto(shop);
+      await page.evaluate(() => localStorage.clear());
+      await open('data-c_page="concert"');
+      const [{ uuid: next }] = await answers();
+      await page.goto(partner);
+      await expect
+        .poll(() => messages.flat().map((user) => (user as { AAM_UUID: string }).AAM_UUID))
+        .toEqual([uuid, next]);
+    });
   });
 
   test('switchyard.send tells more, several values too, and brings the answer back', async () => {

@@ -35,6 +35,8 @@ import {
 import type { FoldOptions } from './fold.ts';
 import { type Fsync, Log } from './log.ts';
 import { sample } from './sample.ts';
+import { throughFileOf } from './through.ts';
+import { Walk } from './walk.ts';
 
 export interface EmbeddedOptions {
   readonly folder: string;
@@ -45,6 +47,23 @@ export interface EmbeddedOptions {
   readonly maxWaiting: number;
   /** Bytes after which the log goes on in a new segment. */
   readonly segmentSize?: number;
+  readonly listener?: Listener;
+}
+
+/** Who has to know whom to examine. What it does must not fail: the log goes on. */
+export interface Listener {
+  /** The log goes on in another segment; if this process slept, not in the one after the last. */
+  segment(segment: number): void;
+  /** A visit of another process that partners may have to hear of. */
+  examine(deviceId: string): void;
+}
+
+/** A visitor, for who goes over many of them. */
+export interface Standing {
+  /** Not to be changed. */
+  readonly profile: Profile;
+  /** Whether the visitor's id has not come back yet. */
+  readonly newcomer: boolean;
 }
 
 const SEGMENT_SIZE = 4 * 1024 * 1024;
@@ -103,6 +122,7 @@ export class EmbeddedStore implements Store {
   readonly #base: Base;
   readonly #log: Log;
   readonly #foldOptions: FoldOptions;
+  readonly #listener: Listener | undefined;
   #folding: ChildProcess | undefined;
   readonly #maxWaiting: number;
   /** Newest first. */
@@ -123,6 +143,7 @@ export class EmbeddedStore implements Store {
     const basePath = path.join(options.folder, 'base');
     const logFolder = path.join(options.folder, 'log');
     this.#maxWaiting = options.maxWaiting;
+    this.#listener = options.listener;
     this.#base = new Base(basePath, 'read');
     this.#log = new Log(
       logFolder,
@@ -141,6 +162,7 @@ export class EmbeddedStore implements Store {
       basePath,
       profileDays: options.profileDays,
       newcomerDays: options.newcomerDays,
+      throughFile: throughFileOf(options.folder),
     };
     this.#poll = setInterval(() => this.#tendLog(), POLL_MS).unref();
   }
@@ -186,6 +208,29 @@ export class EmbeddedStore implements Store {
       },
       size,
     );
+  }
+
+  /** Takes in what other processes have appended and folded. */
+  catchUp(): void {
+    this.#log.catchUp();
+    this.#base.refresh();
+  }
+
+  /** A visitor as of what was taken in. Keeps nothing in memory. */
+  recall(deviceId: string): Standing | undefined {
+    const known = this.#known(deviceId, false);
+    // Pages go on adding to what they know.
+    return this.#recent(deviceId) instanceof Known && known
+      ? { profile: known.profile.clone(), newcomer: known.newcomer }
+      : known;
+  }
+
+  walk(): Walk {
+    return new Walk({
+      base: this.#base,
+      catchUp: () => this.catchUp(),
+      recent: () => this.#recentIds(),
+    });
   }
 
   async close(milliseconds = 60_000): Promise<void> {
@@ -316,7 +361,7 @@ export class EmbeddedStore implements Store {
     if (!adds) return;
     if (known) this.#keep(deviceId, known);
     waiting.written = true;
-    writeChangeEntry(this.#frame, kindOf(waiting), deviceId, visit.change);
+    writeChangeEntry(this.#frame, kindOf(waiting), deviceId, visit.change, visit.examine);
   }
 
   /** Decides a batch that is in the log, one visit after the other. */
@@ -445,6 +490,7 @@ export class EmbeddedStore implements Store {
         generation.links.set(linkKeyOf(entry), deviceId);
         continue;
       }
+      if (entry.examine) this.#listener?.examine(deviceId);
       const newcomer = entry.kind === NEWCOMER;
       const recent = this.#recent(deviceId);
       if (recent instanceof Known) {
@@ -474,6 +520,7 @@ export class EmbeddedStore implements Store {
     // A process that skipped segments has not heard all of what it remembers from before.
     this.#forget(this.#base.folded);
     this.#generations.unshift({ segment, visitors: new Map(), links: new Map() });
+    this.#listener?.segment(segment);
   }
 
   /** Forgets what has been folded: what this transaction shows as folded, the profiles show, too. */

@@ -2,7 +2,8 @@
  * What the log's frames hold: one entry for each visitor that a batch of visits adds to.
  *
  * Entry: kind u8, device id (19 bytes), length of the rest u32, then records (see `record.ts`) or,
- * for a link, an alias that leads to the device: data source u32 and the id in UTF-8.
+ * for a link, an alias that leads to the device: data source u32 and the id in UTF-8. The kind's highest
+ * bit says that partners may have to hear of the visit.
  */
 import type { Change, DeclaredId } from '../../audience/profile.ts';
 import { aliasKey } from '../alias.ts';
@@ -20,10 +21,14 @@ export const KNOWN = 1;
 export const NEWCOMER = 2;
 export const LINK = 3;
 
+const EXAMINE = 0x80;
+
 const HEADER = 24;
 
 export interface Entry {
   readonly kind: number;
+  /** Whether the visitor is to be examined (`outbox.ts`). */
+  readonly examine: boolean;
   readonly deviceId: string;
   /** Records, or what `aliasOf` reads. */
   readonly bytes: Uint8Array;
@@ -34,8 +39,9 @@ export function writeChangeEntry(
   kind: typeof KNOWN | typeof NEWCOMER,
   deviceId: string,
   change: Change,
+  examine = false,
 ): void {
-  const start = begin(writer, kind, deviceId);
+  const start = begin(writer, examine ? kind | EXAMINE : kind, deviceId);
   writeChange(writer, change);
   end(writer, start);
 }
@@ -51,7 +57,12 @@ export function* entriesOf(payload: Uint8Array): Generator<Entry> {
   for (let at = 0; at < payload.length; ) {
     const length = readU32(payload, at + 20);
     const bytes = payload.subarray(at + HEADER, at + HEADER + length);
-    yield { kind: payload[at], deviceId: readDeviceId(payload, at + 1), bytes };
+    yield {
+      kind: payload[at] & ~EXAMINE,
+      examine: payload[at] >= EXAMINE,
+      deviceId: readDeviceId(payload, at + 1),
+      bytes,
+    };
     at += HEADER + length;
   }
 }

@@ -9,6 +9,7 @@ import { readRecords } from '../record.ts';
 import { Base, type Folded, isOptedOut, seenOf } from './base.ts';
 import { type Entry, entriesOf, LINK, linkKeyOf, NEWCOMER } from './entry.ts';
 import { fileOf, readSegment, segmentsIn } from './log.ts';
+import { readThrough } from './through.ts';
 
 export interface FoldOptions {
   readonly logFolder: string;
@@ -17,11 +18,15 @@ export interface FoldOptions {
   readonly profileDays: number;
   /** Likewise visitors whose id never came back. */
   readonly newcomerDays: number;
+  /** Says which segments are still to be examined (`through.ts`). */
+  readonly throughFile: string;
 }
 
 /** Visitors written in one transaction. */
 const CHUNK = 2_000;
 const HOUSEKEEPING_MS = 3_600_000;
+/** So many segments wait for a deliverer that is away. */
+const KEPT_SEGMENTS = 64;
 
 /** What one segment adds to one visitor. */
 interface Additions {
@@ -105,10 +110,14 @@ function forget(base: Base, from: Base['profiles'], days: number, betweenChunks:
   remove();
 }
 
-function fold({ logFolder, basePath, profileDays, newcomerDays }: FoldOptions): void {
+function fold({ logFolder, basePath, profileDays, newcomerDays, throughFile }: FoldOptions): void {
   const base = new Base(basePath, 'write');
   if (!base.lease(process.pid, Date.now())) return;
   const keepLease = () => base.lease(process.pid, Date.now());
+  const through = readThrough(throughFile);
+  /** Whether the deliverer still has to read a segment; if it has been away for too long, it looks at everybody. */
+  const isAwaited = (segment: number, folded: number) =>
+    through !== undefined && segment >= through && folded - segment < KEPT_SEGMENTS;
   for (const segment of segmentsIn(logFolder)) {
     const file = fileOf(logFolder, segment);
     base.refresh();
@@ -119,7 +128,7 @@ function fold({ logFolder, basePath, profileDays, newcomerDays }: FoldOptions): 
       if (!sealed) break;
       foldSegment(base, frames, segment, keepLease);
     }
-    fs.rmSync(file, { force: true });
+    if (!isAwaited(segment, base.folded)) fs.rmSync(file, { force: true });
   }
   if (Date.now() - base.housekeptAt > HOUSEKEEPING_MS) {
     forget(base, base.newcomers, newcomerDays, keepLease);

@@ -9,9 +9,8 @@ import slotOf from 'cluster-key-slot';
 import { Cluster } from 'ioredis';
 import { packDeviceId, readDeviceId } from '../record.ts';
 import type { RedisClient } from './client.ts';
-import type { Command, Connection } from './connection.ts';
+import { type Command, type Connection, inPieces } from './connection.ts';
 import { hintChannel, slotsIn } from './hint.ts';
-import { inPieces } from './queue.ts';
 import { agendaKey, visitorKey } from './script.ts';
 import { type Primary, SLOTS, tagOf } from './slot.ts';
 

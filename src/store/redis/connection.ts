@@ -90,8 +90,9 @@ export class Connection {
     });
   }
 
-  nodeOf(key: string): string {
-    return nodeOf(this.client, key);
+  /** Which servers have keys now; all the same one where there is only one. */
+  nodesOf(keys: readonly string[]): Promise<string[]> {
+    return this.ask(async () => keys.map((key) => nodeOf(this.client, key)));
   }
 
   close(): void {
@@ -103,3 +104,8 @@ export type Script = <Answer>(
   keys: readonly string[],
   args: readonly Argument[],
 ) => Promise<Answer>;
+
+/** Redis serves others between them. */
+export function* inPieces<Item>(items: readonly Item[], size: number): Generator<Item[]> {
+  for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
+}

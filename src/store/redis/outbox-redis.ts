@@ -28,8 +28,8 @@ import { Writer } from '../record.ts';
 import { StoreError } from '../store.ts';
 import { Agenda, memberOf, microsecondsIn } from './agenda.ts';
 import type { RedisClient } from './client.ts';
-import { type Command, Connection, type Script } from './connection.ts';
-import { defineQueueScripts, inPieces, Queue, type QueueScripts, queueKey } from './queue.ts';
+import { type Command, Connection, inPieces, type Script } from './connection.ts';
+import { defineQueueScripts, Queue, type QueueScripts, queueKey } from './queue.ts';
 import { examineFunction, HEADER, PREAMBLE, visitorKey, writeSection } from './script.ts';
 import { digestOf, type Primary, primariesOf } from './slot.ts';
 import { toldIn, toldKey, writeMoves, writeTold } from './told.ts';
@@ -95,8 +95,11 @@ while at <= #blob do
   if not fits then examine(id)
   else
     if after == '' then call('DEL', key) elseif after ~= before then call('SET', key, after) end
-    -- Who came back meanwhile stays.
-    if (call('ZSCORE', agenda, member) or '') == due then
+    local stands = call('ZSCORE', agenda, member) or ''
+    -- Who came back meanwhile stays; whom somebody else has taken from it comes again.
+    if stands ~= due then
+      if stands == '' then examine(id) end
+    else
       if next ~= '' then call('ZADD', agenda, next, member)
       elseif due ~= '' then call('ZREM', agenda, member) end
     end
@@ -351,12 +354,15 @@ export class OutboxRedis implements Outbox {
     return { run, next: String(next), passed, progress, isOver };
   }
 
-  /** Visitors as of now, in this order. When each is on the agenda is read first: then it can be told who comes back. */
+  /**
+   * Visitors as of now, in this order. When each is on the agenda is read before anything else of them:
+   * so `settle` can tell who has come back since.
+   */
   async #read(deviceIds: readonly string[]): Promise<(Found | Unreadable)[]> {
     const found = new Map<string, Found | Unreadable>();
-    const byNode = Map.groupBy(deviceIds, (id) =>
-      this.#connection.nodeOf(visitorKey(this.#prefix, id)),
-    );
+    const keys = deviceIds.map((id) => visitorKey(this.#prefix, id));
+    const nodes = await this.#connection.nodesOf(keys);
+    const byNode = Map.groupBy(deviceIds, (_, i) => nodes[i]);
     await Promise.all(
       [...byNode].map(async ([node, ids]) => {
         for (const piece of inPieces(ids, VISITORS)) {
@@ -426,10 +432,8 @@ export class OutboxRedis implements Outbox {
           const writer = new Writer(64);
           writeMoves(writer, deviceId, own);
           const entry = Buffer.from(writer.written());
-          return this.#connection.run([
-            ...['XADD', queueKey(this.#prefix, destination), '*', 'v'],
-            entry,
-          ] as unknown as Command);
+          const key = queueKey(this.#prefix, destination);
+          return this.#connection.run(['XADD', key, '*', 'v', entry]);
         }),
       );
     }

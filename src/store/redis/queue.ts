@@ -4,7 +4,7 @@
  * Dead letters are beside it: `…:dead`, a sorted set of messages by time, and `…:letters`, a hash.
  */
 import type { DeadLetter, Entry, QueueState, Sealed } from '../outbox.ts';
-import type { Argument, Connection, Script } from './connection.ts';
+import { type Argument, type Connection, inPieces, type Script } from './connection.ts';
 import { PREAMBLE } from './script.ts';
 import { entryIn, letterBytes, letterIn } from './told.ts';
 
@@ -265,8 +265,4 @@ const entriesIn = (rows: readonly Row[]): Entry[] =>
 function inOrder(a: Entry, b: Entry): number {
   const [[time, number], [other, otherNumber]] = [a, b].map(({ id }) => id.split('-').map(Number));
   return time - other || number - otherNumber;
-}
-
-export function* inPieces<Item>(items: readonly Item[], size: number): Generator<Item[]> {
-  for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
 }

@@ -1,0 +1,37 @@
+/** Where files of a destination go: one small contract for folders, SFTP and S3. */
+
+export interface Target {
+  /**
+   * Puts a complete file there under a name. Nobody sees a part of it under that name; a file that is
+   * there already is replaced, so whatever went wrong, it is put again.
+   *
+   * @param file its path on this machine
+   * @param name letters, digits, - _ and .
+   * @throws TargetError
+   */
+  put(file: string, name: string): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+/** A target cannot take files now; in words for whoever made the destination. */
+export class TargetError extends Error {}
+
+/** What targets may reach, by the operator's will. */
+export interface Reach {
+  /** The folder below which folders may be. */
+  readonly folder: string;
+  /** `OUTBOUND_ALLOW_PRIVATE`: servers at private addresses and without TLS, too. */
+  readonly allowPrivate: boolean;
+  /** After so many milliseconds without a sign of life a server is given up; 60 s. */
+  readonly patience?: number;
+}
+
+export const PATIENCE_MS = 60_000;
+
+/** What is known of an error that came from below. */
+export const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message || error.name : String(error);
+
+/** What a file is called until it is complete; patterns such as *.sync do not match it. */
+export const partName = (name: string): string => `.${name}.part`;

@@ -1,0 +1,171 @@
+/**
+ * Brings to the agenda whom the log says to examine.
+ *
+ * The outbox keeps the segment of the log before which everybody has been brought there. Segments that
+ * were folded while no deliverer was there wait in the log's folder (`through.ts`); if some of them are
+ * gone, nobody knows who was in them, and all visitors come to the agenda.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { EmbeddedStore } from './embedded-store.ts';
+import { entriesOf } from './entry.ts';
+import { fileOf, readSegment, segmentsIn } from './log.ts';
+import type { OutboxBase } from './outbox-base.ts';
+import { throughFileOf, writeThrough } from './through.ts';
+import type { Walk } from './walk.ts';
+
+const TEND_MS = 1_000;
+/** Visitors of one transaction, where all are to be examined. */
+const CHUNK = 1_000;
+const SECOND = 1_000;
+
+export class Arrivals {
+  /** The visitors, as this process knows them from the log. */
+  readonly store: EmbeddedStore;
+  readonly #base: OutboxBase;
+  readonly #logFolder: string;
+  readonly #throughFile: string;
+  /** Who is not on the agenda yet, and the last segment that says so. */
+  readonly #heard = new Map<string, number>();
+  /** The segment that is listened to now. */
+  #segment: number;
+  /** Segments that were folded before they could be listened to, without the last one. */
+  readonly #missed: [from: number, to: number][] = [];
+  #written: number | undefined;
+  readonly #everybody: Walk;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(
+    base: OutboxBase,
+    {
+      folder,
+      profileDays,
+      newcomerDays,
+    }: { folder: string; profileDays: number; newcomerDays: number },
+  ) {
+    this.#base = base;
+    this.#logFolder = path.join(folder, 'log');
+    this.#throughFile = throughFileOf(folder);
+    this.#segment = base.through - 1;
+    this.store = new EmbeddedStore({
+      folder,
+      fsync: 'no',
+      profileDays,
+      newcomerDays,
+      maxWaiting: 0,
+      listener: {
+        segment: (segment) => this.#begin(segment),
+        examine: (deviceId) => this.#heard.set(deviceId, this.#segment),
+      },
+    });
+    this.#everybody = this.store.walk();
+    // A power cut can lose segments, whose numbers are used again.
+    if (base.through > this.#segment) base.through = this.#segment;
+    this.#tellFold();
+    this.#timer = setInterval(() => this.#tend(), TEND_MS).unref();
+  }
+
+  /** Puts on the agenda who came until now. */
+  bring(): void {
+    this.store.catchUp();
+    let isLost = false;
+    for (let range = this.#missed[0]; range; range = this.#missed[0]) {
+      // Another deliverer may have been there meanwhile.
+      range[0] = Math.max(range[0], this.#base.through);
+      if (range[0] >= range[1]) this.#missed.shift();
+      else {
+        if (!this.#read(range[0])) isLost = true;
+        range[0]++;
+        if (isLost) range[0] = this.#nextIn(range);
+        this.#put(isLost);
+      }
+    }
+    this.#put(false);
+    const cursor = this.#base.everybody;
+    if (cursor === undefined) return;
+    const part = this.#everybody.next(cursor || undefined, CHUNK);
+    this.#write(() => {
+      for (const deviceId of part.deviceIds) this.#schedule(deviceId);
+      this.#base.everybody = part.cursor;
+    });
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.store.close();
+  }
+
+  #begin(segment: number): void {
+    if (segment > this.#segment + 1) this.#missed.push([this.#segment + 1, segment]);
+    this.#segment = segment;
+  }
+
+  /** @returns whether the segment is still there */
+  #read(segment: number): boolean {
+    let bytes: Uint8Array;
+    try {
+      bytes = fs.readFileSync(fileOf(this.#logFolder, segment));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+    for (const frame of readSegment(bytes).frames) {
+      for (const { examine, deviceId } of entriesOf(frame)) {
+        if (examine) this.#heard.set(deviceId, segment);
+      }
+    }
+    return true;
+  }
+
+  /** The first segment of a range that is there. */
+  #nextIn([from, to]: [from: number, to: number]): number {
+    return segmentsIn(this.#logFolder).find((segment) => segment >= from && segment < to) ?? to;
+  }
+
+  #put(isLost: boolean): void {
+    const through = this.#missed[0]?.[0] ?? this.#segment;
+    if (this.#heard.size === 0 && through === this.#base.through && !isLost) return;
+    this.#write(() => {
+      for (const deviceId of this.#heard.keys()) this.#schedule(deviceId);
+      this.#base.through = through;
+      if (isLost) this.#base.everybody = '';
+    });
+    this.#heard.clear();
+    this.#tellFold();
+  }
+
+  #schedule(deviceId: string): void {
+    const before = this.#base.visitor(deviceId);
+    const now = Date.now();
+    // Another time than before, also within a millisecond: who is examined now has come back.
+    const isNear = before.next !== undefined && before.next <= now + SECOND;
+    const next = isNear ? Math.max(now, Number(before.next) + 1) : now;
+    this.#base.putVisitor(deviceId, before, { told: before.told, next });
+  }
+
+  #write(work: () => void): void {
+    this.#base.root.transactionSync(work);
+    this.#base.root.resetReadTxn();
+  }
+
+  #tellFold(): void {
+    const { through } = this.#base;
+    if (through === this.#written) return;
+    writeThrough(this.#throughFile, through);
+    this.#written = through;
+  }
+
+  /** Where nobody asks this process whose time has come, another one does, or nobody will. */
+  #tend(): void {
+    try {
+      this.#base.root.resetReadTxn();
+      const { through } = this.#base;
+      for (const [deviceId, segment] of this.#heard) {
+        if (segment < through) this.#heard.delete(deviceId);
+      }
+      if (through < this.#segment - 1) this.bring();
+    } catch {
+      // Whoever asks is told.
+    }
+  }
+}

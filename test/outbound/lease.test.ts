@@ -1,0 +1,72 @@
+/** The right to something is had by one process at a time, and known to be lost. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Lease } from '../../src/outbound/lease.ts';
+import { MemoryOutbox } from './outbox-memory.ts';
+
+const MS = 300;
+
+let one: MemoryOutbox;
+let other: MemoryOutbox;
+let taken: Lease[];
+beforeEach(() => {
+  one = new MemoryOutbox();
+  other = new MemoryOutbox(one.memory);
+  taken = [];
+});
+afterEach(() => Promise.all(taken.map((lease) => lease.release())));
+
+async function take(outbox: MemoryOutbox): Promise<Lease | undefined> {
+  const lease = await Lease.take(outbox, 'queue:1', MS);
+  if (lease) taken.push(lease);
+  return lease;
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('a lease', () => {
+  it('is kept for as long as it is worked on, then free', async () => {
+    const lease = await take(one);
+    await pause(2 * MS);
+    expect(lease?.isHeld).toBe(true);
+    expect(await take(other)).toBeUndefined();
+    await lease?.release();
+    expect(lease?.isHeld).toBe(false);
+    expect(await take(other)).toBeDefined();
+  });
+
+  it('outlasts a store that is away for a moment', async () => {
+    const lease = await take(one);
+    one.problem = 'away';
+    await pause(MS / 2);
+    one.problem = undefined;
+    await pause(MS);
+    expect(lease?.isHeld).toBe(true);
+  });
+
+  it('is lost where the store is away for longer, before somebody else has it', async () => {
+    const lease = await take(one);
+    one.problem = 'away';
+    await expect.poll(() => take(other)).toBeDefined();
+    expect(lease?.isHeld).toBe(false);
+  });
+
+  it('that was lost stays lost, though nobody else has taken it', async () => {
+    const lease = await take(one);
+    // As a process that was stopped: nothing is renewed.
+    const end = performance.now() + MS;
+    while (performance.now() < end);
+    await pause(MS);
+    expect(lease?.isHeld).toBe(false);
+    expect(await take(one)).toBeDefined();
+  });
+
+  it('that somebody else has is known to be lost, and not released', async () => {
+    const lease = await take(one);
+    one.memory.leases.clear();
+    const theirs = await take(other);
+    await expect.poll(() => lease?.isHeld).toBe(false);
+    await lease?.release();
+    expect(theirs?.isHeld).toBe(true);
+    expect(await take(one)).toBeUndefined();
+  });
+});
