@@ -3,7 +3,8 @@ import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { ask, NobodyDelivers, type Order } from '../outbound/order.ts';
 import { passes } from '../outbound/pass.ts';
-import { runsOf } from '../outbound/run-history.ts';
+import { type RunHistory, runHistories } from '../outbound/run-history.ts';
+import { nextRun, ScheduleError } from '../outbound/schedule.ts';
 import { type Standing, standings } from '../outbound/standing.ts';
 import type { Outbox, QueueState } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
@@ -30,11 +31,16 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
     throw unknown('server-to-server destination', id);
   };
   const standing = async () => {
-    const [queues, stand] = await Promise.all([outbox.queues(), standings(registry)]);
+    const [queues, stand, runs] = await Promise.all([
+      outbox.queues(),
+      standings(registry),
+      runHistories(registry),
+    ]);
     const byId = new Map(queues.map((queue) => [queue.destination, queue]));
     return (destination: Entry) => {
       const id = Number(destination.destinationId);
-      return shown(id, byId.get(id), stand.get(id));
+      const isFile = destination.transfer === 'file';
+      return shown(id, byId.get(id), isFile ? standingAfter(runs.get(id)) : stand.get(id));
     };
   };
   const order = async (wanted: Order): Promise<number> => {
@@ -58,11 +64,11 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
 
   app.on('GET', either('/deliveries/:id{\\d+}'), async (c) => {
     const destination = await one(c);
-    const { destinationId, transfer } = destination;
     const shown = (await standing())(destination);
-    if (transfer !== 'file') return c.json(shown);
-    const { current, past } = await runsOf(registry, Number(destinationId));
-    return c.json({ ...shown, runs: { current, past: [...past] } } satisfies z.input<typeof DELIVERY>);
+    if (destination.transfer !== 'file') return c.json(shown);
+    const { current, past = [] } = (await runHistories(registry)).get(shown.destinationId) ?? {};
+    const runs = { current, past: [...past], next: nextOf(destination) };
+    return c.json({ ...shown, runs } satisfies z.input<typeof DELIVERY>);
   });
 
   app.on('GET', either('/deliveries/:id{\\d+}/dead-letters'), async (c) => {
@@ -112,6 +118,25 @@ function shown(
   return { destinationId, waiting, oldest, dead, ...standing };
 }
 
+/** A partner who gets files is away where none can be brought. */
+function standingAfter({ current, past }: RunHistory = { past: [] }): Standing {
+  const deliveredAt = past.find(({ files }) => files > 0)?.finished;
+  if (current?.state !== 'failing') return { deliveredAt };
+  return { problem: current.problem, since: current.at, deliveredAt };
+}
+
+/** When the next run is due; undefined where none is. */
+function nextOf({ schedule, status }: Entry): number | undefined {
+  if (!schedule || status === 'inactive') return undefined;
+  try {
+    return nextRun(String(schedule), Date.now());
+  } catch (error) {
+    // Such as the 30th of February: saved by an older server, it is no reason to show nothing.
+    if (error instanceof ScheduleError) return undefined;
+    throw error;
+  }
+}
+
 const wanted = z.strictObject({
   messages: z.array(z.string().max(64)).min(1).optional().meta({
     description: 'Which; not given: all of them.',
@@ -153,6 +178,7 @@ const DELIVERY = z.object({
           }),
         )
         .meta({ description: 'The last 20 that are complete, newest first.' }),
+      next: time('When the next one is due by the schedule.'),
     })
     .optional()
     .meta({ description: 'Of a destination that gets files, where one is asked for.' }),

@@ -31,6 +31,12 @@ const NONE: RunHistory = { past: [] };
 export const runsOf = async (registry: Registry, destination: number): Promise<RunHistory> =>
   (await registry.get<RunHistory>('run', String(destination)))?.value ?? NONE;
 
+/** Of all destinations, by their ids. */
+export async function runHistories(registry: Registry): Promise<ReadonlyMap<number, RunHistory>> {
+  const all = await registry.list<RunHistory>('run');
+  return new Map(all.map(({ id, value }) => [Number(id), value]));
+}
+
 export async function keepRun(
   registry: Registry,
   destination: number,

@@ -13,6 +13,17 @@ export const countInShort = (n: number): string => short.format(n);
 /** 0.125 → 12.5% */
 export const share = (part: number): string => percent.format(part);
 
+const kilobytes = new Intl.NumberFormat('en', {
+  style: 'unit',
+  unit: 'byte',
+  unitDisplay: 'narrow',
+  notation: 'compact',
+  maximumFractionDigits: 1,
+});
+
+/** 12345 → 12.3KB */
+export const bytes = (n: number): string => kilobytes.format(n);
+
 /** `many(1, 'mapping')` → 1 mapping; `many(2, 'mapping')` → 2 mappings */
 export const many = (n: number, noun: string, plural = `${noun}s`): string =>
   `${count(n)} ${n === 1 ? noun : plural}`;

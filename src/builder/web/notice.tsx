@@ -4,10 +4,17 @@ import { IconAlertTriangle, IconCheck } from '@tabler/icons-react';
 import { ApiError } from './api.ts';
 import { sentence } from './problem.ts';
 
+const CLOSE = { 'aria-label': 'Close the notice' };
+
 export const notice = {
   /** Something was done: "Saved", "Segment deleted". */
   done: (message: string) => {
-    notifications.show({ message, color: 'green', icon: <IconCheck size={18} aria-hidden /> });
+    notifications.show({
+      message,
+      color: 'green',
+      icon: <IconCheck size={18} aria-hidden />,
+      closeButtonProps: CLOSE,
+    });
   },
   /** Something was not done; says why. Beside a form, say it there instead. */
   failed: (error: unknown, title = 'That did not work') => {
@@ -17,6 +24,7 @@ export const notice = {
       color: 'red',
       icon: <IconAlertTriangle size={18} aria-hidden />,
       autoClose: 12_000,
+      closeButtonProps: CLOSE,
     });
   },
 };

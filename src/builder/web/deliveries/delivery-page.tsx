@@ -72,8 +72,10 @@ function Standing({ delivery, destination }: StandingProps) {
                 It has been so since <Moment at={since} isExact />.{' '}
               </>
             )}
-            It is tried again by itself, at least once a minute unless the partner asks for a longer
-            pause. Nothing is lost meanwhile, and no page and no other partner waits for it.
+            {isFile
+              ? 'It is tried again by itself, with pauses that grow to ten minutes.'
+              : 'It is tried again by itself, at least once a minute unless the partner asks for a longer pause.'}{' '}
+            Nothing is lost meanwhile, and no page and no other partner waits for it.
           </Text>
         </Alert>
       )}
@@ -95,8 +97,10 @@ function Standing({ delivery, destination }: StandingProps) {
             value: count(waiting),
             hint:
               oldest === undefined
-                ? 'The partner knows everything'
-                : `${waiting === 1 ? 'visitor' : 'visitors'}, the first since ${ago(oldest)}`,
+                ? isFile
+                  ? 'Nothing has changed since the last'
+                  : 'The partner knows everything'
+                : `${waiting === 1 ? 'visitor' : 'visitors'}, the first ${ago(oldest)}`,
           },
           {
             name: 'Delivered last',

@@ -15,6 +15,38 @@ export interface Delivery {
   readonly since?: number;
   /** When something arrived last: Unix milliseconds. */
   readonly deliveredAt?: number;
+  /** Of a destination that gets files. */
+  readonly runs?: Runs;
+}
+
+export interface Runs {
+  /** The run that is under way. */
+  readonly current?: {
+    readonly state: 'running' | 'failing';
+    /** When it began, or was tried last: Unix milliseconds. */
+    readonly at: number;
+    readonly problem?: string;
+    /** When it is tried again: Unix milliseconds. */
+    readonly next?: number;
+  };
+  /** Newest first. */
+  readonly past: readonly Run[];
+  /** When the next one is due: Unix milliseconds. */
+  readonly next?: number;
+}
+
+/** A run that is complete. */
+export interface Run {
+  /** What its files are called. */
+  readonly root: string;
+  readonly mode: 'full' | 'iter';
+  /** When it began and ended: Unix milliseconds. */
+  readonly at: number;
+  readonly finished: number;
+  readonly files: number;
+  readonly lines: number;
+  /** Bytes. */
+  readonly size: number;
 }
 
 /** The pass over the stored visitors of one shard. */

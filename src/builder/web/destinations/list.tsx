@@ -63,6 +63,7 @@ export function DestinationList() {
     {
       title: 'Kind',
       sortBy: 'destinationType',
+      width: '9.5rem',
       show: ({ destinationType }) => (
         <Badge color="gray" className={classes.kind}>
           {KINDS[destinationType].short}
