@@ -80,7 +80,8 @@ export class Recording {
 
   /** Likewise, of a visitor of whom nothing should be there any more. */
   remind(owner: string): void {
-    if (!this.#gone.has(owner)) this.#forgetBy(owner, performance.now() + REMINDED_RESTS * this.#rest);
+    if (!this.#gone.has(owner))
+      this.#forgetBy(owner, performance.now() + REMINDED_RESTS * this.#rest);
   }
 
   /** Writes what waits, unless the registry takes too long. */

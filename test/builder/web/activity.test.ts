@@ -35,6 +35,8 @@ describe.skipIf(!executable)('activity', { timeout: PATIENCE_MS }, () => {
     expect(await panel.locator('del').allTextContents()).toEqual(['Golf', 'Golf news']);
     expect(await panel.locator('ins').allTextContents()).toEqual(['Golf news', 'Golf']);
     expect(await flaws(page, 'change')).toEqual([]);
+    const current = page.locator('[aria-label="Activity"] [aria-current="page"]');
+    expect(await current.allTextContents()).toEqual(['Changes']);
     expect(visits.problems).toEqual([]);
   });
 

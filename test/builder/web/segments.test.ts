@@ -197,6 +197,7 @@ describe.skipIf(!executable)('segments and traits in the web application', () =>
     });
     await page.getByRole('button', { name: 'Save' }).click();
     await seen(page, 'Somebody else has changed this meanwhile');
+    await seen(page, 'Rule: "FREQUENCY([5003T]) >= 2" → "FREQUENCY([5003T]) >= 3"');
     await page.getByRole('button', { name: 'Keep mine, to save over theirs' }).click();
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('heading', { level: 1, name: 'Very keen visitor' }).waitFor();
@@ -239,6 +240,11 @@ describe.skipIf(!executable)('segments and traits in the web application', () =>
     await question.getByRole('button', { name: 'Cancel' }).click();
     expect(await page.getByLabel('Name').inputValue()).toBe('Jazz people');
     await page.getByRole('link', { name: 'Traits', exact: true }).click();
+    await question.getByRole('button', { name: 'Leave without saving' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Traits' }).waitFor();
+    await page.getByRole('link', { name: 'Jazz lover' }).click();
+    await page.getByLabel('Name').fill('Jazz fan');
+    await page.evaluate(() => history.back());
     await question.getByRole('button', { name: 'Leave without saving' }).click();
     await page.getByRole('heading', { level: 1, name: 'Traits' }).waitFor();
   });

@@ -128,6 +128,29 @@ describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
     expect(await visits.call('GET', '/sites/1')).toMatchObject({ name: 'Halfnote ticket shop' });
   });
 
+  test('the Back button asks, too, and goes only with something saved', async () => {
+    const page = await visits.open('/settings/sites');
+    const back = () => page.evaluate(() => history.back());
+    const site = page.getByRole('link', { name: 'Halfnote ticket shop' });
+    await site.click();
+    await formOf(page).getByLabel('Name').fill('Another name');
+    const question = page.getByRole('dialog', { name: 'Leave without saving?' });
+    await back();
+    await question.getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(() => page.url()).toMatch(/\/sites\/1$/);
+    expect(await formOf(page).getByLabel('Name').inputValue()).toBe('Another name');
+    await back();
+    await question.getByRole('button', { name: 'Leave without saving' }).click();
+    await expect.poll(() => page.url()).toMatch(/\/sites$/);
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+    // Nothing was changed: nothing is asked.
+    await site.click();
+    await formOf(page).getByLabel('Name').waitFor();
+    await back();
+    await expect.poll(() => page.url()).toMatch(/\/sites$/);
+    expect(await question.count()).toBe(0);
+  });
+
   test('a site takes host names however they are pasted, and says what is none', async () => {
     const page = await visits.open('/settings/sites/new');
     await formOf(page).getByLabel('Name').fill('Golf');
