@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react';
 import { Link, useLocation } from 'react-router';
 import classes from './sections.module.css';
 
@@ -13,8 +14,14 @@ export function Sections({ label, sections }: { label: string; sections: readonl
   const [current] = sections
     .filter(({ to }) => `${pathname}/`.startsWith(`${to}/`))
     .sort((a, b) => b.to.length - a.to.length);
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a narrow window not all of them are in sight.
+    const link = nav.current?.querySelector(`[href$="${current?.to}"]`);
+    link?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [current?.to]);
   return (
-    <nav aria-label={label} className={classes.sections}>
+    <nav ref={nav} aria-label={label} className={classes.sections}>
       {sections.map((section) => (
         <Link
           key={section.to}

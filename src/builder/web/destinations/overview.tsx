@@ -16,13 +16,18 @@ export function Overview({ destinationId, kind }: { destinationId: number; kind:
   const report = data?.find((one) => one.destinationId === destinationId);
   if (!data || kind === 'S2S') return null;
   const { fired = 0, loaded = 0, failed = 0, timedOut = 0, hours = [] } = report ?? {};
+  const isCookie = kind === 'ADS';
+  const one = isCookie ? 'cookie' : 'call';
   const seen = loaded + failed + timedOut;
   return (
     <Paper withBorder px="lg" py="sm" component="section" aria-label="The last 24 hours">
       <Group justify="space-between" gap="md">
         <div className={classes.figures}>
-          <Figure value={count(fired)} name={kind === 'ADS' ? 'cookies written' : 'calls'} />
-          {hours.length > 0 && <Sparkline values={hours} noun="call" />}
+          <Figure
+            value={count(fired)}
+            name={`${fired === 1 ? one : `${one}s`}${isCookie ? ' written' : ''}`}
+          />
+          {hours.length > 0 && <Sparkline values={hours} noun={one} />}
           {kind === 'PUSH' && seen > 0 && (
             <Figure
               value={share(loaded / seen)}
