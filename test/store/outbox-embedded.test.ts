@@ -189,6 +189,20 @@ describe('a deliverer', () => {
     expect(await delivered()).toEqual(expect.arrayContaining([6, 7, 8].map(device)));
   });
 
+  it('does not take whom it hears of then for long brought to the agenda', async () => {
+    for (const n of [1, 2, 3, 4, 5]) await come(n);
+    await delivered();
+    await store.close();
+    fs.rmSync(path.join(folder, 'log'), { recursive: true });
+    const outbox = openOutbox(folder);
+    store = open();
+    await come(6);
+    // So that it has looked, too, without being asked.
+    await pause(1_500);
+    expect(await dueOf(outbox)).toContain(device(6));
+    await outbox.close();
+  });
+
   it('keeps no profile in memory, and shows each as it is', async () => {
     const outbox = openOutbox(folder);
     for (let i = 1; i <= 3; i++) {

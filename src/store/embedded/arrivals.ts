@@ -60,6 +60,7 @@ export class Arrivals {
       },
     });
     this.#everybody = this.store.walk();
+    // Where the log ends before, whoever is heard of is new all the same.
     if (base.through > this.#segment) base.through = this.#segment;
     this.#tellFold();
     this.#timer = setInterval(() => this.#tend(), TEND_MS).unref();
