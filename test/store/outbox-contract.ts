@@ -231,20 +231,20 @@ export function outboxContract({
     });
 
     it.each([
-      ['with nothing to expect', undefined],
-      ['for tomorrow', DAY_MS],
-    ])(
-      'keeps who came back since the batch was taken, though they were settled %s',
-      async (_, after) => {
-        await visited(store, flagged(1, 5));
-        const batches = await dueWith(1);
-        await visited(store, flagged(1, 5));
-        const next = after && Date.now() + after;
-        await settle(batches, (one) => ({ ...nothing(one), next }));
-        const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
-        expect(one.profile && countOf(one.profile, 5)).toBe(2);
-      },
-    );
+      ['with nothing to expect', undefined, false],
+      ['for tomorrow', DAY_MS, false],
+      ['with nothing to expect, and the outbox knows', undefined, true],
+      ['for tomorrow, and the outbox knows', DAY_MS, true],
+    ])('keeps who came back since the batch was taken; settled %s', async (_, after, isKnown) => {
+      await visited(store, flagged(1, 5));
+      const batches = await dueWith(1);
+      await visited(store, flagged(1, 5));
+      if (isKnown) await dueWith(1);
+      const next = after && Date.now() + after;
+      await settle(batches, (one) => ({ ...nothing(one), next }));
+      const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
+      expect(one.profile && countOf(one.profile, 5)).toBe(2);
+    });
 
     it('has who comes back before their time', async () => {
       await visited(store, flagged(1));
