@@ -114,7 +114,10 @@ function compileS3(
     });
   }
   const url = endpoint ? URL.parse(endpoint) : undefined;
-  if (endpoint && (url?.protocol !== 'https:' || url.username || url.search || url.hash)) {
+  // That it is https is looked at when it is saved (`outbound/screening.ts`).
+  const isAddress =
+    url && /^https?:$/.test(url.protocol) && !(url.username || url.search || url.hash);
+  if (endpoint && !isAddress) {
     problems.push({
       path: `${path}.endpoint`,
       wrong: 'not a secure address of storage',

@@ -21,8 +21,10 @@ const SECOND = 1_000;
 const GAP_MS = SECOND / CALLS_PER_SECOND;
 /** Calls that wait for the registry, and visitors still to be looked at; more are not recorded. */
 const MAX_WAITING = 5 * CALLS_PER_SECOND;
-/** What an opt-out of some time ago has left is no matter of one second. */
-const REMINDED_MS = 5 * SECOND;
+/** Between one write and the next. */
+const REST_MS = SECOND;
+/** What an opt-out of some time ago has left is no matter of one rest. */
+const REMINDED_RESTS = 5;
 /** Visitors to forget while the registry does not answer. */
 const MAX_GONE = 100_000;
 /** How long a stop waits for the registry. */
@@ -31,6 +33,7 @@ const CLOSE_MS = 2 * SECOND;
 export class Recording {
   readonly #registry: Registry;
   readonly #store: Pick<Store, 'look'>;
+  readonly #rest: number;
   /** Up to when the calls a second are used up, in Unix milliseconds. */
   #free = 0;
   #waiting: Recent<RecordedCall>[] = [];
@@ -42,13 +45,15 @@ export class Recording {
   #lookAt = Number.POSITIVE_INFINITY;
   #timer: { readonly id: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
   #writing: Promise<void> | undefined;
-  /** Opt-outs in any number cost one look through the list a second. */
+  /** Opt-outs in any number cost one look through the list a rest. */
   #restUntil = 0;
   #closing = false;
 
-  constructor(registry: Registry, store: Pick<Store, 'look'>) {
+  /** @param rest between one write and the next, in milliseconds */
+  constructor(registry: Registry, store: Pick<Store, 'look'>, rest = REST_MS) {
     this.#registry = registry;
     this.#store = store;
+    this.#rest = rest;
   }
 
   /**
@@ -64,7 +69,7 @@ export class Recording {
     this.#free = isTooSoon ? at : Math.max(this.#free, at - SECOND) + GAP_MS;
     return new Tape((call) => {
       this.#waiting.push(call);
-      this.#wake(performance.now() + SECOND);
+      this.#wake(performance.now() + this.#rest);
     });
   }
 
@@ -75,7 +80,8 @@ export class Recording {
 
   /** Likewise, of a visitor of whom nothing should be there any more. */
   remind(owner: string): void {
-    if (!this.#gone.has(owner)) this.#forgetBy(owner, performance.now() + REMINDED_MS);
+    if (!this.#gone.has(owner))
+      this.#forgetBy(owner, performance.now() + REMINDED_RESTS * this.#rest);
   }
 
   /** Writes what waits, unless the registry takes too long. */
@@ -115,7 +121,7 @@ export class Recording {
     this.#timer = undefined;
     this.#writing = this.#write().finally(() => {
       this.#writing = undefined;
-      this.#restUntil = performance.now() + SECOND;
+      this.#restUntil = performance.now() + this.#rest;
       if (this.#waiting.length + this.#unsure.size > 0) this.#wake(this.#restUntil);
       if (this.#gone.size > 0) this.#wake(this.#lookAt);
     });

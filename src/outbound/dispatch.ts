@@ -16,18 +16,14 @@ import type { Sending } from './sender.ts';
 
 /** Users in a message. Source: user guide, real-time outbound transfers. */
 const MAX_USERS = 10;
-/** Entries in memory: a partner that takes nothing costs no more. */
-const MAX_HELD = 1_000;
-/** Fewer are not asked for at once. */
-const MIN_READ = 100;
 /** How often the queue is looked at, if nobody says that there is something new. */
 const LOOK_MS = 1_000;
 /** What a partner answers who does not want this message, though others. */
 const REFUSALS: ReadonlySet<number | undefined> = new Set([400, 413, 422]);
 /** The longest pause before a message is sent again that the partner did not want. */
 const MAX_REFUSED_PAUSE_MS = 600_000;
-/** Who was refused so often is given up early where the room is needed. */
-const MIN_REFUSALS = 3;
+/** What failed so often, and is unwanted, is given up early where the room is needed. */
+const MIN_FAILURES = 3;
 
 /** A message in memory. */
 interface Job {
@@ -36,8 +32,10 @@ interface Job {
   isUnderWay: boolean;
   /** How often in a row it failed. */
   failures: number;
-  /** Whether the partner did not want it, the last time. */
-  isRefused: boolean;
+  /** How many messages the partner had taken before. */
+  readonly taken: number;
+  /** Whether it did not want this one, though it took others meanwhile. */
+  isUnwanted: boolean;
   /** Why it failed, the last time. */
   problem: string;
   /** Not sent again before, in Unix milliseconds. */
@@ -60,8 +58,8 @@ export class Dispatch {
   readonly #underWay = new Set<Promise<void>>();
   /** Why something failed, the last time. */
   #problem = '';
-  /** Whether the partner took anything since room was made. */
-  #isTaking = false;
+  /** How many messages the partner took. */
+  #taken = 0;
   #isNewFirst = false;
   /** The queue is not looked at before, by the process's clock. */
   #lookFrom = 0;
@@ -125,14 +123,16 @@ export class Dispatch {
   get #room(): number {
     let held = this.#backlog.size;
     for (const { sealed } of this.#jobs) held += sealed.entries.length;
-    return MAX_HELD - held;
+    return this.#options.maxHeld - held;
   }
 
   async #read(): Promise<void> {
     if (performance.now() < this.#lookFrom) return;
-    if (this.#room < MIN_READ) await this.#makeRoom();
+    // Not for a few.
+    const least = this.#options.maxHeld / 10;
+    if (this.#room < least) await this.#makeRoom();
     const room = this.#room;
-    if (room < MIN_READ) return;
+    if (room < least) return;
     this.#lookFrom = performance.now() + LOOK_MS;
     const entries = await this.#options.outbox.read(this.#options.id, room);
     if (entries.length === room) this.#lookFrom = 0;
@@ -140,17 +140,16 @@ export class Dispatch {
   }
 
   /**
-   * Those whom the partner refuses again and again are not to take the place of all others: where they
-   * take half of it, half of them are given up, as long as the partner takes others.
+   * Those whom the partner refuses again and again, though it takes others, are not to take the place of
+   * all: where they take half of it, half of them are given up.
    */
   async #makeRoom(): Promise<void> {
-    if (!this.#isTaking) return;
-    const refused = [...this.#jobs].filter(
-      (job) => job.isRefused && !job.isUnderWay && job.failures >= MIN_REFUSALS,
+    const unwanted = [...this.#jobs].filter(
+      ({ isUnderWay, isUnwanted, failures }) =>
+        !isUnderWay && isUnwanted && failures >= MIN_FAILURES,
     );
-    if (refused.length < MAX_HELD / 2) return;
-    this.#isTaking = false;
-    for (const job of refused.slice(0, refused.length / 2)) await this.#bury(job);
+    if (unwanted.length < this.#options.maxHeld / 2) return;
+    for (const job of unwanted.slice(0, unwanted.length / 2)) await this.#bury(job);
   }
 
   /** While the partner is away, whatever has waited too long need not be sent to see that it fails. */
@@ -216,8 +215,10 @@ export class Dispatch {
   }
 
   #hold(sealed: Sealed, isSealed: boolean): Job {
-    const isNew = { isUnderWay: false, failures: 0, isRefused: false, problem: '', from: 0 };
-    const job: Job = { sealed, isSealed, ...isNew };
+    const job: Job = {
+      ...{ sealed, isSealed, isUnderWay: false, failures: 0, problem: '', from: 0 },
+      ...{ taken: this.#taken, isUnwanted: false },
+    };
     this.#backlog.occupy(sealed.entries);
     this.#jobs.add(job);
     return job;
@@ -248,7 +249,7 @@ export class Dispatch {
     );
     if (reply.ok) {
       this.#close();
-      this.#isTaking = true;
+      this.#taken++;
       await this.#finish(job);
       this.#count('delivered', disclosures);
       // What was broken off at the end says nothing of the partner.
@@ -283,19 +284,21 @@ export class Dispatch {
     const { circuit } = this.#given;
     const now = this.#options.now();
     job.failures++;
-    job.isRefused = REFUSALS.has(reply.status);
     job.problem = reply.problem;
     this.#problem = reply.problem;
-    // Who refuses a message is there.
-    if (job.isRefused) this.#close();
-    else {
+    const isRefused = REFUSALS.has(reply.status);
+    if (isRefused) {
+      // Who refuses a message is there.
+      this.#close();
+      if (this.#taken > job.taken) job.isUnwanted = true;
+    } else {
       const wasOpen = circuit.isOpen;
       circuit.fail(attempt, now, this.#options.random(), reply.retryAfter);
       if (circuit.isOpen && !wasOpen) this.#options.report(new Error(reply.problem));
     }
-    if (job.isRefused && users > 1) return this.#split(job);
+    if (isRefused && users > 1) return this.#split(job);
     if (now - oldestOf(job) >= this.#options.retryHours * 3_600_000) return this.#bury(job);
-    const max = job.isRefused ? MAX_REFUSED_PAUSE_MS : undefined;
+    const max = isRefused ? MAX_REFUSED_PAUSE_MS : undefined;
     job.from = now + backoff(job.failures - 1, this.#options.random(), max);
   }
 

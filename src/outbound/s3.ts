@@ -81,7 +81,7 @@ export class S3Storage implements Target {
   /** Amazon wants the bucket in the host's name, which compatible storage may not have. */
   #urlOf(name: string): string {
     const { endpoint, region, bucket, prefix } = this.#target;
-    const key = `${prefix}${name}`.split('/').map(encodeURIComponent).join('/');
+    const key = `${prefix}${name}`.split('/').map(encoded).join('/');
     if (endpoint !== undefined) return `${endpoint}/${bucket}/${key}`;
     return bucket.includes('.')
       ? `https://s3.${region}.amazonaws.com/${bucket}/${key}`
@@ -140,6 +140,13 @@ function answerOf(request: http.ClientRequest): Promise<Answer> {
     });
   });
 }
+
+/** As the signature has it, too. */
+const encoded = (text: string) =>
+  encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 
 const problemOf = (xml: string): string | undefined => {
   const [code, message] = ['Code', 'Message'].map(

@@ -29,6 +29,8 @@ export interface SenderOptions {
   readonly tally: (what: 'delivered' | 'failed', sid: number) => void;
   /** Messages under way at the same time; 8. */
   readonly concurrency?: number;
+  /** Entries in memory, whatever waits; 1,000. */
+  readonly maxHeld?: number;
   /** Authorities that partners' certificates may be signed by, PEM; the system's. */
   readonly ca?: string;
   /** How long an exchange may take, in milliseconds; 3 s. */
@@ -43,9 +45,11 @@ export interface SenderOptions {
 
 /** With what is taken where nothing is given. */
 export type Sending = SenderOptions &
-  Required<Pick<SenderOptions, 'concurrency' | 'now' | 'random'>>;
+  Required<Pick<SenderOptions, 'concurrency' | 'maxHeld' | 'now' | 'random'>>;
 
 const CONCURRENCY = 8;
+/** A partner that takes nothing costs no more memory. */
+const MAX_HELD = 1_000;
 /** How soon it is tried again to get the queue, or a store that failed. */
 const AGAIN_MS = 1_000;
 /** Given to what was broken off at the end. */
@@ -63,7 +67,10 @@ export class Sender {
   #endPause: () => void = () => {};
 
   constructor(options: SenderOptions) {
-    this.#options = { concurrency: CONCURRENCY, now: Date.now, random: Math.random, ...options };
+    this.#options = {
+      ...{ concurrency: CONCURRENCY, maxHeld: MAX_HELD, now: Date.now, random: Math.random },
+      ...options,
+    };
     const { allowPrivate, concurrency, ca, limit } = this.#options;
     this.#endpoint = new Endpoint({ allowPrivate, connections: concurrency, ca, limit });
   }

@@ -75,16 +75,17 @@ describe('a draft', () => {
       destinationType: 'S2S',
       signatureKeys: ['hush-1'],
       oauth: { tokenUrl: 'https://t.example', clientId: 'c', clientSecret: 'hush-2' },
+      credentials: { password: 'hush-3' },
       signatureHeader: 'X-Signature',
     };
     const made = await call('POST', '', { ...DRAFT, destination });
     expect(made.body).toMatchObject({
-      dropped: ['signatureKeys', 'oauth'],
+      dropped: ['signatureKeys', 'oauth', 'credentials'],
       destination: { destinationType: 'S2S', signatureHeader: 'X-Signature' },
     });
     const path = `/${made.body.draftId}`;
     const put = await call('PUT', path, { ...DRAFT, destination });
-    expect(put.body.dropped).toEqual(['signatureKeys', 'oauth']);
+    expect(put.body.dropped).toEqual(['signatureKeys', 'oauth', 'credentials']);
     const got = await call('GET', path);
     expect(got.body.dropped).toBeUndefined();
     expect(JSON.stringify([made, put, got, await call('GET')])).not.toContain('hush');

@@ -343,8 +343,8 @@ describe('what no report can be of', () => {
   });
 });
 
-// Several servers, one after the other, and some seconds until counts are brought.
-describe('reports of real servers', { timeout: 90_000 }, () => {
+// Several servers each, and some seconds until counts are brought: the tests wait for them together.
+describe.concurrent('reports of real servers', { timeout: 90_000 }, () => {
   const headers = { Authorization: 'Bearer test-token' };
   const running: { process: ChildProcess }[] = [];
   afterAll(() => {
@@ -374,7 +374,7 @@ describe('reports of real servers', { timeout: 90_000 }, () => {
         headers: { Connection: 'close', Referer: `https://${SHOP}/` },
       });
       await response.arrayBuffer();
-      expect(response.status).toBe(200);
+      if (response.status !== 200) throw new Error(`a visit: ${response.status}`);
     }
   }
 
@@ -390,7 +390,7 @@ describe('reports of real servers', { timeout: 90_000 }, () => {
     return summed((await response.json()) as Report);
   };
 
-  it('a stop loses no count', async () => {
+  it('a stop loses no count', async ({ expect }) => {
     const first = await start();
     await visit(first, 20);
     await saw(first, 'loaded=801,801&timedOut=802');
@@ -404,7 +404,7 @@ describe('reports of real servers', { timeout: 90_000 }, () => {
     expect(second.output()).not.toContain('counts');
   });
 
-  it('several processes count together', async () => {
+  it('several processes count together', async ({ expect }) => {
     const server = await start({ environment: { WORKERS: '2' } });
     await visit(server, 60);
     await expect
@@ -417,7 +417,7 @@ describe('reports of real servers', { timeout: 90_000 }, () => {
     await after.stop();
   });
 
-  it('counts outlast the account that they were counted by', async () => {
+  it('counts outlast the account that they were counted by', async ({ expect }) => {
     const server = await start();
     await visit(server, 5);
     const response = await fetch(`${server.origin}/v1/destinations/801`, {
@@ -457,7 +457,9 @@ describe('reports of real servers', { timeout: 90_000 }, () => {
     return destinations[0];
   }
 
-  it('while the registry takes nothing, pages are answered; later every count is there once', async () => {
+  it('while the registry takes nothing, pages are answered; later every count is there once', async ({
+    expect,
+  }) => {
     const server = await start();
     await visit(server, 10);
     await expect
@@ -466,7 +468,7 @@ describe('reports of real servers', { timeout: 90_000 }, () => {
     const holder = await holdRegistry(server.folder);
     await visit(server, 10);
     // Until these were brought, and nobody waits any more to hear that they are written.
-    await new Promise((resolve) => setTimeout(resolve, 9_000));
+    await expect.poll(server.output, { timeout: 30_000 }).toContain('counts wait');
     const began = performance.now();
     await visit(server, 10);
     expect(performance.now() - began).toBeLessThan(5_000);
@@ -481,7 +483,7 @@ describe('reports of real servers', { timeout: 90_000 }, () => {
     await after.stop();
   });
 
-  it.skipIf(!redisServer)('likewise while Redis hangs', async () => {
+  it.skipIf(!redisServer)('likewise while Redis hangs', async ({ expect }) => {
     const redis = await startRedis('--maxmemory-policy', 'noeviction');
     const environment = { REDIS_URL: redis.url, DEADLINE_MS: '200' };
     const [one, other] = [await start({ environment }), await start({ environment })];
@@ -489,8 +491,8 @@ describe('reports of real servers', { timeout: 90_000 }, () => {
     await visit(other, 10);
     redis.signal('SIGSTOP');
     await visit(one, 5);
-    // Long enough for counts that Redis gets, and whose writer gives up waiting for its word.
-    await new Promise((resolve) => setTimeout(resolve, 9_000));
+    // Redis will get these counts, but their writer has given up waiting for its word.
+    await expect.poll(one.output, { timeout: 30_000 }).toContain('counts wait');
     redis.signal('SIGCONT');
     await expect
       .poll(() => totalOf(other).catch(() => undefined), { timeout: 30_000, interval: 500 })

@@ -7,6 +7,9 @@ import type { Recent } from '../../src/store/registry.ts';
 import { temporaryFolder } from '../server.ts';
 import { Collector, type CollectorOptions, embeddedStore } from './collector.ts';
 
+/** Short: that a second passes between one write and the next is not what tests are about. */
+export const REST_MS = 50;
+
 export class RecordingCollector extends Collector {
   readonly folder: string;
   readonly registry: RegistryFile;
@@ -16,7 +19,7 @@ export class RecordingCollector extends Collector {
   constructor(options: CollectorOptions = {}, folder = temporaryFolder()) {
     const { store = embeddedStore() } = options;
     const registry = new RegistryFile(folder);
-    const recording = new Recording(registry, store);
+    const recording = new Recording(registry, store, REST_MS);
     super({ ...options, store, registry, recording });
     this.folder = folder;
     this.registry = registry;

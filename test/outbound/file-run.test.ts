@@ -34,6 +34,9 @@ import {
 import { type S3Server, startS3Server } from './s3-server.ts';
 import { hasSftpServer, type SftpServer, startSftpServer } from './sftp-server.ts';
 
+/** Dozens of processes are started, one after the other. */
+const PATIENT_MS = 240_000;
+
 const FOLDER: FileTarget = { kind: 'folder', path: 'in' };
 
 /** A folder as target, and whoever runs files into it. */
@@ -318,7 +321,7 @@ describe('a machine that has nothing of the run', () => {
   });
 });
 
-describe('killed around each call to the outbox', () => {
+describe('killed around each call to the outbox', { timeout: PATIENT_MS }, () => {
   it.each(['iter', 'full'] as const)('runs of mode %s say everything once', async (syncMode) => {
     const { visitors, shelf, task } = workbench({ syncMode, splitLines: 900 });
     const lines = visitors.stir(4_100);
@@ -334,7 +337,7 @@ describe('killed around each call to the outbox', () => {
           isStuck = true;
           return await new Promise(() => {});
         });
-        await until('the fatal call, or the end', () => isStuck || running.isComplete);
+        await until('the fatal call, or the end', () => isStuck || running.isComplete, 40_000);
         isOver = !isStuck;
         await running.kill();
         arrived(shelf);
@@ -368,7 +371,7 @@ const everybodyIn = ({ memory }: Visitors) =>
     })
     .sort();
 
-describe('killed at random moments', () => {
+describe('killed at random moments', { timeout: PATIENT_MS }, () => {
   let sftp: SftpServer;
   let s3: S3Server;
   beforeAll(async () => {

@@ -401,13 +401,38 @@ describe('a user whom the partner does not take', () => {
     expect(new Set(parts.filter((m) => namesOf(m).join() === '3').map(keyOf)).size).toBe(1);
   });
 
+  it('and keeps that id, whoever sends', async () => {
+    partner.behaviour = refusing(400, '3');
+    await everybodyMoves(0, 10);
+    send({ random: () => 0.01 });
+    const alone = () => partner.received.filter((m) => namesOf(m).join() === '3');
+    await expect.poll(() => alone().length).toBeGreaterThan(0);
+    await expect.poll(waiting).toBe(1);
+    await outbox.close();
+    partner.behaviour = ok;
+    send({ outbox: new MemoryOutbox(memory) });
+    await nothingWaits();
+    expect(new Set(alone().map(keyOf)).size).toBe(1);
+  });
+
+  it('is not given up early where the partner takes nobody', async () => {
+    partner.behaviour = answers(400);
+    await everybodyMoves(0, 120);
+    send({ maxHeld: 100, random: () => 0.001 });
+    await expect.poll(() => partner.received.length).toBeGreaterThan(600);
+    expect(await letters()).toEqual([]);
+    partner.behaviour = ok;
+    await nothingWaits();
+    expect(new Set(arrived()).size).toBe(120);
+  });
+
   it('takes no room from others, however many they are', async () => {
-    const all = visitors(0, 2_000);
-    const bad = all.filter((_, i) => i % 20 !== 0);
+    const all = visitors(0, 300);
+    const bad = all.filter((_, i) => i % 10 !== 0);
     partner.behaviour = refusing(400, ...bad);
-    await everybodyMoves(0, 2_000);
-    send({ random: () => 0.001 });
-    await expect.poll(() => new Set(taken(...bad).flat()).size).toBe(100);
+    await everybodyMoves(0, 300);
+    send({ maxHeld: 100, random: () => 0.001 });
+    await expect.poll(() => new Set(taken(...bad).flat()).size).toBe(30);
     for (const { problem } of await letters()) expect(problem).toContain('answered 400');
   });
 });
@@ -423,6 +448,16 @@ describe('what holds at sending', () => {
     await nothingWaits();
     expect(arrived()).toEqual(['7: 51-']);
     expect(tallied).toEqual({ 'delivered 0': 1, 'delivered 51': 1 });
+  });
+
+  it('of which nothing is left for a probe, the next one goes', async () => {
+    partner.behaviour = answers(500);
+    await everybodyMoves(0, 30);
+    send({ random: () => 0.05 });
+    await expect.poll(() => reported).toHaveLength(1);
+    for (const id of visitors(0, 30)) memory.keep(id, visitor({ optOut: true }));
+    await nothingWaits();
+    expect(arrived()).toEqual([]);
   });
 
   it('and each repetition is composed anew', async () => {

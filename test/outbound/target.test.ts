@@ -233,6 +233,13 @@ describe('S3-compatible storage', () => {
 
   behavesAsTarget(() => server);
 
+  it.each(['a b', 'ü', 'a+b&c=d', "it's (really)!*", '100%'])(
+    'takes a path such as %s',
+    async (below) => {
+      await put({ ...server.target, prefix: `${below}/` }, fileOf(10).file);
+    },
+  );
+
   it('takes a long file in parts', async () => {
     const { file, content } = fileOf(12 * 1024 * 1024 + 5);
     const storage = new S3Storage(server.target, reach, 5 * 1024 * 1024);
@@ -241,6 +248,7 @@ describe('S3-compatible storage', () => {
   });
 
   it.each<[string, Partial<S3Server['target']>, string]>([
+    ['a wrong secret', { secretAccessKey: 'wrong' }, 'SignatureDoesNotMatch'],
     ['an unknown key', { accessKeyId: 'wrong' }, 'InvalidAccessKeyId'],
     ['an unknown bucket', { bucket: 'another-one' }, 'NoSuchBucket'],
   ])('says so of %s', async (_name, change, words) => {

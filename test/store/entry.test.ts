@@ -18,7 +18,12 @@ import { anyChange, anyId, device, inWords } from './workbench.ts';
 const anyDevice = fc.nat(3).map(device);
 const anyLink = fc.record({ dataSource: fc.integer({ min: 0, max: 2 ** 32 - 1 }), id: anyId });
 const anyEntry = fc.oneof(
-  fc.record({ deviceId: anyDevice, kind: fc.constantFrom(KNOWN, NEWCOMER), change: anyChange }),
+  fc.record({
+    deviceId: anyDevice,
+    kind: fc.constantFrom(KNOWN, NEWCOMER),
+    change: anyChange,
+    examine: fc.boolean(),
+  }),
   fc.record({ deviceId: anyDevice, link: anyLink }),
 );
 
@@ -26,7 +31,10 @@ function written(all: readonly (typeof anyEntry extends fc.Arbitrary<infer T> ? 
   const writer = new Writer(1);
   for (const entry of all) {
     if ('link' in entry) writeLinkEntry(writer, entry.deviceId, entry.link);
-    else writeChangeEntry(writer, entry.kind as typeof KNOWN, entry.deviceId, entry.change);
+    else {
+      const { kind, deviceId, change, examine } = entry;
+      writeChangeEntry(writer, kind as typeof KNOWN, deviceId, change, examine);
+    }
   }
   return writer.written();
 }
@@ -48,8 +56,12 @@ describe('entries', () => {
     fc.assert(
       fc.property(fc.array(anyEntry), (all) => {
         const entries = [...entriesOf(written(all))];
-        expect(entries.map(({ kind, deviceId }) => [kind, deviceId])).toEqual(
-          all.map((entry) => ['link' in entry ? LINK : entry.kind, entry.deviceId]),
+        expect(entries.map(({ kind, examine, deviceId }) => [kind, examine, deviceId])).toEqual(
+          all.map((entry) =>
+            'link' in entry
+              ? [LINK, false, entry.deviceId]
+              : [entry.kind, entry.examine, entry.deviceId],
+          ),
         );
         const links = entries.filter(({ kind }) => kind === LINK).map(linkKeyOf);
         expect(links).toEqual(

@@ -1,5 +1,5 @@
 /** What every engine's samples have to be like, as tests. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SamplePart, Store } from '../../src/store/store.ts';
 import type { Engine } from './contract.ts';
 import { device, TODAY, visited, visitOf } from './workbench.ts';
@@ -160,8 +160,9 @@ export async function expectFair(
 ): Promise<void> {
   const met = shares.map(() => 0);
   let all = 0;
-  for (let run = 0; run < runs; run++) {
-    const { names, drawn, of } = await drawnFrom(store, size);
+  // Together: each of them rests most of the time.
+  const draws = await Promise.all(Array.from({ length: runs }, () => drawnFrom(store, size)));
+  for (const { names, drawn, of } of draws) {
     expect(new Set(names).size).toBe(names.length);
     // What was drawn says how many there are.
     expect(Math.abs((of * names.length) / drawn / total - 1)).toBeLessThan(0.1);
@@ -177,25 +178,37 @@ export async function expectFair(
 }
 
 /**
- * The longest time that something takes without letting anything else happen, in milliseconds of the
- * processor: the machine may be busy with something else. How often it lets something happen, too.
+ * How many visitors are drawn in each turn while something samples a store, of which each has to let
+ * something else happen before the next. The clock goes on by a 128th of a millisecond whenever it is
+ * looked at: how fast the machine is makes no difference.
  */
-export async function longestTurn(
-  work: () => Promise<unknown>,
-): Promise<{ longest: number; turns: number }> {
-  let longest = 0;
-  let turns = 0;
+export async function turnsWhile(store: Store, work: () => Promise<unknown>): Promise<number[]> {
+  const turns: number[] = [];
+  let others = 0;
   let isOver = false;
-  let last = process.threadCpuUsage();
-  const look = () => {
-    const { user, system } = process.threadCpuUsage(last);
-    longest = Math.max(longest, (user + system) / 1_000);
-    turns++;
-    last = process.threadCpuUsage();
-    if (!isOver) setImmediate(look);
+  const happen = () => {
+    others++;
+    if (!isOver) setImmediate(happen);
   };
-  setImmediate(look);
-  await work();
-  isOver = true;
-  return { longest, turns };
+  setImmediate(happen);
+  const sample = store.sample.bind(store);
+  const sampling = vi.spyOn(store, 'sample').mockImplementation(async function* (size) {
+    let last = -1;
+    for await (const part of sample(size)) {
+      expect(others).toBeGreaterThan(last);
+      last = others;
+      turns.push(part.profiles.length);
+      yield part;
+    }
+  });
+  let looks = Math.ceil(performance.now()) * 128;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => ++looks / 128);
+  try {
+    await work();
+  } finally {
+    isOver = true;
+    clock.mockRestore();
+    sampling.mockRestore();
+  }
+  return turns;
 }

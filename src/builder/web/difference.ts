@@ -93,18 +93,79 @@ function text(value: string): string {
   }
 }
 
-/** `mappings[sid 7001].startDate` → mapping of segment 7001, start date */
+/** Fields that forms call by another name than documents do. */
+const LABELS: Readonly<Record<string, string>> = {
+  autoFill: 'value of a new mapping',
+  cnameDomain: 'cookie domain',
+  compress: 'compress with gzip',
+  dataExportLabels: 'the partner may use it for',
+  dataExportRestrictions: 'this data may not be used for',
+  dataSourceId: 'data source',
+  domainRestrictions: 'which sites',
+  endDate: 'until',
+  endpointUrl: 'address',
+  folderId: 'folder',
+  formatType: 'data format',
+  frequencyCap: 'limit of how often one visitor triggers it',
+  hideReferrer: 'hide from the partner which page the visitor is on',
+  hosts: 'collection hosts',
+  keySeparator: 'between key and value',
+  maxSize: 'maximum size in bytes',
+  pageBudget: 'pixels a page',
+  parentFolderId: 'inside of',
+  secureUrl: 'secure address',
+  secureUrlFormatString: 'secure base URL',
+  segmentRule: 'rule',
+  serializationEnabled: 'one call, or one key, for all values',
+  serializationSeparator: 'between the values of one key',
+  signatureAlgorithm: 'algorithm',
+  signatureHeader: 'header',
+  signatureKeys: 'key',
+  singleKey: 'key',
+  siteIDs: 'sites',
+  splitLines: 'lines of a file, at most',
+  startDate: 'from',
+  syncMode: 'what a file holds',
+  tagType: 'image or iframe',
+  target: 'where they go',
+  traitAlias: 'value',
+  traitRule: 'rule',
+  traitType: 'type',
+  transfer: 'how it is sent',
+  ttl: 'lifetime in days',
+  url: 'address',
+  urlFormatString: 'base URL',
+  userDataSourceId: 'which id the partner knows visitors by',
+  valueAlias: 'value',
+  valueSeparator: 'between pairs',
+};
+
+/** `mappings[sid 7001].startDate` → mapping of segment 7001, from */
 export function fieldInWords(path: string): string {
   return path
     .split('.')
-    .map((part) =>
-      part
-        .replace(/s?\[sid (\d+)\]/g, ' of segment $1')
-        .replace(/\[(\d+)\]/g, (_, place) => ` ${Number(place) + 1}`)
-        .replace(/([a-z])([A-Z])/g, (_, low, high) => `${low} ${high.toLowerCase()}`),
-    )
+    .map((part) => {
+      const [, name, place] = /^(\w*)(.*)$/s.exec(part) as RegExpExecArray;
+      const words =
+        LABELS[name] ??
+        name.replace(/([a-z])([A-Z])/g, (_, low, high) => `${low} ${high.toLowerCase()}`);
+      const isOne = place.startsWith('[sid');
+      return `${isOne ? words.replace(/s$/, '') : words}${place}`
+        .replace(/\[sid (\d+)\]/g, ' of segment $1')
+        .replace(/\[(\d+)\]/g, (_, at) => ` ${Number(at) + 1}`)
+        .trim();
+    })
     .join(', ');
 }
+
+/** The lines that tell of fields, by the names that forms have for them: Rule: "5003T" → "5010T" */
+export const fieldLines = (lines: readonly string[]): string[] =>
+  lines.flatMap((line) => {
+    const [, path, values] = /^ {4}([^:]*): (.*)$/s.exec(line) ?? [];
+    if (path === undefined) return [];
+    const words = fieldInWords(path);
+    return [`${words.charAt(0).toUpperCase()}${words.slice(1)}: ${values}`];
+  });
 
 /** What is said of each kind. */
 export const WORDS = { new: 'new', gone: 'removed', changed: 'changed', other: '' } as const;

@@ -4,6 +4,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { type ChangeEvent, useCallback, useMemo, useState } from 'react';
 import { differences } from '../../account/difference.ts';
 import { ApiError, api, changed, type Tagged } from './api.ts';
+import { fieldInWords, fieldLines } from './difference.ts';
 import { notice } from './notice.tsx';
 import { Problems, sentence } from './problem.ts';
 
@@ -138,7 +139,7 @@ export function OtherProblems<T>({ edit, fields }: { edit: Edit<T>; fields: read
       <List size="sm" listStyleType="none">
         {others.map((problem) => (
           <List.Item key={`${problem.path} ${problem.wrong}`}>
-            {OF_OTHERS.test(problem.path) ? '' : `${problem.path}: `}
+            {OF_OTHERS.test(problem.path) ? '' : `${fieldInWords(problem.path)}: `}
             {sentence(problem)}
           </List.Item>
         ))}
@@ -151,8 +152,8 @@ export function OtherProblems<T>({ edit, fields }: { edit: Edit<T>; fields: read
 export function Conflict<T extends Fields>({ edit, list }: { edit: Edit<T>; list: string }) {
   const { theirs, value, reload } = edit;
   if (!theirs) return null;
-  const lines = differences({ [list]: [{ ...value }] }, { [list]: [{ ...theirs.value }] }).filter(
-    (line) => !line.startsWith('~'),
+  const lines = fieldLines(
+    differences({ [list]: [{ ...value }] }, { [list]: [{ ...theirs.value }] }),
   );
   return (
     <Alert color="amber" role="alert" title="Somebody else has changed this meanwhile">
@@ -161,7 +162,7 @@ export function Conflict<T extends Fields>({ edit, list }: { edit: Edit<T>; list
       </Text>
       <List size="sm" my="xs">
         {lines.map((line) => (
-          <List.Item key={line}>{line.trim()}</List.Item>
+          <List.Item key={line}>{line}</List.Item>
         ))}
       </List>
       <Group gap="xs">

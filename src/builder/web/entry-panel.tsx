@@ -7,6 +7,7 @@ import { type ApiError, api, changed, type Tagged } from './api.ts';
 import { useConfirmation } from './confirmation.tsx';
 import { Conflict, type Edit, OtherProblems, useEdit } from './edit.tsx';
 import classes from './entry-panel.module.css';
+import { useLeaving } from './leaving.ts';
 import { notice } from './notice.tsx';
 import { Panel } from './panel.tsx';
 import { useMay } from './session.tsx';
@@ -39,11 +40,12 @@ export function EntryPanel<T extends object>(props: EntryPanelProps<T>) {
   const [error, setError] = useState<ApiError>();
   const isNew = id === 'new';
   const isDirty = useState({ now: false })[0];
-  const confirm = useConfirmation();
+  const mayLeave = useLeaving(() => isDirty.now);
 
   useEffect(() => {
     setEntry(undefined);
     setError(undefined);
+    isDirty.now = false;
     if (id === undefined || isNew) return;
     const abort = new AbortController();
     // Read anew each time: what is changed must be what is there.
@@ -51,19 +53,10 @@ export function EntryPanel<T extends object>(props: EntryPanelProps<T>) {
       if (!abort.signal.aborted) setError(reason);
     });
     return () => abort.abort();
-  }, [id, isNew, path]);
+  }, [id, isNew, path, isDirty]);
 
   const leave = async () => {
-    if (isDirty.now) {
-      const question = {
-        title: 'Leave without saving?',
-        text: 'What you changed here is not saved yet.',
-        action: 'Leave without saving',
-        isDestructive: true,
-      };
-      if (!(await confirm(question))) return;
-    }
-    close();
+    if (await mayLeave()) close();
   };
 
   const start = isNew ? { value: empty, etag: undefined } : entry;

@@ -7,7 +7,8 @@ import { Notifications } from '@mantine/notifications';
 import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode, Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
-import { BrowserRouter, Navigate, Route, Routes } from 'react-router';
+import { createBrowserRouter, Navigate, Route, Routes } from 'react-router';
+import { RouterProvider } from 'react-router/dom';
 import { ApiError } from './api.ts';
 import { Confirmation } from './confirmation.tsx';
 import { Fault } from './fault.tsx';
@@ -78,6 +79,11 @@ function Application() {
   );
 }
 
+/** Of one route, since pages have routes of their own: it can keep the Back button from leaving. */
+const router = createBrowserRouter([{ path: '*', element: <Application /> }], {
+  basename: '/builder',
+});
+
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>
     <MantineProvider
@@ -89,9 +95,7 @@ createRoot(document.getElementById('root') as HTMLElement).render(
       <QueryClientProvider client={client}>
         <Notifications position="bottom-right" />
         <Confirmation>
-          <BrowserRouter basename="/builder">
-            <Application />
-          </BrowserRouter>
+          <RouterProvider router={router} />
         </Confirmation>
       </QueryClientProvider>
     </MantineProvider>

@@ -30,7 +30,9 @@ export class Arrivals {
   /** The segment that is listened to now. */
   #segment: number;
   /** Segments that were folded before they could be listened to, without the last one. */
-  readonly #missed: [from: number, to: number][] = [];
+  readonly #missed: { from: number; readonly to: number }[] = [];
+  /** Whether there were some of which nothing is left. */
+  #isLost = false;
   #written: number | undefined;
   readonly #everybody: Walk;
   readonly #timer: NodeJS.Timeout;
@@ -68,19 +70,8 @@ export class Arrivals {
   /** Puts on the agenda who came until now. */
   bring(): void {
     this.store.catchUp();
-    let isLost = false;
-    for (let range = this.#missed[0]; range; range = this.#missed[0]) {
-      // Another deliverer may have been there meanwhile.
-      range[0] = Math.max(range[0], this.#base.through);
-      if (range[0] >= range[1]) this.#missed.shift();
-      else {
-        if (!this.#read(range[0])) isLost = true;
-        range[0]++;
-        if (isLost) range[0] = this.#nextIn(range);
-        this.#put(isLost);
-      }
-    }
-    this.#put(false);
+    this.#readMissed();
+    this.#put();
     const cursor = this.#base.everybody;
     if (cursor === undefined) return;
     const part = this.#everybody.next(cursor || undefined, CHUNK);
@@ -96,8 +87,27 @@ export class Arrivals {
   }
 
   #begin(segment: number): void {
-    if (segment > this.#segment + 1) this.#missed.push([this.#segment + 1, segment]);
+    if (segment > this.#segment + 1) this.#missed.push({ from: this.#segment + 1, to: segment });
     this.#segment = segment;
+  }
+
+  #readMissed(): void {
+    for (let range = this.#missed[0]; range; range = this.#missed[0]) {
+      // Another deliverer may have been there meanwhile.
+      range.from = Math.max(range.from, this.#through());
+      if (range.from >= range.to) {
+        this.#missed.shift();
+        continue;
+      }
+      if (this.#read(range.from)) range.from++;
+      else if (range.from >= this.#through()) {
+        this.#isLost = true;
+        const there = segmentsIn(this.#logFolder).find((segment) => segment > range.from);
+        range.from = Math.min(there ?? range.to, range.to);
+      }
+      // One by one: they may be many.
+      this.#put();
+    }
   }
 
   /** @returns whether the segment is still there */
@@ -117,20 +127,17 @@ export class Arrivals {
     return true;
   }
 
-  /** The first segment of a range that is there. */
-  #nextIn([from, to]: [from: number, to: number]): number {
-    return segmentsIn(this.#logFolder).find((segment) => segment >= from && segment < to) ?? to;
-  }
-
-  #put(isLost: boolean): void {
-    const through = this.#missed[0]?.[0] ?? this.#segment;
-    if (this.#heard.size === 0 && through === this.#base.through && !isLost) return;
+  #put(): void {
+    const through = this.#missed[0]?.from ?? this.#segment;
+    const isNew = this.#heard.size > 0 || this.#isLost || through !== this.#through();
+    if (!isNew) return;
     this.#write(() => {
       for (const deviceId of this.#heard.keys()) this.#schedule(deviceId);
       this.#base.through = through;
-      if (isLost) this.#base.everybody = '';
+      if (this.#isLost) this.#base.everybody = '';
     });
     this.#heard.clear();
+    this.#isLost = false;
     this.#tellFold();
   }
 
@@ -148,6 +155,12 @@ export class Arrivals {
     this.#base.root.resetReadTxn();
   }
 
+  /** As of now: other deliverers may have been there. */
+  #through(): number {
+    this.#base.root.resetReadTxn();
+    return this.#base.through;
+  }
+
   #tellFold(): void {
     const { through } = this.#base;
     if (through === this.#written) return;
@@ -158,8 +171,7 @@ export class Arrivals {
   /** Where nobody asks this process whose time has come, another one does, or nobody will. */
   #tend(): void {
     try {
-      this.#base.root.resetReadTxn();
-      const { through } = this.#base;
+      const through = this.#through();
       for (const [deviceId, segment] of this.#heard) {
         if (segment < through) this.#heard.delete(deviceId);
       }

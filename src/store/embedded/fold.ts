@@ -115,10 +115,9 @@ function fold({ logFolder, basePath, profileDays, newcomerDays, throughFile }: F
   if (!base.lease(process.pid, Date.now())) return;
   const keepLease = () => base.lease(process.pid, Date.now());
   const through = readThrough(throughFile);
-  /** Whether the deliverer still has to read a segment; if it has been away for too long, it looks at everybody. */
-  const isAwaited = (segment: number, folded: number) =>
-    through !== undefined && segment >= through && folded - segment < KEPT_SEGMENTS;
-  for (const segment of segmentsIn(logFolder)) {
+  const segments = segmentsIn(logFolder);
+  const newest = segments.at(-1) ?? 0;
+  for (const segment of segments) {
     const file = fileOf(logFolder, segment);
     base.refresh();
     // Another process may have been here since the folder was listed.
@@ -128,7 +127,10 @@ function fold({ logFolder, basePath, profileDays, newcomerDays, throughFile }: F
       if (!sealed) break;
       foldSegment(base, frames, segment, keepLease);
     }
-    if (!isAwaited(segment, base.folded)) fs.rmSync(file, { force: true });
+    const isAwaited = through !== undefined && segment >= through;
+    // If the deliverer has been away for too long, it looks at everybody.
+    if (isAwaited && segment >= newest - KEPT_SEGMENTS) continue;
+    fs.rmSync(file, { force: true });
   }
   if (Date.now() - base.housekeptAt > HOUSEKEEPING_MS) {
     forget(base, base.newcomers, newcomerDays, keepLease);

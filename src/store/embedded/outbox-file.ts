@@ -87,7 +87,8 @@ export class OutboxFile implements Outbox {
   }
 
   async due(_shard: string, limit: number): Promise<Batch> {
-    return this.#read((base, arrivals) => {
+    const arrivals = this.#deliverer();
+    return this.#read((base) => {
       arrivals.bring();
       const now = Date.now();
       return {
@@ -97,7 +98,8 @@ export class OutboxFile implements Outbox {
   }
 
   async walk(_shard: string, cursor: string | undefined, limit: number) {
-    return this.#read((_, { store }) => {
+    const { store } = this.#deliverer();
+    return this.#read(() => {
       this.#walk ??= store.walk();
       const { deviceIds, ...part } = this.#walk.next(cursor, limit);
       const now = Date.now();
@@ -107,7 +109,8 @@ export class OutboxFile implements Outbox {
   }
 
   async look(deviceIds: readonly string[]): Promise<Candidate[]> {
-    return this.#read((_, { store }) => {
+    const { store } = this.#deliverer();
+    return this.#read(() => {
       store.catchUp();
       const now = Date.now();
       return deviceIds.map((id) => this.#candidate(id, store, now));
@@ -169,6 +172,7 @@ export class OutboxFile implements Outbox {
   }
 
   async read(destination: number, limit: number): Promise<Entry[]> {
+    this.#deliverer();
     const isNew = this.#read((base) => {
       const { last, read } = base.tail(destination);
       return read < last;
@@ -315,6 +319,7 @@ export class OutboxFile implements Outbox {
     messages: readonly string[] | undefined,
     take: (entries: readonly Entry[]) => void,
   ): Promise<number> {
+    this.#deliverer();
     const { start, end } = rangeOf(destination);
     const [last] = this.#read((base) => [
       ...base.dead.getKeys({ start: end, end: start, reverse: true, limit: 1 }),
@@ -340,12 +345,19 @@ export class OutboxFile implements Outbox {
     return count;
   }
 
+  #deliverer(): Arrivals {
+    if (!this.#arrivals) {
+      throw new StoreError('this outbox was opened to read: only a deliverer does more with it');
+    }
+    return this.#arrivals;
+  }
+
   /** As of now: what was read before in this tick may be older than what others have written. */
-  #read<Value>(work: (base: OutboxBase, arrivals: Arrivals) => Value): Value {
+  #read<Value>(work: (base: OutboxBase) => Value): Value {
     if (this.#isClosed) throw new StoreError('the outbox is closed');
     try {
       this.#base.root.resetReadTxn();
-      return work(this.#base, this.#arrivals as Arrivals);
+      return work(this.#base);
     } catch (error) {
       throw new StoreError(`the outbox cannot be read: ${(error as Error).message}`);
     }
@@ -355,7 +367,7 @@ export class OutboxFile implements Outbox {
   #write<Value>(work: () => Value): Promise<Value> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw new StoreError('the outbox is closed');
-      if (!this.#arrivals) throw new StoreError('the outbox is written by the deliverer only');
+      this.#deliverer();
       if (this.#orders.length === 0) setImmediate(() => this.#transact());
       this.#orders.push({ work, resolve: resolve as Order['resolve'], reject });
     });

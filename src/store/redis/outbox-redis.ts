@@ -402,6 +402,10 @@ export class OutboxRedis implements Outbox {
   }
 
   async #settleApart(pairs: readonly [Found, Outcome][]): Promise<void> {
+    const destinations = new Set(pairs.flatMap(([, { moves }]) => [...moves.keys()]));
+    if (destinations.size > 0) {
+      await this.#connection.run(['SADD', `${this.#prefix}out`, ...destinations]);
+    }
     let failure: unknown;
     for (const piece of inPieces(pairs, SETTLED)) {
       const settled = piece.map(async ([candidate, outcome]) => {
@@ -426,7 +430,6 @@ export class OutboxRedis implements Outbox {
     if (moves.size > 0) {
       const args = [candidate.toldBytes, deviceId];
       if ((await this.#fits<number>(keys, args)) === 0) return;
-      await this.#connection.run(['SADD', `${this.#prefix}out`, ...moves.keys()]);
       await Promise.all(
         [...moves].map(([destination, own]) => {
           const writer = new Writer(64);

@@ -109,7 +109,7 @@ describe('differences, read again', () => {
         '    mappings[sid 7].url: "a" → "b"',
         '    domainRestrictions: 1 → 2',
       ],
-      'destination “D” changed: mapping of segment 7, url, domain restrictions',
+      'destination “D” changed: mapping of segment 7, address, which sites',
     ],
     [['… and 7 more lines'], '… and 7 more lines'],
   ])('in a line: %s', (lines, words) => {

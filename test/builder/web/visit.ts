@@ -162,19 +162,43 @@ export async function obstacles(page: Page): Promise<string[]> {
 }
 
 /** The looks that every page is shown in. */
-export const LOOKS = [
+const LOOKS = [
   { look: 'wide and light', viewport: WIDE, colorScheme: 'light' },
   { look: 'wide and dark', viewport: WIDE, colorScheme: 'dark' },
-  { look: 'narrow and light', viewport: NARROW, colorScheme: 'light' },
   { look: 'narrow and dark', viewport: NARROW, colorScheme: 'dark' },
+  { look: 'narrow and light', viewport: NARROW, colorScheme: 'light' },
 ] as const;
+
+/**
+ * What is wrong with a page as it is now in any of its looks, with a picture of each; tests expect `[]`.
+ * The page is left as it was opened if not said otherwise: wide and light.
+ */
+export async function flaws(page: Page, name: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const { look, ...as } of LOOKS) {
+    await show(page, as);
+    const wrong = await obstacles(page);
+    if (await isTooWide(page)) wrong.push('it is wider than the window');
+    await picture(page, `${name} ${look}`);
+    found.push(...wrong.map((one) => `${look}: ${one}`));
+  }
+  await show(page, LOOKS[0]);
+  return found;
+}
+
+async function show(page: Page, { viewport, colorScheme }: Omit<(typeof LOOKS)[number], 'look'>) {
+  await page.setViewportSize(viewport);
+  await page.emulateMedia({ colorScheme });
+  await page.locator(`html[data-mantine-color-scheme=${colorScheme}]`).waitFor();
+}
 
 /** A picture of the page, or of what lies over it, where `SCREENSHOTS` names a folder: to be looked at. */
 export async function picture(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS;
   if (!folder) return;
   const fullPage = (await page.getByRole('dialog').count()) === 0;
-  await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage });
+  const file = path.join(folder, `${name.replaceAll(' ', '-')}.png`);
+  await page.screenshot({ path: file, fullPage });
 }
 
 /** Whether something is wider than the window; pages scroll only downwards. */

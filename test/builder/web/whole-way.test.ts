@@ -2,13 +2,17 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { executable, launch } from '../../demo/browser.ts';
-import { until } from '../../redis.ts';
+import { type RunningRedis, redisServer, startRedis, until } from '../../redis.ts';
 import { type RunningServer, startServer } from '../../server.ts';
 import { obstacles, picture, WIDE } from './visit.ts';
 
 const PASSWORD = 'correct horse battery staple';
 
-describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
+const EMBEDDED = 'the embedded store';
+const STORES = [EMBEDDED, ...(redisServer ? ['Redis'] : [])];
+
+describe.skipIf(!executable).each(STORES)('from nothing to a pixel, and back, on %s', (store) => {
+  let redis: RunningRedis | undefined;
   let server: RunningServer;
   let browser: Browser;
   let page: Page;
@@ -16,11 +20,13 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
   const problems: string[] = [];
 
   beforeAll(async () => {
-    // What is tested is what happens, not how fast on a machine that is busy with other tests.
-    [server, browser] = await Promise.all([
-      startServer({ environment: { DEADLINE_MS: '10000' } }),
-      launch(),
-    ]);
+    if (store !== EMBEDDED) redis = await startRedis('--maxmemory-policy', 'noeviction');
+    const environment: Record<string, string> = {
+      // What is tested is what happens, not how fast on a machine that is busy with other tests.
+      DEADLINE_MS: '10000',
+      ...(redis && { REDIS_URL: redis.url }),
+    };
+    [server, browser] = await Promise.all([startServer({ environment }), launch()]);
     const context = await browser.newContext({ viewport: WIDE, reducedMotion: 'reduce' });
     context.setDefaultTimeout(20_000);
     context.on('weberror', (error) => problems.push(String(error.error())));
@@ -29,7 +35,15 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
   afterAll(async () => {
     await browser?.close();
     await server?.stop();
+    await redis?.stop();
   });
+
+  /** Which store it is makes no difference to how pages look. */
+  const looksWell = async (name: string) => {
+    if (store !== EMBEDDED) return;
+    expect(await obstacles(page)).toEqual([]);
+    await picture(page, name);
+  };
 
   const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true });
   const step = (name: string) =>
@@ -63,7 +77,7 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     await page.getByLabel('Password', { exact: true }).fill(once);
     await button('Log in').click();
     await heading('Choose a password').waitFor();
-    expect(await obstacles(page)).toEqual([]);
+    await looksWell('whole-way-password');
     await page.getByLabel('One-time password').fill(once);
     await page.getByLabel('New password', { exact: true }).fill(PASSWORD);
     await button('Set password').click();
@@ -93,8 +107,7 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     await step('Segment mappings').click();
     await addSegment('Concert browsers');
     await page.getByText(/pixel\/nightjar\?s=7001&uid=\d{38}/).waitFor();
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'whole-way-url');
+    await looksWell('whole-way-url');
     await button('Publish').click();
     await published('Nightjar ads');
   });
@@ -110,8 +123,7 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     await page.getByText(/^seat_map=seg=7002/).waitFor();
     await page.getByText('8 of 2,048 bytes').waitFor();
     await page.getByText('Set by the server:').waitFor();
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'whole-way-cookie');
+    await looksWell('whole-way-cookie');
     await button('Publish').click();
     await published('Seat map');
   });
@@ -132,8 +144,7 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     await page.getByRole('cell', { name: 'Delivered with this answer' }).waitFor();
     // The tag has told that the image was there.
     await page.getByText('1 loaded, 0 failed, 0 timed out').first().waitFor({ timeout: 30_000 });
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'whole-way-report');
+    await looksWell('whole-way-report');
   });
 
   test('asks why another one did not fire, and is led to what to change', async () => {
@@ -148,8 +159,7 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
     const path = page.getByRole('region', { name: 'The path to Festival campaign 2099' });
     await path.getByText('The start date of the mapping has not come.').first().waitFor();
     await path.getByText('The visitor has it', { exact: false }).first().waitFor();
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'whole-way-why');
+    await looksWell('whole-way-why');
     await path.getByRole('link', { name: 'Change the dates' }).first().click();
     await heading('Festival campaign 2099').waitFor();
     expect(await page.getByLabel(/From.*Concert browsers/).inputValue()).toBe('2099-06-01');
@@ -177,7 +187,7 @@ describe.skipIf(!executable)('from nothing to a pixel, and back', () => {
       .getByRole('link')
       .first()
       .click();
-    await picture(page, 'whole-way-activity');
+    await looksWell('whole-way-activity');
     await button('Go back to before this…').click();
     await button('Go back').click();
     await expect

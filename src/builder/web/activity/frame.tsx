@@ -3,7 +3,7 @@ import { Page } from '../page.tsx';
 import { Sections } from '../sections.tsx';
 
 const SECTIONS = [
-  { title: 'Changes', to: '/activity', isExact: true },
+  { title: 'Changes', to: '/activity' },
   { title: 'Nodes', to: '/activity/nodes' },
 ];
 

@@ -8,6 +8,7 @@ import { useNavigate } from 'react-router';
 import { differences } from '../../../account/difference.ts';
 import { ApiError, api, changed, type Tagged } from '../api.ts';
 import { useConfirmation } from '../confirmation.tsx';
+import { fieldInWords, fieldLines } from '../difference.ts';
 import { many } from '../figures.ts';
 import { notice } from '../notice.tsx';
 import { Page } from '../page.tsx';
@@ -299,14 +300,14 @@ function Hints({ start, editing, refused, theirs, over }: HintsProps) {
         >
           <Text size="sm">What is in force now → what you would publish:</Text>
           <ul className={classes.lines}>
-            {differences(
-              { destinations: [{ ...theirs.value }] },
-              { destinations: [{ ...published(destination), destinationId }] },
-            )
-              .filter((line) => !/^[~+-]/.test(line))
-              .map((line) => (
-                <li key={line}>{line.trim()}</li>
-              ))}
+            {fieldLines(
+              differences(
+                { destinations: [{ ...theirs.value }] },
+                { destinations: [{ ...published(destination), destinationId }] },
+              ),
+            ).map((line) => (
+              <li key={line}>{line}</li>
+            ))}
           </ul>
           <Button size="xs" variant="default" onClick={() => over(theirs.etag)}>
             Publish mine over theirs
@@ -318,7 +319,9 @@ function Hints({ start, editing, refused, theirs, over }: HintsProps) {
           <ul className={classes.lines}>
             {refused.all.map((problem) => (
               <li key={`${problem.path} ${problem.wrong}`}>
-                {problem.path && !problem.path.startsWith('(') && <code>{problem.path}</code>}{' '}
+                {problem.path && !problem.path.startsWith('(') && (
+                  <b>{fieldInWords(problem.path)}: </b>
+                )}
                 {sentence(problem)}
               </li>
             ))}

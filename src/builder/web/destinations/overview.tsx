@@ -69,11 +69,15 @@ export function Overview({ destinationId, destination }: OverviewProps) {
 
 function Fired({ report, isCookie }: { report: DayReport | undefined; isCookie: boolean }) {
   const { fired = 0, loaded = 0, failed = 0, timedOut = 0, hours = [] } = report ?? {};
+  const one = isCookie ? 'cookie' : 'call';
   const seen = loaded + failed + timedOut;
   return (
     <>
-      <Figure value={count(fired)} name={isCookie ? 'cookies written' : 'calls'} />
-      {hours.length > 0 && <Sparkline values={hours} noun="call" />}
+      <Figure
+        value={count(fired)}
+        name={`${fired === 1 ? one : `${one}s`}${isCookie ? ' written' : ''}`}
+      />
+      {hours.length > 0 && <Sparkline values={hours} noun={one} />}
       {!isCookie && seen > 0 && (
         <Figure value={share(loaded / seen)} name={`arrived, of ${count(seen)} that the tag saw`} />
       )}

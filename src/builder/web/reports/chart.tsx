@@ -15,6 +15,7 @@ interface ChartProps {
     readonly label: string;
     readonly color: string;
   }[];
+  readonly isStacked?: boolean;
   readonly label: string;
 }
 

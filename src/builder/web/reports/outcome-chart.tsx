@@ -18,24 +18,28 @@ interface OutcomeChartProps {
     readonly label: string;
     readonly color: string;
   }[];
+  /** Whether they are parts of a whole, and stand on each other; else beside each other. */
+  readonly isStacked?: boolean;
   /** The whole in words, for those who do not see it. */
   readonly label: string;
 }
 
-export default function OutcomeChart({ unit, bars, series, label }: OutcomeChartProps) {
+export default function OutcomeChart(props: OutcomeChartProps) {
+  const { unit, bars, series, isStacked = true, label } = props;
   const name = (at: number) => (unit === 'hour' ? timeOfDay(at) : date(at).replace(/ \d{4}$/, ''));
   return (
     <div role="img" aria-label={label}>
       <div aria-hidden inert>
         <BarChart
           h={240}
-          type="stacked"
+          type={isStacked ? 'stacked' : 'default'}
           withLegend
           dataKey="name"
           data={bars.map((bar) => ({ ...bar, name: name(bar.at) }))}
           series={[...series]}
           valueFormatter={count}
           tickLine="none"
+          yAxisProps={{ allowDecimals: false }}
           barProps={{ isAnimationActive: false }}
         />
       </div>

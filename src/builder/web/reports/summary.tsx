@@ -62,6 +62,7 @@ export function Summary() {
               />
               <Chart
                 title="Requests and partner calls"
+                isStacked={false}
                 unit={unit}
                 bars={series.map(({ at, calls: requests, pixels: sent }) => ({
                   at,

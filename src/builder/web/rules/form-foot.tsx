@@ -1,8 +1,8 @@
 /** The end of a form: save, or leave it. */
 import { Button, Text } from '@mantine/core';
-import { useEffect } from 'react';
+import { useEffect, useEffectEvent } from 'react';
 import { useHref, useNavigate } from 'react-router';
-import { useConfirmation } from '../confirmation.tsx';
+import { useLeaving } from '../leaving.ts';
 import classes from './rules.module.css';
 
 interface FormFootProps {
@@ -14,7 +14,7 @@ interface FormFootProps {
 }
 
 export function FormFoot({ isNew, isDirty, isSaving, back }: FormFootProps) {
-  const leave = useLeaving(isDirty);
+  const leave = useLinks(isDirty);
   return (
     <div className={classes.foot}>
       <Button type="submit" loading={isSaving} disabled={!isDirty && !isNew}>
@@ -32,46 +32,33 @@ export function FormFoot({ isNew, isDirty, isSaving, back }: FormFootProps) {
   );
 }
 
-const QUESTION = {
-  title: 'Leave without saving?',
-  text: 'What you changed here would be lost.',
-  action: 'Leave without saving',
-  isDestructive: true,
-};
-
 /**
- * Asks before a link, or the window's end, takes unsaved changes along.
+ * Asks before a link, the Back button or the window's end takes unsaved changes along.
  *
  * @returns goes to an address, and asks before if there is something to lose
  */
-function useLeaving(isDirty: boolean): (to: string) => Promise<void> {
+function useLinks(isDirty: boolean): (to: string) => Promise<void> {
   const navigate = useNavigate();
-  const confirm = useConfirmation();
+  const mayLeave = useLeaving(() => isDirty);
   const base = useHref('/').replace(/\/$/, '');
   const leave = async (to: string) => {
-    if (!isDirty || (await confirm(QUESTION))) navigate(to);
+    if (await mayLeave()) navigate(to);
   };
+  const follow = useEffectEvent((event: MouseEvent) => {
+    const link = event.target instanceof Element && event.target.closest('a');
+    const isOther = event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0;
+    if (!link || isOther || link.origin !== location.origin || link.target === '_blank') return;
+    if (link.pathname === location.pathname) return;
+    // Before the router hears of it.
+    event.preventDefault();
+    event.stopPropagation();
+    leave(link.pathname.slice(base.length) + link.search);
+  });
   useEffect(() => {
     if (!isDirty) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    const follow = (event: MouseEvent) => {
-      const link = event.target instanceof Element && event.target.closest('a');
-      const isOther = event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0;
-      if (!link || isOther || link.origin !== location.origin || link.target === '_blank') return;
-      if (link.pathname === location.pathname) return;
-      // Before the router hears of it.
-      event.preventDefault();
-      event.stopPropagation();
-      confirm(QUESTION).then((yes) => {
-        if (yes) navigate(link.pathname.slice(base.length) + link.search);
-      });
-    };
-    window.addEventListener('beforeunload', ask);
-    document.addEventListener('click', follow, true);
-    return () => {
-      window.removeEventListener('beforeunload', ask);
-      document.removeEventListener('click', follow, true);
-    };
-  }, [isDirty, confirm, navigate, base]);
+    const clicked = (event: MouseEvent) => follow(event);
+    document.addEventListener('click', clicked, true);
+    return () => document.removeEventListener('click', clicked, true);
+  }, [isDirty]);
   return leave;
 }

@@ -94,6 +94,8 @@ export function ruleView(options: RuleViewOptions): EditorView {
       override: [(context) => complete(options, context)],
       icons: false,
       activateOnTypingDelay: 60,
+      // Whoever sees the list means it.
+      interactionDelay: 0,
       activateOnCompletion: (completion) => completion.type !== 'end',
       aboveCursor: false,
     }),

@@ -6,6 +6,7 @@ import { EntryPanel } from '../entry-panel.tsx';
 import { LABELS, titleOf } from '../export-labels.ts';
 import { Listing } from '../listing.tsx';
 import type { Column } from '../rows.tsx';
+import { StatusBadge } from '../rules/status.tsx';
 import { useMay } from '../session.tsx';
 import { Empty } from '../state.tsx';
 import { Frame } from './frame.tsx';
@@ -36,7 +37,7 @@ const COLUMNS: readonly Column<DataSource>[] = [
   {
     title: 'Status',
     sortBy: 'status',
-    show: ({ status }) => <Badge color={status === 'active' ? 'green' : 'gray'}>{status}</Badge>,
+    show: ({ status }) => <StatusBadge status={status} />,
     width: '6rem',
   },
 ];

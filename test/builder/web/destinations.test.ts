@@ -1,0 +1,123 @@
+/** Destinations, Why? and reports as people see and use them. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { executable } from '../../demo/browser.ts';
+import { flaws, obstacles, startVisits, type Visits } from './visit.ts';
+
+const PAGES = [
+  ['the list', '/destinations', 'destinations'],
+  ['the kinds of a new one', '/destinations/new', 'destination-new'],
+  ['configuration', '/destinations/8002?step=configuration', 'destination-configuration'],
+  ['mappings with addresses', '/destinations/8001?step=mappings', 'destination-addresses'],
+  ['mappings of a cookie', '/destinations/8004?step=mappings', 'destination-mappings'],
+  ['Why?', '/why', 'why'],
+  ['reports', '/reports', 'reports'],
+  ['the report of a destination', '/reports/destinations/8002', 'report'],
+] as const;
+
+describe.skipIf(!executable)('destinations', () => {
+  let visits: Visits;
+  beforeAll(async () => {
+    visits = await startVisits();
+    const query = 'c_page=concert&c_genre=jazz&c_price=92&d_rtbd=json&d_dst=1';
+    const headers = { Referer: `${visits.server.origin}/demo/concerts/blue-hour-quartet` };
+    await fetch(`${visits.server.origin}/event?${query}`, { headers });
+  });
+  afterEach(() => visits.leave());
+  afterAll(() => visits?.stop());
+
+  test.each(PAGES)('%s can be seen, read and reached by everybody', async (_, at, name) => {
+    const page = await visits.open(at);
+    await page.waitForLoadState('networkidle');
+    expect(await flaws(page, name)).toEqual([]);
+    expect(visits.problems).toEqual([]);
+  });
+
+  test('are told apart by kind, and found by name', async () => {
+    const page = await visits.open('/destinations');
+    await page.getByRole('tab', { name: 'Server-to-server' }).click();
+    await page.getByText('Nothing matches this choice.').waitFor();
+    await page.getByRole('tab', { name: 'URL and cookie' }).click();
+    await page.getByLabel('Search: Name or description').fill('greeting');
+    await page.getByText('1 in all').waitFor();
+    expect(await page.getByRole('row').count()).toBe(2);
+    await page.keyboard.press('Tab');
+    await page.getByRole('link', { name: 'Greeting on our own pages' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Greeting on our own pages' }).waitFor();
+  });
+
+  test('mappings get another priority by keyboard', async () => {
+    const page = await visits.open('/destinations/8004?step=mappings');
+    const names = () => page.locator('ol li a').filter({ hasText: /\w{4}/ }).allTextContents();
+    await page.getByRole('button', { name: 'Move Premium audience' }).waitFor();
+    const before = (await names()).filter((name) => /audience|visitor|holders/.test(name));
+    await page.getByRole('button', { name: 'Move Premium audience' }).focus();
+    await page.keyboard.press('Space');
+    await page.waitForTimeout(300);
+    await page.keyboard.press('ArrowDown');
+    await page.waitForTimeout(300);
+    await page.keyboard.press('Space');
+    await expect
+      .poll(async () => (await names()).filter((name) => /audience|visitor|holders/.test(name)))
+      .toEqual([before[1], before[0], ...before.slice(2)]);
+    // What is sent has the new order, too.
+    await page.getByText(/^sw_audience=aud=keen#premium/).waitFor();
+    await page.getByRole('button', { name: 'Discard changes' }).click();
+    await page.getByRole('button', { name: 'Throw away' }).click();
+  });
+
+  test('a segment that may not be mapped says why', async () => {
+    const restricted = { name: 'Customers', dataExportRestrictions: ['PII'] };
+    const { dataSourceId } = await visits.call<{ dataSourceId: number }>(
+      'POST',
+      '/datasources',
+      restricted,
+    );
+    const { sid } = await visits.call<{ sid: number }>('POST', '/traits', {
+      name: 'Known customer',
+      traitType: 'ON_BOARDED_TRAIT',
+      dataSourceId,
+    });
+    await visits.call('POST', '/segments', { name: 'Known customers', segmentRule: `${sid}T` });
+    await visits.call('POST', '/destinations', {
+      name: 'With names',
+      destinationType: 'PUSH',
+      dataExportLabels: ['PII'],
+    });
+    const page = await visits.open('/destinations');
+    await page.getByRole('link', { name: 'With names' }).click();
+    await page.getByRole('navigation', { name: 'Steps' }).getByText('Segment mappings').click();
+    await page.getByRole('button', { name: 'Add segments' }).click();
+    const choice = page.getByRole('checkbox', { name: /Known customers/ });
+    await choice.waitFor();
+    expect(await choice.isDisabled()).toBe(true);
+    await page.getByText(/“Customers” \(trait \d+\) forbids what this destination/).waitFor();
+    expect(await obstacles(page)).toEqual([]);
+  });
+
+  test('two people never replace each other unseen', async () => {
+    const page = await visits.open('/destinations/8005');
+    await page.getByLabel('Description').fill('Mine');
+    await page.getByText('Kept as a draft').waitFor();
+    const theirs = await visits.call<object>('GET', '/destinations/8005?includeMappings=true');
+    await visits.call('PUT', '/destinations/8005', { ...theirs, description: 'Theirs' });
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByText('Somebody else has changed this destination meanwhile').waitFor();
+    await page.getByText('"Theirs" → "Mine"').waitFor();
+    expect(await obstacles(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Publish mine over theirs' }).click();
+    await page.getByText('is published').waitFor();
+    const now = await visits.call<{ description: string }>('GET', '/destinations/8005');
+    expect(now.description).toBe('Mine');
+  });
+
+  test('a viewer sees everything, and can change nothing', async () => {
+    const page = await visits.open('/destinations/8004?step=mappings', { as: 'viewer' });
+    await page.getByText('Premium audience').first().waitFor();
+    for (const name of ['Publish', 'Delete', 'Add segments']) {
+      expect(await page.getByRole('button', { name }).count()).toBe(0);
+    }
+    await page.getByText(/^sw_audience=aud=/).waitFor();
+    expect(visits.problems).toEqual([]);
+  });
+});
