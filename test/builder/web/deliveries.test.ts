@@ -230,7 +230,7 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
     partner.status = 200;
     await alert.waitFor({ state: 'detached' });
     await expect.poll(() => partner.heard).toContain(visitor(11));
-    await expect.poll(() => figure(page, 'Waiting').textContent()).toContain('knows everything');
+    await expect.poll(() => figure(page, 'Waiting').textContent()).toContain('Nothing waits');
     await expect.poll(() => figure(page, 'Delivered last').textContent()).toContain('now');
     expect(visits.problems).toEqual([]);
   });
@@ -267,7 +267,9 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
     expect(await choice.inputValue()).toBe('Bidder instead');
     await choice.click();
     // Files are no answer to a call that was blocked.
-    expect(await page.getByRole('option').allTextContents()).toEqual(['Bidder', 'Bidder instead']);
+    await expect
+      .poll(() => page.getByRole('option').allTextContents())
+      .toEqual(['Bidder', 'Bidder instead']);
     await page.getByRole('option', { name: 'Bidder', exact: true }).click();
     expect(await obstacles(page)).toEqual([]);
     await picture(page, 'fallback');
@@ -277,6 +279,7 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
     await other
       .getByText('It hears only of visitors for whom the call of Pixel of the bidder was blocked.')
       .waitFor();
+    await page.goto(`${visits.server.origin}/builder/destinations/803?step=configuration`);
     await page.getByRole('button', { name: 'Tell nobody instead' }).click();
     await page.getByRole('button', { name: 'Publish' }).click();
     await expect
@@ -301,6 +304,8 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
       await page.getByRole('button', { name: 'Publish' }).click();
       // As it is in force now, without the draft.
       await page.getByRole('button', { name: 'Discard changes' }).waitFor({ state: 'detached' });
+      const steps = page.getByRole('navigation', { name: 'Steps' });
+      await steps.getByRole('button', { name: 'Configuration' }).click();
     };
     const key = page.getByLabel('Key', { exact: true });
     const second = page.getByLabel('Second key (optional)');

@@ -6,7 +6,7 @@ import { useAnswer } from '../api.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { DestinationSections } from '../destinations/sections.tsx';
 import { Status } from '../destinations/status.tsx';
-import { ago, count, many } from '../figures.ts';
+import { ago, count } from '../figures.ts';
 import { Missing } from '../missing.tsx';
 import { Moment } from '../moment.tsx';
 import { Page } from '../page.tsx';
@@ -99,7 +99,7 @@ function Standing({ delivery, destination }: StandingProps) {
               oldest === undefined
                 ? isFile
                   ? 'Nothing has changed since the last'
-                  : 'The partner knows everything'
+                  : 'Nothing waits'
                 : `${waiting === 1 ? 'visitor' : 'visitors'}, the first ${ago(oldest)}`,
           },
           {
@@ -113,7 +113,7 @@ function Standing({ delivery, destination }: StandingProps) {
                 {
                   name: 'Given up',
                   value: count(dead),
-                  hint: dead === 0 ? 'No dead letters' : many(dead, 'dead letter', 'dead letters'),
+                  hint: dead === 0 ? 'No dead letters' : 'See the dead letters below',
                 },
               ]),
         ]}

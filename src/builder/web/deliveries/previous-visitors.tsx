@@ -30,17 +30,21 @@ export function PreviousVisitors({ isOnlyRunning = false }: PreviousVisitorsProp
             <Progress value={progress * 100} aria-label="Progress over the stored visitors" />
             <Text size="sm" c="dimmed">
               Since revision {revision}, <Moment at={startedAt} />, all stored visitors are looked
-              at, whether or not they come back: {count(examined)} so far. Partners are told of{' '}
-              {count(moved)} of them.
+              at, whether or not they come back: {count(examined)} so far. {toldOf(moved)}
             </Text>
           </>
         ) : (
           <Text size="sm" c="dimmed">
             All stored visitors were looked at for revision {revision}, <Moment at={finishedAt} />:{' '}
-            {many(examined, 'visitor')}. Partners are told of {count(moved)} of them.
+            {many(examined, 'visitor')}. {toldOf(moved)}
           </Text>
         )}
       </Stack>
     </Paper>
   );
 }
+
+const toldOf = (moved: number) =>
+  moved === 0
+    ? 'Of none of them partners have to hear anything new.'
+    : `Partners are told of ${count(moved)} of them.`;

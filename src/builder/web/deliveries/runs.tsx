@@ -69,7 +69,9 @@ export function Runs({ destination, delivery }: RunsProps) {
           )}
         </Group>
         <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
-          {syncMode === 'full' ? 'Everybody in the mapped segments' : 'What changed since the last'}
+          {syncMode === 'full'
+            ? 'Everybody in the mapped segments'
+            : 'What changed since the last run'}
           , to <code>{target}</code>,{' '}
           {schedule
             ? (scheduleInWords(schedule) ?? `by the schedule ${schedule}, in UTC`)
