@@ -307,6 +307,44 @@ export function outboxContract({
       expect(one.told).toEqual(value);
     });
 
+    it('has the ids by which partners heard of it, and so has what is queued, also as a dead letter', async () => {
+      const partnerIds = new Map([
+        [A, 'Ж-1'],
+        [B, 'x'.repeat(512)],
+      ]);
+      await visited(store, flagged(1));
+      await settle(await dueWith(1), (one) => ({
+        ...nothing(one),
+        told: told([A, 1], [B, 2], [A, 3]),
+        moves: new Map([
+          [A, [joined(1), left(2)]],
+          [B, [joined(2)]],
+        ]),
+        partnerIds,
+      }));
+      await restart();
+      await tidy(place);
+      const [looked] = await outbox.look([device(1)]);
+      expect(looked.told).toEqual(told([A, 1], [B, 2], [A, 3]));
+      expect(looked.partnerIds).toEqual(partnerIds);
+      const [entry] = await outbox.read(A, 10);
+      expect(entry).toMatchObject({ partnerId: 'Ж-1', moves: [joined(1), left(2)] });
+      const letter = { message: 'm', entries: [entry], at: SINCE, problem: 'gone' };
+      await outbox.seal(A, letter);
+      await outbox.bury(A, letter);
+      expect((await outbox.dead(A, 10))[0].entries).toEqual([entry]);
+      await outbox.replay(A, undefined);
+      expect(await outbox.read(A, 10)).toMatchObject([{ partnerId: 'Ж-1' }]);
+      // Where nothing is told any more, there is no reason to keep it.
+      await visited(store, flagged(1));
+      await settle(await dueWith(1), (one) => ({
+        ...nothing(one),
+        told: told([A, 1]),
+        partnerIds,
+      }));
+      expect((await outbox.look([device(1)]))[0].partnerIds).toEqual(new Map([[A, 'Ж-1']]));
+    });
+
     it('takes the place of what was told before', async () => {
       for (const value of [told([A, 1], [B, 2]), told([A, 3]), told()]) {
         await visited(store, flagged(1));

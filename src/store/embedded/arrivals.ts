@@ -146,7 +146,7 @@ export class Arrivals {
     // Another time than before, also within a millisecond: who is examined now has come back.
     const last = before.next ?? 0;
     const next = last > now + SECOND ? now : Math.max(now, last + 1);
-    this.#base.putVisitor(deviceId, before, { told: before.told, next });
+    this.#base.putVisitor(deviceId, before, { ...before, next });
   }
 
   #write(work: () => void): void {
