@@ -13,15 +13,7 @@ import { executable } from '../../demo/browser.ts';
 import { account, realtime, segment, trait } from '../../outbound/example.ts';
 import { temporaryFolder } from '../../server.ts';
 import { bury, type Letter } from '../outbox.ts';
-import {
-  isTooWide,
-  LOOKS,
-  obstacles,
-  PATIENCE_MS,
-  picture,
-  startVisits,
-  type Visits,
-} from './visit.ts';
+import { flaws, PATIENCE_MS, startVisits, type Visits } from './visit.ts';
 
 /** A partner that keeps whom it was told of. */
 class Partner {
@@ -121,48 +113,35 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
   const figure = (page: Page, name: string) =>
     page.getByText(name, { exact: true }).first().locator('..');
 
-  test.each(LOOKS)(
-    'the list says where something is wrong: $look',
-    async ({ look, ...settings }) => {
-      const page = await visits.open('/destinations', settings);
-      const row = page.getByRole('row').filter({ has: page.getByText('Bidder', { exact: true }) });
-      await row.getByRole('link', { name: '✕ 4 dead letters' }).waitFor();
-      const other = page.getByRole('row').filter({ hasText: 'Bidder instead' });
-      expect(await other.getByText('dead letter').count()).toBe(0);
-      expect(await obstacles(page)).toEqual([]);
-      expect(await isTooWide(page)).toBe(false);
-      expect(visits.problems).toEqual([]);
-      await picture(page, `deliveries list ${look}`);
-    },
-  );
+  test('the list says where something is wrong', async () => {
+    const page = await visits.open('/destinations');
+    const row = page.getByRole('row').filter({ has: page.getByText('Bidder', { exact: true }) });
+    await row.getByRole('link', { name: '✕ 4 dead letters' }).waitFor();
+    const other = page.getByRole('row').filter({ hasText: 'Bidder instead' });
+    expect(await other.getByText('dead letter').count()).toBe(0);
+    expect(await flaws(page, `deliveries list`)).toEqual([]);
+    expect(visits.problems).toEqual([]);
+  });
 
-  test.each(LOOKS)(
-    'what was given up is listed with why and of whom: $look',
-    async ({ look, ...settings }) => {
-      const page = await visits.open('/destinations/801', settings);
-      await page
-        .getByRole('navigation', { name: 'This destination' })
-        .getByText('Delivery')
-        .click();
-      const table = page.getByRole('table', { name: 'Dead letters' });
-      await table.getByText('entered Jazz fan, left Rock fan').first().waitFor();
-      expect(await table.getByText('the partner answered 500').count()).toBe(4);
-      expect(await figure(page, 'Given up').textContent()).toContain('4');
-      expect(await obstacles(page)).toEqual([]);
-      expect(await isTooWide(page)).toBe(false);
-      await picture(page, `delivery ${look}`);
-      await table.locator('button').first().click();
-      const panel = page.getByRole('dialog', { name: 'Dead letter' });
-      // The newest first.
-      await panel.getByText('given-up-4').waitFor();
-      await panel.getByText(visitor(4)).waitFor();
-      await panel.getByText('+ entered Jazz fan').waitFor();
-      await panel.getByText('− left Rock fan').waitFor();
-      expect(await obstacles(page)).toEqual([]);
-      expect(visits.problems).toEqual([]);
-      await picture(page, `dead letter ${look}`);
-    },
-  );
+  test('what was given up is listed with why and of whom', async () => {
+    const page = await visits.open('/destinations/801');
+    await page.getByRole('navigation', { name: 'This destination' }).getByText('Delivery').click();
+    const table = page.getByRole('table', { name: 'Dead letters' });
+    await table.getByText('entered Jazz fan, left Rock fan').first().waitFor();
+    expect(await table.getByText('the partner answered 500').count()).toBe(4);
+    expect(await figure(page, 'Given up').textContent()).toContain('4');
+    expect(await flaws(page, `delivery`)).toEqual([]);
+
+    await table.locator('button').first().click();
+    const panel = page.getByRole('dialog', { name: 'Dead letter' });
+    // The newest first.
+    await panel.getByText('given-up-4').waitFor();
+    await panel.getByText(visitor(4)).waitFor();
+    await panel.getByText('+ entered Jazz fan').waitFor();
+    await panel.getByText('− left Rock fan').waitFor();
+    expect(await flaws(page, `dead letter`)).toEqual([]);
+    expect(visits.problems).toEqual([]);
+  });
 
   test('a viewer sees all of it, and can order nothing', async () => {
     const page = await visits.open('/destinations/801/delivery', { as: 'viewer' });
@@ -189,8 +168,8 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
     await page.keyboard.press('Enter');
     const question = page.getByRole('dialog', { name: 'Drop the 1 selected message?' });
     await question.waitFor();
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'drop question');
+    expect(await flaws(page, 'drop question')).toEqual([]);
+
     await page.keyboard.press('Escape');
     await question.waitFor({ state: 'hidden' });
     expect(await letters.count()).toBe(3);
@@ -220,12 +199,11 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
     await alert.waitFor();
     await alert.getByText(/503/).waitFor();
     await expect.poll(() => figure(page, 'Waiting').textContent()).toMatch(/1visitor, the first/);
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'partner away');
+    expect(await flaws(page, 'partner away')).toEqual([]);
+
     const list = await visits.open('/destinations?kind=server');
     await list.getByRole('link', { name: '⚠ Partner away' }).waitFor();
-    expect(await obstacles(list)).toEqual([]);
-    await picture(list, 'partner away list');
+    expect(await flaws(list, 'partner away list')).toEqual([]);
 
     partner.status = 200;
     await alert.waitFor({ state: 'detached' });
@@ -244,20 +222,17 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
       const page = await visits.open(at);
       const part = page.getByRole('region', { name: 'Previous visitors' });
       await part.getByText(`All stored visitors were looked at for revision ${revision}`).waitFor();
-      expect(await obstacles(page)).toEqual([]);
-      await picture(page, `previous visitors${at.replaceAll('/', ' ')}`);
+      expect(await flaws(page, `previous visitors${at.replaceAll('/', ' ')}`)).toEqual([]);
     }
   });
 
-  test.each(LOOKS)('files: when they are due, and now: $look', async ({ look, ...settings }) => {
-    const page = await visits.open('/destinations/804/delivery', settings);
+  test('files: when they are due, and now', async () => {
+    const page = await visits.open('/destinations/804/delivery');
     await page.getByText('every day at 02:00 UTC').waitFor();
     await page.getByRole('button', { name: 'Run now' }).click();
     await page.getByText('The files are being written').waitFor();
-    expect(await obstacles(page)).toEqual([]);
-    expect(await isTooWide(page)).toBe(false);
+    expect(await flaws(page, `files`)).toEqual([]);
     expect(visits.problems).toEqual([]);
-    await picture(page, `files ${look}`);
   });
 
   test('whose blocked calls go where is set, and said on both sides', async () => {
@@ -271,8 +246,8 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
       .poll(() => page.getByRole('option').allTextContents())
       .toEqual(['Bidder', 'Bidder instead']);
     await page.getByRole('option', { name: 'Bidder', exact: true }).click();
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'fallback');
+    expect(await flaws(page, 'fallback')).toEqual([]);
+
     await page.getByRole('button', { name: 'Publish' }).click();
     await page.getByText('“Pixel of the bidder” is published').waitFor();
     const other = await visits.open('/destinations/801');
@@ -291,61 +266,108 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
     });
   });
 
+  const stored = async (id: number) => {
+    const { destinations } = await visits.call<{ destinations: Record<string, unknown>[] }>(
+      'GET',
+      '/export',
+    );
+    return destinations.find(({ destinationId }) => destinationId === id) ?? {};
+  };
+  const publish = async (page: Page) => {
+    await page.getByRole('button', { name: 'Publish' }).click();
+    // As it is in force now, without the draft.
+    await page.getByRole('button', { name: 'Discard changes' }).waitFor({ state: 'detached' });
+    const steps = page.getByRole('navigation', { name: 'Steps' });
+    await steps.getByRole('button', { name: 'Configuration' }).click();
+  };
+
+  test('files go to SFTP or S3, and what opened the one is forgotten with it', async () => {
+    const page = await visits.open('/destinations/804?step=configuration');
+    await page.getByText('That is every day at 02:00 UTC.').waitFor();
+    await page.getByText('SFTP', { exact: true }).click();
+    await page.getByLabel('Address').fill('sftp://us@sftp.partner.example/in');
+    await page.getByLabel('Key of the server').fill('anything');
+    await page.getByText('No key of a host').waitFor();
+    expect(await flaws(page, 'sftp')).toEqual([]);
+    const hostKey = `SHA256:${'a'.repeat(43)}`;
+    await page.getByLabel('Key of the server').fill(hostKey);
+    await page.getByLabel('Password', { exact: true }).fill('hush');
+    await publish(page);
+    await expect
+      .poll(() => stored(804))
+      .toMatchObject({ credentials: { hostKey, password: 'hush' } });
+    const password = page.getByLabel('Password', { exact: true });
+    expect(await password.getAttribute('placeholder')).toBe('Kept, not shown');
+
+    await page.getByText('S3', { exact: true }).click();
+    await page.getByLabel('Bucket and folder').fill('s3://audience/in');
+    await page.getByLabel('Address of the storage').fill('https://storage.example');
+    await page.getByLabel('Access key id').fill('us');
+    await page.getByLabel('Secret access key').fill('hush, too');
+    await page.getByLabel('Lines of a file').fill('1000');
+    await page.getByLabel('Compress with gzip').check();
+    expect(await flaws(page, 's3')).toEqual([]);
+    await publish(page);
+    await expect
+      .poll(() => stored(804))
+      .toMatchObject({
+        target: 's3://audience/in',
+        endpoint: 'https://storage.example',
+        splitLines: 1_000,
+        compress: true,
+        credentials: {
+          ...{ hostKey: null, password: null },
+          ...{ accessKeyId: 'us', secretAccessKey: 'hush, too' },
+        },
+      });
+    expect(visits.problems).toEqual([]);
+  });
+
   test('keys are changed one after the other, without seeing them', async () => {
-    const stored = async () => {
-      const { destinations } = await visits.call<{ destinations: Record<string, unknown>[] }>(
-        'GET',
-        '/export',
-      );
-      return destinations.find(({ destinationId }) => destinationId === 801) ?? {};
-    };
     const page = await visits.open('/destinations/801?step=configuration');
-    const publish = async () => {
-      await page.getByRole('button', { name: 'Publish' }).click();
-      // As it is in force now, without the draft.
-      await page.getByRole('button', { name: 'Discard changes' }).waitFor({ state: 'detached' });
-      const steps = page.getByRole('navigation', { name: 'Steps' });
-      await steps.getByRole('button', { name: 'Configuration' }).click();
-    };
     const key = page.getByLabel('Key', { exact: true });
     const second = page.getByLabel('Second key (optional)');
     await page.getByText('Signature', { exact: true }).click();
     await key.fill('the old key');
-    await publish();
-    await expect.poll(async () => (await stored()).signatureKeys).toEqual(['the old key']);
+    await publish(page);
+    await expect.poll(async () => (await stored(801)).signatureKeys).toEqual(['the old key']);
     expect(await key.getAttribute('placeholder')).toBe('Kept, not shown');
     await second.fill('the new key');
-    await publish();
+    await publish(page);
     await expect
-      .poll(async () => (await stored()).signatureKeys)
+      .poll(async () => (await stored(801)).signatureKeys)
       .toEqual(['the old key', 'the new key']);
     expect(await second.getAttribute('placeholder')).toBe('Kept, not shown');
     expect(await page.content()).not.toContain('the new key');
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'keys');
+    expect(await flaws(page, 'keys')).toEqual([]);
+
     await page.getByRole('button', { name: 'Keep only the second' }).click();
-    await publish();
-    await expect.poll(async () => (await stored()).signatureKeys).toEqual(['the new key']);
+    await publish(page);
+    await expect.poll(async () => (await stored(801)).signatureKeys).toEqual(['the new key']);
 
     await page.getByText('OAuth 2.0', { exact: true }).click();
     await page.getByLabel('Token address').fill(`${partner.url}/token`);
     await page.getByLabel('Client id at the token address').fill('us');
     await page.getByLabel('Client secret').fill('hush');
-    await publish();
-    await expect.poll(stored).toMatchObject({
-      oauth: { tokenUrl: `${partner.url}/token`, clientId: 'us', clientSecret: 'hush' },
-    });
-    expect(await stored()).not.toHaveProperty('signatureHeader');
-    expect((await stored()).signatureKeys).toBeNull();
-    await picture(page, 'oauth');
+    await publish(page);
+    await expect
+      .poll(() => stored(801))
+      .toMatchObject({
+        oauth: { tokenUrl: `${partner.url}/token`, clientId: 'us', clientSecret: 'hush' },
+      });
+    expect(await stored(801)).not.toHaveProperty('signatureHeader');
+    expect((await stored(801)).signatureKeys).toBeNull();
+    expect(await flaws(page, 'oauth')).toEqual([]);
     await page.getByLabel('Client id at the token address').fill('them');
-    await publish();
-    await expect.poll(stored).toMatchObject({
-      oauth: { tokenUrl: `${partner.url}/token`, clientId: 'them', clientSecret: 'hush' },
-    });
+    await publish(page);
+    await expect
+      .poll(() => stored(801))
+      .toMatchObject({
+        oauth: { tokenUrl: `${partner.url}/token`, clientId: 'them', clientSecret: 'hush' },
+      });
     await page.getByText('No proof', { exact: true }).click();
-    await publish();
-    await expect.poll(async () => (await stored()).oauth).toBeNull();
+    await publish(page);
+    await expect.poll(async () => (await stored(801)).oauth).toBeNull();
     expect(visits.problems).toEqual([]);
   });
 
@@ -358,16 +380,16 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
       .click();
     const found = page.getByRole('button').filter({ hasText: 'Show the path' });
     await found.filter({ hasText: 'Bidder instead' }).getByText('↷ if blocked').waitFor();
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'why');
+    expect(await flaws(page, 'why')).toEqual([]);
+
     await found.filter({ hasText: 'Bidder instead' }).click();
     await page.getByText('It stands in for calls of the page that are blocked').waitFor();
     await page.getByRole('link', { name: 'See whose calls it stands in for' }).first().waitFor();
-    await picture(page, 'why fallback');
+    expect(await flaws(page, 'why fallback')).toEqual([]);
     await found.filter({ hasText: /^Bidder… later/ }).click();
     await page.getByText('Nothing leaves with this page').waitFor();
-    expect(await obstacles(page)).toEqual([]);
-    await picture(page, 'why later');
+    expect(await flaws(page, 'why later')).toEqual([]);
+
     await page.getByRole('link', { name: 'See its delivery' }).first().click();
     await page.getByRole('heading', { level: 1, name: 'Bidder', exact: true }).waitFor();
     await page.getByText('Delivered last').waitFor();
@@ -398,24 +420,17 @@ describe.skipIf(!executable)('where nobody delivers', { timeout: PATIENCE_MS }, 
   afterEach(() => visits.leave());
   afterAll(() => visits?.stop());
 
-  test.each(LOOKS)(
-    'how far a pass is, of all parts together: $look',
-    async ({ look, ...settings }) => {
-      for (const at of ['/destinations/801', '/destinations/801/delivery', '/activity/nodes']) {
-        const page = await visits.open(at, settings);
-        const part = page.getByRole('region', { name: 'Previous visitors' });
-        await part.getByText('75%').waitFor();
-        await part
-          .getByText(/Since revision 7, .* 15,000 so far. Partners are told of 42/)
-          .waitFor();
-        expect(await part.getByRole('progressbar').getAttribute('aria-valuenow')).toBe('75');
-        expect(await obstacles(page)).toEqual([]);
-        expect(await isTooWide(page)).toBe(false);
-        await picture(page, `pass${at.replaceAll('/', ' ')} ${look}`);
-      }
-      expect(visits.problems).toEqual([]);
-    },
-  );
+  test('how far a pass is, of all parts together', async () => {
+    for (const at of ['/destinations/801', '/destinations/801/delivery', '/activity/nodes']) {
+      const page = await visits.open(at);
+      const part = page.getByRole('region', { name: 'Previous visitors' });
+      await part.getByText('75%').waitFor();
+      await part.getByText(/Since revision 7, .* 15,000 so far. Partners are told of 42/).waitFor();
+      expect(await part.getByRole('progressbar').getAttribute('aria-valuenow')).toBe('75');
+      expect(await flaws(page, `pass${at.replaceAll('/', ' ')}`)).toEqual([]);
+    }
+    expect(visits.problems).toEqual([]);
+  });
 
   test('an order says so, and nothing is lost', async () => {
     const page = await visits.open('/destinations/801/delivery');

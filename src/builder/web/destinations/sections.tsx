@@ -7,7 +7,7 @@ export function DestinationSections({ destinationId }: { destinationId: number }
     <Sections
       label="This destination"
       sections={[
-        { title: 'Setup', to, isExact: true },
+        { title: 'Setup', to },
         { title: 'Delivery', to: `${to}/delivery` },
       ]}
     />
