@@ -414,10 +414,10 @@ describe('server-to-server destinations', () => {
     [{ [field('signatureKeys')]: [''] }, field('signatureKeys[0]'), 'too short', 'at least 1'],
     [{ [field('oauth')]: { tokenUrl: '' } }, field('oauth.clientId'), 'missing', 'a text'],
     [{ [field('endpointUrl')]: ABSENT }, field('endpointUrl'), 'missing', 'https://'],
-    [{ [field('endpointUrl')]: 'http://p.example' }, field('endpointUrl'), 'not a secure', 'https'],
+    [{ [field('endpointUrl')]: 'ftp://p.example' }, field('endpointUrl'), 'not a secure', 'https'],
     [{ [field('endpointUrl')]: 'partner' }, field('endpointUrl'), 'not a secure', 'https://'],
     [
-      { [field('oauth')]: { tokenUrl: 'http://x', clientId: 'a', clientSecret: 'b' } },
+      { [field('oauth')]: { tokenUrl: 'x', clientId: 'a', clientSecret: 'b' } },
       field('oauth.tokenUrl'),
       'not a secure',
       'https://',

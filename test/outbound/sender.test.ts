@@ -78,7 +78,8 @@ function send(options: Partial<SenderOptions> = {}): Sender {
   return sender;
 }
 
-let second = 0;
+/** In whole seconds: what happened is queued at once. */
+let second = Math.floor(Date.now() / 1_000);
 
 /** A visitor enters (51) and leaves (-51) segments. */
 async function moves(deviceId: string, ...sids: number[]): Promise<void> {
@@ -150,7 +151,7 @@ describe('a message', () => {
       ...{ AAM_UUID: '7', DataPartner_UUID: 'them', AAM_Regions: ['7'] },
     });
     expect(arrived()).toEqual(['7: 51+ 52+ 53+', '7: 51- 53+ 52+']);
-    expect(next.Users[0].Segments[0].DateTime).toMatch(/^\w{3} Jan 01 \d\d:\d\d:\d\d UTC 1970$/);
+    expect(next.Users[0].Segments[0].DateTime).toMatch(/^\w{3} \w{3} \d\d \d\d:\d\d:\d\d UTC \d{4}$/);
   });
 
   it('has ten users at most, each once', async () => {
