@@ -292,12 +292,12 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
     expect(await flaws(page, 'sftp')).toEqual([]);
     const hostKey = `SHA256:${'a'.repeat(43)}`;
     await page.getByLabel('Key of the server').fill(hostKey);
-    await page.getByLabel('Password', { exact: true }).fill('hush');
+    await page.getByRole('textbox', { name: 'Password', exact: true }).fill('hush');
     await publish(page);
     await expect
       .poll(() => stored(804))
       .toMatchObject({ credentials: { hostKey, password: 'hush' } });
-    const password = page.getByLabel('Password', { exact: true });
+    const password = page.getByRole('textbox', { name: 'Password', exact: true });
     expect(await password.getAttribute('placeholder')).toBe('Kept, not shown');
 
     await page.getByText('S3', { exact: true }).click();
