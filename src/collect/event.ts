@@ -156,6 +156,9 @@ export function visitOf(
   if (transient) call.complaints.push(complain(172));
   const change = transient ? { day: call.day } : changeOf(call, realization);
   const examine =
-    !transient && serverTraits.size > 0 && realization.sids.some((sid) => serverTraits.has(sid));
+    !transient &&
+    serverTraits.size > 0 &&
+    // By another id, a partner may not have heard of them.
+    (declared.length > 0 || realization.sids.some((sid) => serverTraits.has(sid)));
   return { visit: { deviceId, aliases, freshId, change, examine }, transient };
 }

@@ -15,7 +15,7 @@ import { Examiner, type InForce } from './examiner.ts';
 import { FileRunner } from './file-runner.ts';
 import { openTarget } from './open-target.ts';
 import { obey } from './order.ts';
-import { passes } from './pass.ts';
+import { forgetPasses, passes } from './pass.ts';
 import { keepRun, runsOf } from './run-history.ts';
 import { Sender } from './sender.ts';
 import { StandingKeeper } from './standing.ts';
@@ -240,6 +240,7 @@ export class Delivery {
   async #tidy(): Promise<void> {
     const { outbox, registry } = this.#options;
     const { terms } = this.#inForce;
+    await forgetPasses(registry, await outbox.shards());
     const all = await passes(registry);
     if (!all.every(({ digest, finishedAt }) => digest === terms.digest && finishedAt)) return;
     for (const { destination } of await outbox.queues()) {

@@ -32,10 +32,13 @@ export interface DisclosureTerms {
  * @returns undefined where nothing of the entry may be told any more
  */
 export function disclose(
-  { deviceId, moves }: Entry,
+  { deviceId, queuedAt, moves: queued, partnerId }: Entry,
   { profile, told }: Candidate,
   { destination, mappings, userDataSource, region, today }: DisclosureTerms,
 ): Disclosure | undefined {
+  const moves = queued.map((move) =>
+    isOld(move, queuedAt) ? asTold(move, told, destination) : move,
+  );
   const mayJoin = (mapping: ServerMapping) => !profile?.optedOut && mayTell(mapping, today);
   const left = moves.filter(({ sid, isMember }) => {
     const mapping = mappings.get(sid);
@@ -53,7 +56,8 @@ export function disclose(
     moves: left,
     user: {
       deviceId,
-      partnerId: userDataSource === undefined ? undefined : profile?.idIn(userDataSource),
+      partnerId:
+        userDataSource === undefined ? undefined : (partnerId ?? profile?.idIn(userDataSource)),
       regions: [region],
       segments: [...left, ...others].map(({ sid, isMember, at }) => ({
         alias: mappings.get(sid)?.alias ?? '',
@@ -62,4 +66,16 @@ export function disclose(
       })),
     },
   };
+}
+
+/** A dead letter that is sent once more is queued long after what it tells of. */
+const REPLAYED_MS = 60_000;
+const isOld = ({ at }: Move, queuedAt: number): boolean => queuedAt - at > REPLAYED_MS;
+
+/** Others may have been told since: what was true then is told as it is now. */
+function asTold(move: Move, told: Candidate['told'], destination: number): Move {
+  const since = told.get(destination)?.get(move.sid);
+  return since === undefined
+    ? { ...move, isMember: false }
+    : { sid: move.sid, isMember: true, at: since };
 }

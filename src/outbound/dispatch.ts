@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { dayOf } from '../audience/profile.ts';
 import type { RealtimeTransfer, ServerDestination } from '../destinations/destination.ts';
-import type { Entry, Sealed } from '../store/outbox.ts';
+import type { Candidate, Entry, Sealed } from '../store/outbox.ts';
 import { Backlog } from './backlog.ts';
 import { type Attempt, backoff, type Circuit } from './circuit.ts';
 import { type Disclosure, disclose } from './disclosure.ts';
@@ -233,12 +233,14 @@ export class Dispatch {
   /** One attempt, from what may be said now to what became of it. */
   async #send(job: Job, attempt: Attempt): Promise<void> {
     const { mayGoOn } = this.#given;
+    const { entries } = job.sealed;
     await this.#seal(job);
-    const disclosures = await this.#disclose(job.sealed.entries);
+    const candidates = await this.#options.outbox.look(entries.map(({ deviceId }) => deviceId));
     const target = this.#target();
     if (!target || !mayGoOn()) return;
-    if (disclosures.length === 0) return this.#finish(job);
     const { destination, transfer } = target;
+    const disclosures = this.#disclose(entries, candidates, transfer);
+    if (disclosures.length === 0) return this.#finish(job);
     const users = disclosures.map(({ user }) => user);
     const { headers, body } = composeMessage(destination, transfer, users, this.#options.now());
     const reply = await this.#endpointOf(transfer).post(
@@ -256,18 +258,14 @@ export class Dispatch {
     } else if (mayGoOn()) await this.#fail(job, attempt, reply, users.length);
   }
 
-  async #disclose(entries: readonly Entry[]): Promise<Disclosure[]> {
-    const { outbox, terms, id, region } = this.#options;
-    const candidates = await outbox.look(entries.map(({ deviceId }) => deviceId));
-    const target = this.#target();
-    if (!target) return [];
-    const given = {
-      destination: id,
-      mappings: terms().mappings.get(id) ?? new Map(),
-      userDataSource: target.transfer.userDataSource,
-      region,
-      today: dayOf(this.#options.now()),
-    };
+  #disclose(
+    entries: readonly Entry[],
+    candidates: readonly Candidate[],
+    { userDataSource }: RealtimeTransfer,
+  ): Disclosure[] {
+    const { terms, id, region, now } = this.#options;
+    const mappings = terms().mappings.get(id) ?? new Map();
+    const given = { destination: id, mappings, userDataSource, region, today: dayOf(now()) };
     return entries.flatMap((entry, i) => disclose(entry, candidates[i], given) ?? []);
   }
 

@@ -108,7 +108,7 @@ export class Everybody implements Source {
     await folder.remove(...merged);
   }
 
-  #lineOf({ deviceId, profile, told }: Candidate, terms: Terms): string | undefined {
+  #lineOf({ deviceId, profile, told, partnerIds }: Candidate, terms: Terms): string | undefined {
     const { destination, now } = this.#work;
     const sids = told.get(destination);
     if (!profile || profile.optedOut || !sids) return undefined;
@@ -120,7 +120,8 @@ export class Everybody implements Source {
     });
     if (aliases.length === 0) return undefined;
     const source = terms.destinations.get(destination)?.transfer.userDataSource;
-    const partnerId = source === undefined ? undefined : profile.idIn(source);
+    const partnerId =
+      source === undefined ? undefined : (profile.idIn(source) ?? partnerIds?.get(destination));
     return syncLine(nameOf({ deviceId, partnerId }), aliases);
   }
 }

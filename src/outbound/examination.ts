@@ -24,15 +24,22 @@ const SPREAD_MS = 600_000;
 
 /** @param now Unix milliseconds */
 export function examine(candidate: Candidate, grounds: Grounds, now: number): Outcome {
-  const { deviceId, told, profile } = candidate;
+  const { deviceId, told, profile, partnerIds } = candidate;
   const { terms } = grounds;
   const today = dayOf(now);
   const at = now - (now % 1_000);
   const members = profile && !profile.optedOut ? membersOf(profile, grounds, today) : NOBODY;
   const moves = new Map<number, Move[]>();
   const tellable = new Map<number, ReadonlyMap<number, number>>();
-  for (const [id, { active }] of terms.destinations) {
+  const ids = new Map<number, string>();
+  for (const [id, { active, transfer }] of terms.destinations) {
     const before = told.get(id);
+    const known = partnerIds?.get(id);
+    // Who opts out or is forgotten has no ids any more, but the partner knows them by one.
+    const { userDataSource } = transfer;
+    const partnerId =
+      userDataSource === undefined ? undefined : (profile?.idIn(userDataSource) ?? known);
+    if (partnerId !== undefined) ids.set(id, partnerId);
     // What is switched off hears what changed meanwhile when it is switched on.
     if (!active) {
       if (before) tellable.set(id, before);
@@ -43,7 +50,11 @@ export function examine(candidate: Candidate, grounds: Grounds, now: number): Ou
     const after = new Map<number, number>();
     const own: Move[] = [];
     for (const [sid, since] of before ?? []) {
-      if (now?.has(sid)) after.set(sid, since);
+      if (now?.has(sid)) {
+        after.set(sid, since);
+        // By another id, the partner has not heard of them.
+        if (partnerId !== known) own.push({ sid, isMember: true, at: since });
+      }
       // Of what is mapped no more, nothing can be said.
       else if (terms.mappings.get(id)?.has(sid)) own.push({ sid, isMember: false, at });
     }
@@ -59,6 +70,7 @@ export function examine(candidate: Candidate, grounds: Grounds, now: number): Ou
     deviceId,
     told: tellable,
     moves,
+    partnerIds: ids,
     next: nextOf(candidate, tellable.size > 0, terms, today),
   };
 }

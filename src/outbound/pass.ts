@@ -33,5 +33,12 @@ export async function keepPass(registry: Registry, pass: Pass): Promise<void> {
   await registry.put('pass', idOf(pass.shard), pass);
 }
 
+/** Forgets the passes over shards that there are no more: in a Cluster, slots have moved. */
+export async function forgetPasses(registry: Registry, shards: readonly string[]): Promise<void> {
+  for (const { shard } of await passes(registry)) {
+    if (!shards.includes(shard)) await registry.remove('pass', idOf(shard));
+  }
+}
+
 /** Ids are no empty texts. */
 const idOf = (shard: string) => `shard ${shard}`;

@@ -30,6 +30,8 @@ export interface Candidate {
   /** When the profile is forgotten unless the visitor is seen again, in Unix milliseconds; undefined: never. */
   readonly keptUntil: number | undefined;
   readonly told: Told;
+  /** By destination: the id by which its partner heard of the visitor, where that was not the device id. */
+  readonly partnerIds?: ReadonlyMap<number, string>;
 }
 
 /** Some visitors to examine, all of one shard. */
@@ -44,6 +46,8 @@ export interface Outcome {
   readonly told: Told;
   /** What is to be queued, by destination. */
   readonly moves: ReadonlyMap<number, readonly Move[]>;
+  /** By destination: the id by which its partner hears of the visitor; kept for as long as anything is told. */
+  readonly partnerIds?: ReadonlyMap<number, string>;
   /** When to examine again, in Unix milliseconds; undefined: not before the visitor comes back. */
   readonly next: number | undefined;
 }
@@ -55,6 +59,8 @@ export interface Entry {
   /** Unix milliseconds. */
   readonly queuedAt: number;
   readonly deviceId: string;
+  /** The id by which the partner knows the visitor, where that is not the device id. */
+  readonly partnerId?: string;
   readonly moves: readonly Move[];
 }
 

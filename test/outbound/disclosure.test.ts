@@ -70,6 +70,45 @@ describe('a partner hears', () => {
   });
 });
 
+describe('what was queued long after it happened, as a dead letter that is sent once more,', () => {
+  const mappings = new Map([51, 53].map((sid) => [sid, serverMapping(labelled, sid)]));
+  const told = new Map([[ID, new Map([[53, 90_000]])]]);
+  const terms = {
+    ...{ destination: ID, mappings, userDataSource: PARTNER_IDS },
+    region: 7,
+    today: TODAY,
+  };
+
+  it.each([
+    ['is told as it is by now', 600_000, ['s51 0 since 9000', 's53 1 since 90000']],
+    ['else as it was', 10_000, ['s51 1 since 9000', 's53 0 since 9000']],
+  ])('%s', (_, queuedAt, expected) => {
+    const moves = [
+      { sid: 51, isMember: true, at: 9_000 },
+      { sid: 53, isMember: false, at: 9_000 },
+    ];
+    const entry = { id: '1', queuedAt, deviceId: '7', partnerId: 'then', moves };
+    const candidate = { deviceId: '7', profile: visitor(), keptUntil: undefined, told };
+    const user = disclose(entry, candidate, terms)?.user;
+    expect(
+      user?.segments.map(({ alias, isMember, at }) => `${alias} ${+isMember} since ${at}`),
+    ).toEqual(expected);
+  });
+
+  it('is said by the id by which the partner knew the visitor then', () => {
+    const entry = {
+      ...{ id: '1', queuedAt: 10_000, deviceId: '7', partnerId: 'then' },
+      moves: [{ sid: 51, isMember: false, at: 9_000 }],
+    };
+    for (const profile of [undefined, visitor({ partnerId: 'now' }), visitor({ optOut: true })]) {
+      const candidate = { deviceId: '7', profile, keptUntil: undefined, told: new Map() };
+      expect(disclose(entry, candidate, terms)?.user.partnerId).toBe('then');
+      const byDevice = { ...terms, userDataSource: undefined };
+      expect(disclose(entry, candidate, byDevice)?.user.partnerId).toBeUndefined();
+    }
+  });
+});
+
 describe('a partner hears nothing', () => {
   it.each<[string, Partial<ServerMapping> | 'unmapped']>([
     ['of a segment that is not mapped any more', 'unmapped'],

@@ -184,6 +184,65 @@ describe('a partner is told', () => {
   });
 });
 
+describe('a partner that knows visitors by ids of its own', () => {
+  const DATA_SOURCE = 1;
+  const grounds = groundsOf(
+    account({
+      traits: [trait(1), trait(2)],
+      segments: [segment(51, '1T'), segment(52, '2T')],
+      destinations: [realtime(801, [51, 52], { userDataSourceId: DATA_SOURCE })],
+    }),
+  );
+  const declared = (id: string) => ({ declared: [{ dataSource: DATA_SOURCE, id }] });
+  const known = (id: string) => ({ partnerIds: new Map([[801, id]]) });
+  const inside = { 801: { 51: before } };
+  const idsOf = ({ partnerIds = new Map() }: Outcome) => partnerIds.get(801);
+
+  it.each<[string, Parameters<typeof candidateOf>, moves: object, id: string | undefined]>([
+    ['hears by that id', [profileOf([[1, 0]], declared('p1'))], { 801: ['+51'] }, 'p1'],
+    ['by the device id, where there is none', [profileOf([[1, 0]])], { 801: ['+51'] }, undefined],
+    [
+      'hears all of it once there is one',
+      [profileOf([[1, 0]], declared('p1')), inside],
+      { 801: ['+51'] },
+      'p1',
+    ],
+    [
+      'hears all of it by another one',
+      [
+        profileOf(
+          [
+            [1, 0],
+            [2, 0],
+          ],
+          declared('p2'),
+        ),
+        inside,
+        known('p1'),
+      ],
+      { 801: ['+51', '+52'] },
+      'p2',
+    ],
+    [
+      'hears nothing twice by the same one',
+      [profileOf([[1, 0]], declared('p1')), inside, known('p1')],
+      {},
+      'p1',
+    ],
+    [
+      'hears of an opt-out by the id that it knows',
+      [profileOf([], { optOut: true }), inside, known('p1')],
+      { 801: ['-51'] },
+      'p1',
+    ],
+    ['likewise of who is forgotten', [undefined, inside, known('p1')], { 801: ['-51'] }, 'p1'],
+  ])('%s', (_, candidate, moves, id) => {
+    const outcome = examine(candidateOf(...candidate), grounds, NOW);
+    expect(inWords(outcome)).toEqual(moves);
+    expect(idsOf(outcome)).toBe(id);
+  });
+});
+
 describe('a visitor is examined again', () => {
   const dayOfNext = (outcome: Outcome) =>
     outcome.next === undefined ? undefined : Math.floor(outcome.next / DAY_MS) - TODAY;

@@ -29,6 +29,7 @@ interface Queue {
 export class OutboxMemory {
   readonly profiles = new Map<string, { profile: Profile; keptUntil: number | undefined }>();
   readonly told = new Map<string, Told>();
+  readonly partnerIds = new Map<string, Outcome['partnerIds']>();
   /** When to examine, and how often that was written. */
   readonly agenda = new Map<string, { at: number; version: number }>();
   readonly queues = new Map<number, Queue>();
@@ -124,10 +125,16 @@ export class MemoryOutbox implements Outbox {
   async settle(batch: Batch, outcomes: readonly Outcome[]): Promise<void> {
     await this.#arrive();
     const { memory } = this;
-    for (const { deviceId, told, moves, next } of outcomes) {
+    for (const { deviceId, told, moves, partnerIds, next } of outcomes) {
+      memory.partnerIds.set(
+        deviceId,
+        new Map([...(partnerIds ?? [])].filter(([destination]) => told.has(destination))),
+      );
       if (told.size > 0) memory.told.set(deviceId, told);
       else memory.told.delete(deviceId);
-      for (const [destination, own] of moves) this.#enqueue(destination, deviceId, own);
+      for (const [destination, own] of moves) {
+        this.#enqueue(destination, deviceId, own, partnerIds?.get(destination));
+      }
       if (memory.agenda.get(deviceId)?.version !== this.#versions.get(batch)?.get(deviceId))
         continue;
       if (next === undefined) memory.agenda.delete(deviceId);
@@ -201,7 +208,9 @@ export class MemoryOutbox implements Outbox {
     await this.#arrive();
     const letters = this.#exhume(destination, messages);
     for (const { entries } of letters) {
-      for (const { deviceId, moves } of entries) this.#enqueue(destination, deviceId, moves);
+      for (const { deviceId, moves, partnerId } of entries) {
+        this.#enqueue(destination, deviceId, moves, partnerId);
+      }
     }
     return letters.length;
   }
@@ -244,15 +253,21 @@ export class MemoryOutbox implements Outbox {
       profile: kept?.profile,
       keptUntil: kept?.keptUntil,
       told: told.get(deviceId) ?? NOBODY,
+      partnerIds: this.memory.partnerIds.get(deviceId),
     };
   }
 
-  #enqueue(destination: number, deviceId: string, moves: Entry['moves']): void {
+  #enqueue(
+    destination: number,
+    deviceId: string,
+    moves: Entry['moves'],
+    partnerId: string | undefined,
+  ): void {
     if (moves.length === 0) return;
     const id = String(this.memory.nextNumber());
     this.memory
       .queue(destination)
-      .unread.push({ id, queuedAt: this.memory.now(), deviceId, moves });
+      .unread.push({ id, queuedAt: this.memory.now(), deviceId, partnerId, moves });
   }
 
   #exhume(destination: number, messages: readonly string[] | undefined): DeadLetter[] {

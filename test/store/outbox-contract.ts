@@ -231,20 +231,20 @@ export function outboxContract({
     });
 
     it.each([
-      ['with nothing to expect', undefined],
-      ['for tomorrow', DAY_MS],
-    ])(
-      'keeps who came back since the batch was taken, though they were settled %s',
-      async (_, after) => {
-        await visited(store, flagged(1, 5));
-        const batches = await dueWith(1);
-        await visited(store, flagged(1, 5));
-        const next = after && Date.now() + after;
-        await settle(batches, (one) => ({ ...nothing(one), next }));
-        const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
-        expect(one.profile && countOf(one.profile, 5)).toBe(2);
-      },
-    );
+      ['with nothing to expect', undefined, false],
+      ['for tomorrow', DAY_MS, false],
+      ['with nothing to expect, and the outbox knows', undefined, true],
+      ['for tomorrow, and the outbox knows', DAY_MS, true],
+    ])('keeps who came back since the batch was taken; settled %s', async (_, after, isKnown) => {
+      await visited(store, flagged(1, 5));
+      const batches = await dueWith(1);
+      await visited(store, flagged(1, 5));
+      if (isKnown) await dueWith(1);
+      const next = after && Date.now() + after;
+      await settle(batches, (one) => ({ ...nothing(one), next }));
+      const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
+      expect(one.profile && countOf(one.profile, 5)).toBe(2);
+    });
 
     it('has who comes back before their time', async () => {
       await visited(store, flagged(1));
@@ -294,7 +294,7 @@ export function outboxContract({
       ['the largest numbers', told([4_294_967_295, 4_294_967_295, 4_294_967_295_000])],
       [
         'a lot',
-        told(...Array.from({ length: 1_000 }, (_, i): [number, number] => [A + (i % 10), i])),
+        told(...Array.from({ length: 1_000 }, (_, i): [number, number] => [A + (i % 10), i + 1])),
       ],
     ])('comes back as it was kept: %s', async (_, value) => {
       await visited(store, flagged(1));
@@ -305,6 +305,44 @@ export function outboxContract({
       await visited(store, flagged(1));
       const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
       expect(one.told).toEqual(value);
+    });
+
+    it('has the ids by which partners heard of it, and so has what is queued, also as a dead letter', async () => {
+      const partnerIds = new Map([
+        [A, 'Ж-1'],
+        [B, 'x'.repeat(512)],
+      ]);
+      await visited(store, flagged(1));
+      await settle(await dueWith(1), (one) => ({
+        ...nothing(one),
+        told: told([A, 1], [B, 2], [A, 3]),
+        moves: new Map([
+          [A, [joined(1), left(2)]],
+          [B, [joined(2)]],
+        ]),
+        partnerIds,
+      }));
+      await restart();
+      await tidy(place);
+      const [looked] = await outbox.look([device(1)]);
+      expect(looked.told).toEqual(told([A, 1], [B, 2], [A, 3]));
+      expect(looked.partnerIds).toEqual(partnerIds);
+      const [entry] = await outbox.read(A, 10);
+      expect(entry).toMatchObject({ partnerId: 'Ж-1', moves: [joined(1), left(2)] });
+      const letter = { message: 'm', entries: [entry], at: SINCE, problem: 'gone' };
+      await outbox.seal(A, letter);
+      await outbox.bury(A, letter);
+      expect((await outbox.dead(A, 10))[0].entries).toEqual([entry]);
+      await outbox.replay(A, undefined);
+      expect(await outbox.read(A, 10)).toMatchObject([{ partnerId: 'Ж-1' }]);
+      // Where nothing is told any more, there is no reason to keep it.
+      await visited(store, flagged(1));
+      await settle(await dueWith(1), (one) => ({
+        ...nothing(one),
+        told: told([A, 1]),
+        partnerIds,
+      }));
+      expect((await outbox.look([device(1)]))[0].partnerIds).toEqual(new Map([[A, 'Ж-1']]));
     });
 
     it('takes the place of what was told before', async () => {

@@ -172,18 +172,35 @@ describe('a deliverer', () => {
     await other.close();
   });
 
-  it('misses nobody where a power cut took the end of the log', async () => {
+  it.each([
+    ['and the deliverer starts first', () => openOutbox(folder).close()],
+    ['and only pages are served at first', () => {}],
+  ])('misses nobody where a power cut took the end of the log, %s', async (_, first) => {
     for (const n of [1, 2, 3, 4, 5]) await come(n);
     expect(await delivered()).toEqual([1, 2, 3, 4, 5].map(device));
     await store.close();
     for (const segment of segments().filter((segment) => segment > 2)) {
       fs.rmSync(fileOf(path.join(folder, 'log'), segment));
     }
+    await first();
     store = open();
-    await delivered();
     for (const n of [6, 7, 8]) await come(n);
     await fold();
     expect(await delivered()).toEqual(expect.arrayContaining([6, 7, 8].map(device)));
+  });
+
+  it('does not take whom it hears of then for long brought to the agenda', async () => {
+    for (const n of [1, 2, 3, 4, 5]) await come(n);
+    await delivered();
+    await store.close();
+    fs.rmSync(path.join(folder, 'log'), { recursive: true });
+    const outbox = openOutbox(folder);
+    store = open();
+    await come(6);
+    // So that it has looked, too, without being asked.
+    await pause(1_500);
+    expect(await dueOf(outbox)).toContain(device(6));
+    await outbox.close();
   });
 
   it('keeps no profile in memory, and shows each as it is', async () => {

@@ -1,4 +1,5 @@
 import { nonce } from './trust.ts';
+import './steps.ts';
 import '@mantine/core/styles.layer.css';
 import '@mantine/notifications/styles.layer.css';
 import './base.css';
@@ -7,8 +8,7 @@ import { Notifications } from '@mantine/notifications';
 import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode, Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
-import { createBrowserRouter, Navigate, Route, Routes } from 'react-router';
-import { RouterProvider } from 'react-router/dom';
+import { BrowserRouter, Navigate, Route, Routes } from 'react-router';
 import { ApiError } from './api.ts';
 import { Confirmation } from './confirmation.tsx';
 import { Fault } from './fault.tsx';
@@ -79,11 +79,6 @@ function Application() {
   );
 }
 
-/** Of one route, since pages have routes of their own: it can keep the Back button from leaving. */
-const router = createBrowserRouter([{ path: '*', element: <Application /> }], {
-  basename: '/builder',
-});
-
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>
     <MantineProvider
@@ -95,7 +90,9 @@ createRoot(document.getElementById('root') as HTMLElement).render(
       <QueryClientProvider client={client}>
         <Notifications position="bottom-right" />
         <Confirmation>
-          <RouterProvider router={router} />
+          <BrowserRouter basename="/builder">
+            <Application />
+          </BrowserRouter>
         </Confirmation>
       </QueryClientProvider>
     </MantineProvider>

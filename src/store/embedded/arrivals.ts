@@ -7,11 +7,11 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { EmbeddedStore } from './embedded-store.ts';
+import { type EmbeddedOptions, EmbeddedStore } from './embedded-store.ts';
 import { entriesOf } from './entry.ts';
 import { fileOf, readSegment, segmentsIn } from './log.ts';
 import type { OutboxBase } from './outbox-base.ts';
-import { throughFileOf, writeThrough } from './through.ts';
+import { readThrough, throughFileOf, writeThrough } from './through.ts';
 import type { Walk } from './walk.ts';
 
 const TEND_MS = 1_000;
@@ -39,15 +39,14 @@ export class Arrivals {
 
   constructor(
     base: OutboxBase,
-    {
-      folder,
-      profileDays,
-      newcomerDays,
-    }: { folder: string; profileDays: number; newcomerDays: number },
+    options: Pick<EmbeddedOptions, 'folder' | 'profileDays' | 'newcomerDays'>,
   ) {
+    const { folder, profileDays, newcomerDays } = options;
     this.#base = base;
     this.#logFolder = path.join(folder, 'log');
     this.#throughFile = throughFileOf(folder);
+    const told = readThrough(this.#throughFile) ?? base.through;
+    if (told < base.through) base.through = told;
     this.#segment = base.through - 1;
     this.store = new EmbeddedStore({
       folder,
@@ -61,7 +60,7 @@ export class Arrivals {
       },
     });
     this.#everybody = this.store.walk();
-    // A power cut can lose segments, whose numbers are used again.
+    // Where the log ends before, whoever is heard of is new all the same.
     if (base.through > this.#segment) base.through = this.#segment;
     this.#tellFold();
     this.#timer = setInterval(() => this.#tend(), TEND_MS).unref();
@@ -145,9 +144,9 @@ export class Arrivals {
     const before = this.#base.visitor(deviceId);
     const now = Date.now();
     // Another time than before, also within a millisecond: who is examined now has come back.
-    const isNear = before.next !== undefined && before.next <= now + SECOND;
-    const next = isNear ? Math.max(now, Number(before.next) + 1) : now;
-    this.#base.putVisitor(deviceId, before, { told: before.told, next });
+    const last = before.next ?? 0;
+    const next = last > now + SECOND ? now : Math.max(now, last + 1);
+    this.#base.putVisitor(deviceId, before, { ...before, next });
   }
 
   #write(work: () => void): void {

@@ -35,7 +35,7 @@ import {
 import type { FoldOptions } from './fold.ts';
 import { type Fsync, Log } from './log.ts';
 import { sample } from './sample.ts';
-import { throughFileOf } from './through.ts';
+import { limitThrough, throughFileOf } from './through.ts';
 import { Walk } from './walk.ts';
 
 export interface EmbeddedOptions {
@@ -164,6 +164,7 @@ export class EmbeddedStore implements Store {
       newcomerDays: options.newcomerDays,
       throughFile: throughFileOf(options.folder),
     };
+    limitThrough(this.#foldOptions.throughFile, this.#log.segment);
     this.#poll = setInterval(() => this.#tendLog(), POLL_MS).unref();
   }
 

@@ -3,27 +3,26 @@
  * everybody reads, without locks.
  *
  * All numbers within values are little-endian, times are Unix milliseconds. Value of a visitor: when to
- * examine (6 bytes; 0: not on the agenda), then for each segment that was told destination u32, sid u32,
- * since when in Unix seconds u32. Value of an entry: when it was queued (6 bytes), device id (19 bytes),
- * then for each move sid u32, 1 for a member and 0 for others, Unix seconds u32.
+ * examine (6 bytes; 0: not on the agenda), then what was told. Value of an entry: when it was queued (6
+ * bytes), device id (19 bytes), then the moves (both: `store/told.ts`).
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import type { Entry, Move, Told } from '../outbox.ts';
+import type { Entry, Told } from '../outbox.ts';
 import { packDeviceId, readDeviceId, readU16, readU32, Writer, writeDeviceId } from '../record.ts';
+import { readMoves, readTold, writeMoves, writeTold } from '../told.ts';
 import type { Bytes } from './base.ts';
 
 /** Sorts after every text, number and list of them. */
 export const END = new Uint8Array([255]);
 
 const TIME_BYTES = 6;
-const TOLD_BYTES = 12;
-const MOVE_BYTES = 9;
 
 /** What is kept of a visitor. */
 export interface Scheduled {
   readonly told: Told;
+  readonly partnerIds?: ReadonlyMap<number, string>;
   /** When to examine; undefined: not before the visitor comes back. Is another one with each visit. */
   readonly next: number | undefined;
 }
@@ -98,17 +97,12 @@ export class OutboxBase {
   visitor(deviceId: string): Scheduled {
     const bytes = this.#visitors.getBinary(packDeviceId(deviceId, new Uint8Array(19)));
     if (!bytes) return { told: new Map(), next: undefined };
-    const told = new Map<number, Map<number, number>>();
-    for (let at = TIME_BYTES; at < bytes.length; at += TOLD_BYTES) {
-      const destination = readU32(bytes, at);
-      const bySid = told.get(destination) ?? new Map<number, number>();
-      told.set(destination, bySid.set(readU32(bytes, at + 4), readU32(bytes, at + 8) * 1_000));
-    }
-    return { told, next: readTime(bytes, 0) || undefined };
+    return { ...readTold(bytes, TIME_BYTES), next: readTime(bytes, 0) || undefined };
   }
 
   /** @param before as it is now */
-  putVisitor(deviceId: string, before: Scheduled, { told, next }: Scheduled): void {
+  putVisitor(deviceId: string, before: Scheduled, after: Scheduled): void {
+    const { told, next } = after;
     if (before.next !== next) {
       if (before.next !== undefined) this.#agenda.removeSync(agendaKey(before.next, deviceId));
       if (next !== undefined) this.#agenda.putSync(agendaKey(next, deviceId), NOTHING);
@@ -120,13 +114,7 @@ export class OutboxBase {
     }
     const writer = new Writer(64);
     writeTime(writer, next ?? 0);
-    for (const [destination, bySid] of told) {
-      for (const [sid, since] of bySid) {
-        writer.u32(destination);
-        writer.u32(sid);
-        writer.u32(since / 1_000);
-      }
-    }
+    writeTold(writer, after);
     this.#visitors.putSync(key, writer.written());
   }
 
@@ -163,30 +151,20 @@ export class OutboxBase {
   }
 }
 
-export function entryBytes({ queuedAt, deviceId, moves }: Omit<Entry, 'id'>): Uint8Array {
+export function entryBytes({ queuedAt, deviceId, ...entry }: Omit<Entry, 'id'>): Uint8Array {
   const writer = new Writer(64);
   writeTime(writer, queuedAt);
   writeDeviceId(writer, deviceId);
-  for (const { sid, isMember, at } of moves) {
-    writer.u32(sid);
-    writer.u8(isMember ? 1 : 0);
-    writer.u32(at / 1_000);
-  }
+  writeMoves(writer, entry);
   return writer.written();
 }
 
-export function entryIn(number: number, bytes: Uint8Array): Entry {
-  const moves: Move[] = [];
-  for (let at = TIME_BYTES + 19; at < bytes.length; at += MOVE_BYTES) {
-    moves.push({
-      sid: readU32(bytes, at),
-      isMember: bytes[at + 4] === 1,
-      at: readU32(bytes, at + 5) * 1_000,
-    });
-  }
-  const deviceId = readDeviceId(bytes, TIME_BYTES);
-  return { id: String(number), queuedAt: readTime(bytes, 0), deviceId, moves };
-}
+export const entryIn = (number: number, bytes: Uint8Array): Entry => ({
+  id: String(number),
+  queuedAt: readTime(bytes, 0),
+  deviceId: readDeviceId(bytes, TIME_BYTES),
+  ...readMoves(bytes, TIME_BYTES + 19),
+});
 
 const NOTHING = new Uint8Array(1);
 

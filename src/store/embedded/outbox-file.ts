@@ -123,15 +123,20 @@ export class OutboxFile implements Outbox {
       const taken = new Map((candidates as readonly Taken[]).map((one) => [one.deviceId, one]));
       const queued = new Map<number, Omit<Entry, 'id'>[]>();
       const queuedAt = Date.now();
-      for (const { deviceId, told, moves, next } of outcomes) {
+      for (const { deviceId, told, partnerIds, moves, next } of outcomes) {
         for (const [destination, own] of moves) {
           const entries = queued.get(destination) ?? [];
-          entries.push({ queuedAt, deviceId, moves: own });
+          const partnerId = partnerIds?.get(destination);
+          entries.push({ queuedAt, deviceId, partnerId, moves: own });
           queued.set(destination, entries);
         }
         const before = base.visitor(deviceId);
         const cameBack = before.next !== taken.get(deviceId)?.next;
-        base.putVisitor(deviceId, before, { told, next: cameBack ? before.next : next });
+        base.putVisitor(deviceId, before, {
+          told,
+          partnerIds,
+          next: cameBack ? before.next : next,
+        });
       }
       for (const [destination, entries] of queued) this.#queue(destination, entries);
     });
@@ -240,7 +245,7 @@ export class OutboxFile implements Outbox {
     return this.#exhume(destination, messages, (entries) =>
       this.#queue(
         destination,
-        entries.map(({ deviceId, moves }) => ({ queuedAt, deviceId, moves })),
+        entries.map(({ id, ...entry }) => ({ ...entry, queuedAt })),
       ),
     );
   }
@@ -276,9 +281,9 @@ export class OutboxFile implements Outbox {
   }
 
   #candidate(deviceId: string, store: EmbeddedStore, now: number): Taken {
-    const { told, next } = this.#base.visitor(deviceId);
+    const { next, ...told } = this.#base.visitor(deviceId);
     const found = store.recall(deviceId);
-    if (!found) return { deviceId, profile: undefined, keptUntil: undefined, told, next };
+    if (!found) return { deviceId, profile: undefined, keptUntil: undefined, ...told, next };
     const { profile, newcomer } = found;
     const { profileDays, newcomerDays } = this.#options;
     const keptUntil = profile.optedOut
@@ -286,9 +291,9 @@ export class OutboxFile implements Outbox {
       : (profile.seen + (newcomer ? newcomerDays : profileDays) + 1) * DAY_MS;
     // Who is to be forgotten is not stored any more, though nobody has cleared up yet.
     if (keptUntil !== undefined && keptUntil <= now) {
-      return { deviceId, profile: undefined, keptUntil: undefined, told, next };
+      return { deviceId, profile: undefined, keptUntil: undefined, ...told, next };
     }
-    return { deviceId, profile, keptUntil, told, next };
+    return { deviceId, profile, keptUntil, ...told, next };
   }
 
   #queue(destination: number, entries: readonly Omit<Entry, 'id'>[]): void {

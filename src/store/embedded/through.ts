@@ -17,6 +17,11 @@ export function readThrough(file: string): number | undefined {
   }
 }
 
+/** A power cut can lose segments, whose numbers are used again: whoever opens the log says where it ends. */
+export function limitThrough(file: string, newest: number): void {
+  if ((readThrough(file) ?? 0) > newest) writeThrough(file, newest);
+}
+
 export function writeThrough(file: string, segment: number): void {
   const temporary = `${file}.${process.pid}`;
   fs.writeFileSync(temporary, String(segment));

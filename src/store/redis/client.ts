@@ -47,7 +47,7 @@ export function openRedis(address: RedisAddress, options: ConnectionOptions = {}
     }) as RedisClient;
   }
   if (address.kind === 'sentinel') {
-    return new Redis({
+    return new SentinelRedis({
       ...common,
       db,
       sentinels: [...hosts],
@@ -58,7 +58,7 @@ export function openRedis(address: RedisAddress, options: ConnectionOptions = {}
       retryStrategy: soon,
       failoverDetector: true,
       enableOfflineQueue: false,
-    }) as RedisClient;
+    }) as Redis as RedisClient;
   }
   return new Redis({
     ...common,
@@ -67,6 +67,30 @@ export function openRedis(address: RedisAddress, options: ConnectionOptions = {}
     retryStrategy: soon,
     enableOfflineQueue: false,
   }) as RedisClient;
+}
+
+const AGAIN_MS = 50;
+
+/**
+ * `ioredis` gives up for good where Sentinels announce another primary in the middle of an attempt to
+ * connect: its detector ends the attempt, not knowing the client. So begin again.
+ */
+class SentinelRedis extends Redis {
+  #isClosed = false;
+
+  constructor(options: RedisOptions) {
+    super({ ...options, replyMapping: 'legacy' });
+    this.on('end', () => {
+      setTimeout(() => {
+        if (!this.#isClosed && this.status === 'end') this.connect().catch(() => undefined);
+      }, AGAIN_MS).unref();
+    });
+  }
+
+  override disconnect(reconnect = false): void {
+    this.#isClosed ||= !reconnect;
+    super.disconnect(reconnect);
+  }
 }
 
 /** The primary that has a key now; the same for all keys where there is only one. */

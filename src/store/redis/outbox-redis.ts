@@ -2,7 +2,7 @@
  * The outbox in Redis: one server, Sentinel or Cluster.
  *
  *     PREFIXagenda:{all}           whom to examine, see `script.ts`; in a Cluster one for each slot
- *     PREFIX{DEVICE ID}:told       what partners were told of a visitor, see `told.ts`
+ *     PREFIX{DEVICE ID}:told       what partners were told of a visitor, see `store/told.ts`
  *     PREFIXout:{DESTINATION}      a queue, see `queue.ts`
  *     PREFIXout                    a set: destinations that have, or had, a queue
  *     PREFIXlease:NAME             who has the right to something; expires by itself
@@ -26,13 +26,14 @@ import type {
 } from '../outbox.ts';
 import { Writer } from '../record.ts';
 import { StoreError } from '../store.ts';
+import { readTold, writeTold } from '../told.ts';
 import { Agenda, memberOf, microsecondsIn } from './agenda.ts';
 import type { RedisClient } from './client.ts';
 import { type Command, Connection, inPieces, type Script } from './connection.ts';
 import { defineQueueScripts, Queue, type QueueScripts, queueKey } from './queue.ts';
 import { examineFunction, HEADER, PREAMBLE, visitorKey, writeSection } from './script.ts';
 import { digestOf, type Primary, primariesOf } from './slot.ts';
-import { toldIn, toldKey, writeMoves, writeTold } from './told.ts';
+import { toldKey, writeEntry } from './told.ts';
 import { profileIn } from './value.ts';
 
 export interface OutboxRedisOptions {
@@ -425,7 +426,7 @@ export class OutboxRedis implements Outbox {
   }
 
   async #settleOne(candidate: Found, outcome: Outcome): Promise<void> {
-    const { deviceId, moves } = outcome;
+    const { deviceId, moves, partnerIds } = outcome;
     const keys = [toldKey(this.#prefix, deviceId), this.#agenda.keyOf(deviceId)];
     if (moves.size > 0) {
       const args = [candidate.toldBytes, deviceId];
@@ -433,7 +434,7 @@ export class OutboxRedis implements Outbox {
       await Promise.all(
         [...moves].map(([destination, own]) => {
           const writer = new Writer(64);
-          writeMoves(writer, deviceId, own);
+          writeEntry(writer, deviceId, { moves: own, partnerId: partnerIds?.get(destination) });
           const entry = Buffer.from(writer.written());
           const key = queueKey(this.#prefix, destination);
           return this.#connection.run(['XADD', key, '*', 'v', entry]);
@@ -451,7 +452,7 @@ const NOTHING: Outcome['moves'] = new Map();
 function writeSettled(
   writer: Writer,
   { due, toldBytes }: Found,
-  { deviceId, told, next }: Outcome,
+  { deviceId, told, partnerIds, next }: Outcome,
   moves: Outcome['moves'],
 ): void {
   const section = (write: () => void) => writeSection(writer, write);
@@ -460,11 +461,12 @@ function writeSettled(
   section(() => writer.raw(due));
   section(() => writer.ascii(next === undefined ? '' : (Math.ceil(next) * 1e3).toFixed()));
   section(() => writer.raw(toldBytes));
-  section(() => writeTold(writer, told));
+  section(() => writeTold(writer, { told, partnerIds }));
   writer.u32(moves.size);
   for (const [destination, own] of moves) {
     writer.u32(destination);
-    section(() => writeMoves(writer, deviceId, own));
+    const partnerId = partnerIds?.get(destination);
+    section(() => writeEntry(writer, deviceId, { moves: own, partnerId }));
   }
 }
 
@@ -486,7 +488,7 @@ function candidateIn(
       profile: value ? profileIn(value) : undefined,
       // As Redis will have it: from the time of the visit, so up to a day later than the days say.
       keptUntil: value && left !== undefined && left >= 0 ? now + left : undefined,
-      told: toldIn(told ?? EMPTY),
+      ...readTold(told ?? EMPTY),
       due: due ?? EMPTY,
       toldBytes: told ?? EMPTY,
     };
