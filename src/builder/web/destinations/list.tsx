@@ -95,12 +95,17 @@ export function DestinationList() {
       title: 'Fired in 24 hours',
       align: 'end',
       width: '15rem',
-      show: ({ destinationId, destinationType }) => (
-        <Fired
-          report={byId.get(destinationId)}
-          noun={destinationType === 'S2S' ? 'message' : 'call'}
-        />
-      ),
+      show: ({ destinationId, destinationType, transfer }) =>
+        destinationType === 'S2S' && transfer === 'file' ? (
+          <Text span size="sm" c="dimmed">
+            –
+          </Text>
+        ) : (
+          <Fired
+            report={byId.get(destinationId)}
+            noun={destinationType === 'S2S' ? 'message' : 'call'}
+          />
+        ),
     },
   ];
 

@@ -37,7 +37,11 @@ export function Overview({ destinationId, destination }: OverviewProps) {
             <Group justify="space-between" gap="md">
               <div className={classes.figures}>
                 {isServer ? (
-                  <Sent destinationId={destinationId} report={report} />
+                  <Sent
+                    destinationId={destinationId}
+                    report={report}
+                    isFile={destination.transfer === 'file'}
+                  />
                 ) : (
                   <Fired report={report} isCookie={destinationType === 'ADS'} />
                 )}
@@ -91,19 +95,28 @@ function Fired({ report, isCookie }: { report: DayReport | undefined; isCookie: 
 interface SentProps {
   readonly destinationId: number;
   readonly report: DayReport | undefined;
+  /** Of files no messages are counted. */
+  readonly isFile: boolean;
 }
 
-function Sent({ destinationId, report }: SentProps) {
+function Sent({ destinationId, report, isFile }: SentProps) {
   const { data } = useDelivery(destinationId);
   const { fired = 0, hours = [] } = report ?? {};
   return (
     <>
-      <Figure value={count(fired)} name={fired === 1 ? 'message arrived' : 'messages arrived'} />
-      {hours.length > 0 && <Sparkline values={hours} noun="message" />}
-      {data && data.waiting > 0 && (
+      {!isFile && (
+        <>
+          <Figure
+            value={count(fired)}
+            name={fired === 1 ? 'message arrived' : 'messages arrived'}
+          />
+          {hours.length > 0 && <Sparkline values={hours} noun="message" />}
+        </>
+      )}
+      {data && (isFile || data.waiting > 0) && (
         <Figure
           value={count(data.waiting)}
-          name={data.waiting === 1 ? 'visitor waits' : 'visitors wait'}
+          name={`${data.waiting === 1 ? 'visitor waits' : 'visitors wait'}${isFile ? ' for the next file' : ''}`}
         />
       )}
       {data?.deliveredAt !== undefined && (

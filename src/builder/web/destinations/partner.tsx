@@ -147,7 +147,7 @@ function Oauth(props: StepProps) {
       </Text>
       <SimpleGrid cols={{ base: 1, sm: 2 }}>
         <TextInput label="Token address" {...secret(props, 'oauth', 'tokenUrl')} />
-        <TextInput label="Client id at the token address" {...secret(props, 'oauth', 'clientId')} />
+        <TextInput label="Client id for the token" {...secret(props, 'oauth', 'clientId')} />
         <PasswordInput label="Client secret" {...secret(props, 'oauth', 'clientSecret')} />
       </SimpleGrid>
     </Stack>

@@ -97,26 +97,27 @@ export function UrlConfiguration(props: StepProps) {
   );
 }
 
+const NOBODY = '0';
+
 /** Who is told server to server what the browser would not let through. */
 function Fallback({ destination, set, problems }: StepProps) {
   const { fallbackDestinationId: id } = destination;
   const servers = useAnswer<readonly ListedDestination[]>(
     withQuery('/destinations', { destinationType: 'S2S', sortBy: 'name' }),
   );
-  const choices = servers.data
-    ?.filter(({ transfer }) => transfer !== 'file')
+  const choices = (servers.data ?? [])
+    .filter(({ transfer }) => transfer !== 'file')
     .map(({ destinationId, name }) => ({ value: String(destinationId), label: name }));
   return (
     <Select
       label="If the call is blocked, tell instead (optional)"
       description="Where the tag reports that a call failed or timed out, this server-to-server destination is told of the visitor, once. It then hears of nobody else."
-      data={choices}
-      value={id ? String(id) : null}
-      onChange={(value) => set({ fallbackDestinationId: value ? Number(value) : null })}
+      data={[{ value: NOBODY, label: 'Nobody' }, ...choices]}
+      value={id ? String(id) : NOBODY}
+      onChange={(value) => set({ fallbackDestinationId: Number(value) || null })}
       error={problems.at('fallbackDestinationId')}
-      nothingFoundMessage="No server-to-server destination is told in real time"
-      clearable
-      clearButtonProps={{ 'aria-label': 'Tell nobody instead' }}
+      nothingFoundMessage="No server-to-server destination of this name is told in real time"
+      allowDeselect={false}
       searchable
     />
   );
