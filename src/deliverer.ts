@@ -27,7 +27,7 @@ export async function startDeliverer(config: Config, log: Logger): Promise<Deliv
   const registry = openRegistry(config);
   const { snapshot, revision } = await reach(config, openAccount(accounts, config));
   const outbox = openOutbox(config, 'write');
-  const problems = new Map<string, unknown>();
+  let accountProblem: string | undefined;
   const tally = new Tally();
   const ledger = new Ledger({
     tally,
@@ -54,9 +54,9 @@ export async function startDeliverer(config: Config, log: Logger): Promise<Deliv
   accounts.watch(async (saved) => {
     try {
       await delivery.takeOver(await compileAccountInTurns(saved.document), saved.revision);
-      problems.delete('account');
+      accountProblem = undefined;
     } catch (error) {
-      problems.set('account', error);
+      accountProblem = `revision ${saved.revision} of the account is not in force here: ${(error as Error).message}`;
       log.error({ revision: saved.revision, err: error }, 'account not taken over');
     }
   });
@@ -64,8 +64,7 @@ export async function startDeliverer(config: Config, log: Logger): Promise<Deliv
   log.info('delivers');
   return {
     get problem() {
-      const [first] = problems.values();
-      return first === undefined ? undefined : String((first as Error).message);
+      return delivery.problem ?? accountProblem;
     },
     async close(milliseconds) {
       await delivery.close(milliseconds);
@@ -90,6 +89,12 @@ export class DelivererProcess {
   constructor(log: Logger, shutdownMs: number) {
     this.#log = log;
     this.#shutdownMs = shutdownMs;
+    // A signal of the terminal reaches both: who ends by it is not replaced.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.prependListener(signal, () => {
+        this.#isOver = true;
+      });
+    }
   }
 
   /** Starts it, unless it runs already. One that ends is replaced. */

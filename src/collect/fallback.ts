@@ -19,7 +19,7 @@ export async function fallBack(
   destinations: readonly number[],
   request: Request,
   parameters: Parameters,
-  { store, guard, settings }: FrontDoor,
+  { store, settings }: FrontDoor,
 ): Promise<void> {
   const now = Date.now();
   const cookies = parseCookie(request.headers.get('cookie') ?? '');
@@ -27,7 +27,7 @@ export async function fallBack(
   const deviceId = [parameters.first('d_uuid'), cookies[settings.cookieName]].find(
     (id) => id !== undefined && isDeviceId(id),
   );
-  if (deviceId === undefined || guard.exceeds(deviceId, now)) return;
+  if (deviceId === undefined) return;
   const whom = { deviceId, aliases: [], freshId: '' };
   const { profile } = await store.look({ ...whom, change: { day: dayOf(now) } });
   if (profile.length === 0) return;

@@ -41,8 +41,9 @@ export async function pixels(request: Request, door: FrontDoor): Promise<Respons
     for (const [sight, ids] of seen) {
       for (const id of ids) if (urlDestinations.has(Number(id))) door.tally.see(Number(id), sight);
     }
-    const unseen = seen.flatMap(([sight, ids]) => (sight === 'loaded' ? [] : ids));
-    const others = new Set(unseen.flatMap((id) => fallbacks.get(Number(id)) ?? []));
+    // What was still open when the page was left may have arrived.
+    const blocked = seen.flatMap(([sight, ids]) => (sight === 'failed' ? ids : []));
+    const others = new Set(blocked.flatMap((id) => fallbacks.get(Number(id)) ?? []));
     // Nobody waits for it; who cannot be looked up now is told of the next time.
     if (others.size > 0) fallBack([...others], request, parameters, door).catch(() => undefined);
   }

@@ -58,6 +58,12 @@ export class Delivery {
   #day: number;
   #since = Date.now();
   #isOver = false;
+  /** One account after the other. */
+  #taking: Promise<void> = Promise.resolve();
+  /** What is wrong with the queues now. */
+  #trouble: Error | undefined;
+  /** Destinations that were gone the last time. */
+  #gone = new Set<number>();
   #tending: Promise<void> | undefined;
 
   private constructor(options: DeliveryOptions, inForce: InForce, day: number) {
@@ -79,11 +85,30 @@ export class Delivery {
   }
 
   /** Another account is in force from now on. */
-  async takeOver(snapshot: Snapshot, revision: number): Promise<void> {
+  takeOver(snapshot: Snapshot, revision: number): Promise<void> {
+    this.#taking = this.#taking.then(() => this.#take(snapshot, revision));
+    return this.#taking;
+  }
+
+  async #take(snapshot: Snapshot, revision: number): Promise<void> {
     const terms = await inTurns(termsOf(snapshot, this.#day));
     this.#inForce = { snapshot, revision, terms };
     this.#since = Date.now();
     this.#man();
+  }
+
+  /** A day begins or ends mappings. */
+  #turnDay(): Promise<void> {
+    this.#day = dayOf(Date.now());
+    this.#taking = this.#taking.then(() =>
+      this.#take(this.#inForce.snapshot, this.#inForce.revision),
+    );
+    return this.#taking;
+  }
+
+  /** What is wrong with it now; undefined if nothing is. */
+  get problem(): string | undefined {
+    return this.#trouble?.message;
   }
 
   /** Lets what is under way finish, for so many milliseconds. */
@@ -100,14 +125,10 @@ export class Delivery {
   async #tend(): Promise<void> {
     this.#man();
     let [shardsAt, tidiedAt] = [Number.NEGATIVE_INFINITY, performance.now()];
-    let isTroubled = false;
     while (!this.#isOver) {
       try {
         const now = performance.now();
-        if (dayOf(Date.now()) !== this.#day) {
-          this.#day = dayOf(Date.now());
-          await this.takeOver(this.#inForce.snapshot, this.#inForce.revision);
-        }
+        if (dayOf(Date.now()) !== this.#day) await this.#turnDay();
         if (now - shardsAt > SHARDS_MS) {
           await this.#manShards();
           shardsAt = now;
@@ -123,11 +144,11 @@ export class Delivery {
           await this.#tidy();
           tidiedAt = now;
         }
-        if (isTroubled) this.#options.report('delivery goes on');
-        isTroubled = false;
+        if (this.#trouble) this.#options.report('delivery goes on');
+        this.#trouble = undefined;
       } catch (error) {
-        if (!isTroubled) this.#options.report('delivery waits', error);
-        isTroubled = true;
+        if (!this.#trouble) this.#options.report('delivery waits', error);
+        this.#trouble = error as Error;
       }
       await pause(TEND_MS);
     }
@@ -243,8 +264,13 @@ export class Delivery {
     await forgetPasses(registry, await outbox.shards());
     const all = await passes(registry);
     if (!all.every(({ digest, finishedAt }) => digest === terms.digest && finishedAt)) return;
+    // Another process may have an account in force that this one does not know yet.
+    const before = this.#gone;
+    this.#gone = new Set();
     for (const { destination } of await outbox.queues()) {
-      if (!terms.destinations.has(destination)) await outbox.clear(destination);
+      if (terms.destinations.has(destination)) continue;
+      if (before.has(destination)) await outbox.clear(destination);
+      else this.#gone.add(destination);
     }
   }
 }

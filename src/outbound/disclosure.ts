@@ -3,10 +3,11 @@
  *
  * Opt-outs, export controls and mappings hold at the moment of sending.
  */
-import type { Day } from '../audience/profile.ts';
+import type { Day, Profile } from '../audience/profile.ts';
 import type { Candidate, Entry, Move } from '../store/outbox.ts';
 import { mayTell } from './examination.ts';
 import type { MessageUser } from './message.ts';
+import { plainId } from './partner-id.ts';
 import type { ServerMapping } from './terms.ts';
 
 export interface Disclosure {
@@ -56,8 +57,7 @@ export function disclose(
     moves: left,
     user: {
       deviceId,
-      partnerId:
-        userDataSource === undefined ? undefined : (partnerId ?? profile?.idIn(userDataSource)),
+      partnerId: nameOf(partnerId, profile, userDataSource),
       regions: [region],
       segments: [...left, ...others].map(({ sid, isMember, at }) => ({
         alias: mappings.get(sid)?.alias ?? '',
@@ -66,6 +66,18 @@ export function disclose(
       })),
     },
   };
+}
+
+/** @param partnerId as it was queued; undefined where the destination had no data source then */
+function nameOf(
+  partnerId: string | undefined,
+  profile: Profile | undefined,
+  userDataSource: number | undefined,
+): string | undefined {
+  if (userDataSource === undefined) return undefined;
+  return partnerId === undefined
+    ? profile?.idIn(userDataSource)
+    : plainId(partnerId, userDataSource);
 }
 
 /** A dead letter that is sent once more is queued long after what it tells of. */

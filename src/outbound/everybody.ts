@@ -3,6 +3,7 @@ import { dayOf } from '../audience/profile.ts';
 import type { Candidate } from '../store/outbox.ts';
 import { nameOf } from './changes.ts';
 import { mayTell } from './examination.ts';
+import { partnerIdOf, plainId } from './partner-id.ts';
 import type { Mark } from './run-record.ts';
 import { mergedIds, mergeInto, writeIds } from './sorted-ids.ts';
 import type { Line, Source, Work } from './source.ts';
@@ -121,7 +122,9 @@ export class Everybody implements Source {
     if (aliases.length === 0) return undefined;
     const source = terms.destinations.get(destination)?.transfer.userDataSource;
     const partnerId =
-      source === undefined ? undefined : (profile.idIn(source) ?? partnerIds?.get(destination));
+      source === undefined
+        ? undefined
+        : plainId(partnerIdOf(source, profile, partnerIds?.get(destination) ?? ''), source);
     return syncLine(nameOf({ deviceId, partnerId }), aliases);
   }
 }

@@ -9,6 +9,7 @@ import type { HeldTraits } from '../audience/holdings.ts';
 import { type Day, dayOf, type Profile } from '../audience/profile.ts';
 import { hasFallenBack } from '../destinations/due.ts';
 import type { Candidate, Move, Outcome } from '../store/outbox.ts';
+import { partnerIdOf } from './partner-id.ts';
 import { isBetween, type ServerMapping, type Terms } from './terms.ts';
 
 export interface Grounds {
@@ -32,33 +33,36 @@ export function examine(candidate: Candidate, grounds: Grounds, now: number): Ou
   const moves = new Map<number, Move[]>();
   const tellable = new Map<number, ReadonlyMap<number, number>>();
   const ids = new Map<number, string>();
+  let isNamedAnew = false;
   for (const [id, { active, transfer }] of terms.destinations) {
     const before = told.get(id);
-    const known = partnerIds?.get(id);
-    // Who opts out or is forgotten has no ids any more, but the partner knows them by one.
-    const { userDataSource } = transfer;
-    const partnerId =
-      userDataSource === undefined ? undefined : (profile?.idIn(userDataSource) ?? known);
-    if (partnerId !== undefined) ids.set(id, partnerId);
+    const known = partnerIds?.get(id) ?? '';
     // What is switched off hears what changed meanwhile when it is switched on.
     if (!active) {
       if (before) tellable.set(id, before);
+      ids.set(id, known);
       continue;
     }
-    const now = members.get(id);
-    if (!before && !now) continue;
+    const partnerId = partnerIdOf(transfer.userDataSource, profile, known);
+    if (before && partnerId !== known) {
+      // By the id that it knows, the partner hears that they have left; then all of it by the other.
+      ids.set(id, known);
+      const left = leaving(before, terms.mappings.get(id), at);
+      if (left.length > 0) moves.set(id, left);
+      isNamedAnew = true;
+      continue;
+    }
+    if (transfer.userDataSource !== undefined) ids.set(id, partnerId);
+    const inside = members.get(id);
+    if (!before && !inside) continue;
     const after = new Map<number, number>();
     const own: Move[] = [];
     for (const [sid, since] of before ?? []) {
-      if (now?.has(sid)) {
-        after.set(sid, since);
-        // By another id, the partner has not heard of them.
-        if (partnerId !== known) own.push({ sid, isMember: true, at: since });
-      }
+      if (inside?.has(sid)) after.set(sid, since);
       // Of what is mapped no more, nothing can be said.
       else if (terms.mappings.get(id)?.has(sid)) own.push({ sid, isMember: false, at });
     }
-    for (const sid of now ?? []) {
+    for (const sid of inside ?? []) {
       if (before?.has(sid)) continue;
       own.push({ sid, isMember: true, at });
       after.set(sid, at);
@@ -71,9 +75,17 @@ export function examine(candidate: Candidate, grounds: Grounds, now: number): Ou
     told: tellable,
     moves,
     partnerIds: ids,
-    next: nextOf(candidate, tellable.size > 0, terms, today),
+    next: isNamedAnew ? now : nextOf(candidate, tellable.size > 0, terms, today),
   };
 }
+
+/** Of what is mapped no more, nothing can be said. */
+const leaving = (
+  told: ReadonlyMap<number, number>,
+  mappings: ReadonlyMap<number, ServerMapping> | undefined,
+  at: number,
+): Move[] =>
+  [...told.keys()].flatMap((sid) => (mappings?.has(sid) ? { sid, isMember: false, at } : []));
 
 const NOBODY: ReadonlyMap<number, ReadonlySet<number>> = new Map();
 

@@ -11,7 +11,7 @@ import { examine } from './examination.ts';
 import { keepPass, type Pass, passOf } from './pass.ts';
 import type { Terms } from './terms.ts';
 
-/** What is in force, and for how long already. */
+/** What is in force. */
 export interface InForce {
   readonly snapshot: Snapshot;
   readonly revision: number;
@@ -94,8 +94,9 @@ export class Examiner {
         await pause(RETRY_MS);
       }
     }
+    if (!isMine) return;
     if (this.#pass) await this.#note(this.#pass).catch(() => undefined);
-    if (isMine) await outbox.release(name).catch(() => undefined);
+    await outbox.release(name).catch(() => undefined);
   }
 
   /** Returns whether there was anything to do. */

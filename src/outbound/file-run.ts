@@ -161,7 +161,8 @@ export class FileRuns {
         record.isWritten = false;
       }
       const file = partFile(message.message);
-      if (!(await this.#folder.has(file))) await this.#folder.write(file, message);
+      // Of what was being sealed when the process died, the queue may have less than the file.
+      if (!isKnown || !(await this.#folder.has(file))) await this.#folder.write(file, message);
     }
     await this.#folder.write(RECORD, record);
   }

@@ -71,7 +71,7 @@ export function* termsOf(snapshot: Snapshot, today: Day): Turns<Terms> {
   for (const { sid, ttl, type, onboarded, folders } of traits) {
     yield;
     if (!serverTraits.has(sid)) continue;
-    hash.update(`t${sid} ${ttl} ${type} ${onboarded} ${folders.length}`);
+    hash.update(`t${sid} ${ttl} ${type} ${onboarded} ${folders.join()}`);
     if (ttl > 0) clockOf(sid).add(ttl + 1);
     for (const folder of folders) {
       for (const days of folderClocks.get(folder) ?? []) clockOf(sid).add(days);

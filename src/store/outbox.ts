@@ -30,7 +30,7 @@ export interface Candidate {
   /** When the profile is forgotten unless the visitor is seen again, in Unix milliseconds; undefined: never. */
   readonly keptUntil: number | undefined;
   readonly told: Told;
-  /** By destination: the id by which its partner heard of the visitor, where that was not the device id. */
+  /** By destination: the id by which its partner heard of the visitor (`outbound/partner-id.ts`). */
   readonly partnerIds?: ReadonlyMap<number, string>;
 }
 
@@ -59,7 +59,7 @@ export interface Entry {
   /** Unix milliseconds. */
   readonly queuedAt: number;
   readonly deviceId: string;
-  /** The id by which the partner knows the visitor, where that is not the device id. */
+  /** The id by which the partner hears of the visitor (`outbound/partner-id.ts`). */
   readonly partnerId?: string;
   readonly moves: readonly Move[];
 }

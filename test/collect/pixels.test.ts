@@ -130,9 +130,8 @@ describe('a call that did not get through, of a destination with another way', (
 
   it.each([
     ['failed', (uuid: string) => [`failed=801&d_uuid=${uuid}`]],
-    ['timed out', (uuid: string) => [`timedOut=801&d_uuid=${uuid}`]],
     ['failed, as the cookie says', (uuid: string) => ['failed=801', `demdex=${uuid}`]],
-    ['failed often', (uuid: string) => [`failed=801,801,801&timedOut=801&d_uuid=${uuid}`]],
+    ['failed often', (uuid: string) => [`failed=801,801,801&d_uuid=${uuid}`]],
   ])('goes server to server, where it %s', async (_, saying) => {
     const uuid = await visitor();
     const [body, cookie = ''] = saying(uuid);
@@ -142,6 +141,7 @@ describe('a call that did not get through, of a destination with another way', (
 
   it.each<[string, (uuid: string) => [body: string, headers?: Record<string, string>]]>([
     ['loaded', (uuid) => [`loaded=801&d_uuid=${uuid}`]],
+    ['was still open when the page was left', (uuid) => [`timedOut=801&d_uuid=${uuid}`]],
     ['is of a destination that has no other way', (uuid) => [`failed=802&d_uuid=${uuid}`]],
     ['is of nobody', () => ['failed=801']],
     ['is of no id', () => ['failed=801&d_uuid=7']],

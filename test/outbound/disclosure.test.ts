@@ -87,7 +87,7 @@ describe('what was queued long after it happened, as a dead letter that is sent 
       { sid: 51, isMember: true, at: 9_000 },
       { sid: 53, isMember: false, at: 9_000 },
     ];
-    const entry = { id: '1', queuedAt, deviceId: '7', partnerId: 'then', moves };
+    const entry = { id: '1', queuedAt, deviceId: '7', partnerId: `${PARTNER_IDS} then`, moves };
     const candidate = { deviceId: '7', profile: visitor(), keptUntil: undefined, told };
     const user = disclose(entry, candidate, terms)?.user;
     expect(
@@ -97,14 +97,21 @@ describe('what was queued long after it happened, as a dead letter that is sent 
 
   it('is said by the id by which the partner knew the visitor then', () => {
     const entry = {
-      ...{ id: '1', queuedAt: 10_000, deviceId: '7', partnerId: 'then' },
+      ...{ id: '1', queuedAt: 10_000, deviceId: '7', partnerId: `${PARTNER_IDS} then` },
       moves: [{ sid: 51, isMember: false, at: 9_000 }],
     };
     for (const profile of [undefined, visitor({ partnerId: 'now' }), visitor({ optOut: true })]) {
       const candidate = { deviceId: '7', profile, keptUntil: undefined, told: new Map() };
       expect(disclose(entry, candidate, terms)?.user.partnerId).toBe('then');
-      const byDevice = { ...terms, userDataSource: undefined };
-      expect(disclose(entry, candidate, byDevice)?.user.partnerId).toBeUndefined();
+      // An id of one data source is none of another; and none at all means the device id.
+      for (const other of [
+        disclose(entry, candidate, { ...terms, userDataSource: undefined }),
+        disclose({ ...entry, partnerId: '7 then' }, candidate, terms),
+        disclose({ ...entry, partnerId: '' }, candidate, terms),
+      ]) {
+        expect(other?.user).toBeDefined();
+        expect(other?.user.partnerId).toBeUndefined();
+      }
     }
   });
 });

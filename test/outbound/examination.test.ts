@@ -198,49 +198,72 @@ describe('a partner that knows visitors by ids of its own', () => {
   const inside = { 801: { 51: before } };
   const idsOf = ({ partnerIds = new Map() }: Outcome) => partnerIds.get(801);
 
-  it.each<[string, Parameters<typeof candidateOf>, moves: object, id: string | undefined]>([
-    ['hears by that id', [profileOf([[1, 0]], declared('p1'))], { 801: ['+51'] }, 'p1'],
-    ['by the device id, where there is none', [profileOf([[1, 0]])], { 801: ['+51'] }, undefined],
+  it.each<[string, Parameters<typeof candidateOf>, moves: object, id: string, told: object]>([
     [
-      'hears all of it once there is one',
-      [profileOf([[1, 0]], declared('p1')), inside],
+      'hears by that id',
+      [profileOf([[1, 0]], declared('p1'))],
       { 801: ['+51'] },
-      'p1',
+      '1 p1',
+      { 801: [51] },
     ],
     [
-      'hears all of it by another one',
-      [
-        profileOf(
-          [
-            [1, 0],
-            [2, 0],
-          ],
-          declared('p2'),
-        ),
-        inside,
-        known('p1'),
-      ],
-      { 801: ['+51', '+52'] },
-      'p2',
+      'by the device id, where there is none',
+      [profileOf([[1, 0]])],
+      { 801: ['+51'] },
+      '',
+      { 801: [51] },
     ],
     [
       'hears nothing twice by the same one',
-      [profileOf([[1, 0]], declared('p1')), inside, known('p1')],
+      [profileOf([[1, 0]], declared('p1')), inside, known('1 p1')],
       {},
-      'p1',
+      '1 p1',
+      { 801: [51] },
     ],
+    ['nor by the device id', [profileOf([[1, 0]]), inside], {}, '', { 801: [51] }],
     [
       'hears of an opt-out by the id that it knows',
-      [profileOf([], { optOut: true }), inside, known('p1')],
+      [profileOf([], { optOut: true }), inside, known('1 p1')],
       { 801: ['-51'] },
-      'p1',
+      '1 p1',
+      {},
     ],
-    ['likewise of who is forgotten', [undefined, inside, known('p1')], { 801: ['-51'] }, 'p1'],
-  ])('%s', (_, candidate, moves, id) => {
+    [
+      'likewise of who is forgotten',
+      [undefined, inside, known('1 p1')],
+      { 801: ['-51'] },
+      '1 p1',
+      {},
+    ],
+  ])('%s', (_, candidate, moves, id, after) => {
     const outcome = examine(candidateOf(...candidate), grounds, NOW);
     expect(inWords(outcome)).toEqual(moves);
     expect(idsOf(outcome)).toBe(id);
+    expect(toldInWords(outcome)).toEqual(after);
   });
+
+  it.each<[string, Profile, before: string, after: string]>([
+    ['once there is one', profileOf([[1, 0]], declared('p1')), '', '1 p1'],
+    ['by another one', profileOf([[1, 0]], declared('p2')), '1 p1', '1 p2'],
+    [
+      'by one of the data source that counts by now',
+      profileOf([[1, 0]], declared('p1')),
+      '2 p1',
+      '1 p1',
+    ],
+    ['by the device id, where there is none of that data source', profileOf([[1, 0]]), '2 p1', ''],
+  ])(
+    '%s, hears that they have left by the one, then all of it by the other',
+    (_, profile, before, after) => {
+      const first = examine(candidateOf(profile, inside, known(before)), grounds, NOW);
+      expect(inWords(first)).toEqual({ 801: ['-51'] });
+      expect([idsOf(first), toldInWords(first), first.next]).toEqual([before, {}, NOW]);
+      const { told, partnerIds } = first;
+      const next = examine({ ...candidateOf(profile), told, partnerIds }, grounds, NOW);
+      expect(inWords(next)).toEqual({ 801: ['+51'] });
+      expect([idsOf(next), toldInWords(next)]).toEqual([after, { 801: [51] }]);
+    },
+  );
 });
 
 describe('a visitor is examined again', () => {
@@ -342,6 +365,10 @@ describe('everybody has to be examined', () => {
       ({ destinations }) => Object.assign(destinations[2], { status: 'active' }),
     ],
     ['a new destination', ({ destinations }) => destinations.push(realtime(805, [51]))],
+    [
+      'whose ids the partner knows',
+      ({ destinations }) => Object.assign(destinations[0], { userDataSourceId: 1 }),
+    ],
   ])('after %s', (_, change) => {
     expect(digestOf(changed(change as never))).not.toBe(digestOf(basic));
   });
