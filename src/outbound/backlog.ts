@@ -17,7 +17,8 @@ export class Backlog {
   }
 
   add(entries: readonly Entry[]): void {
-    this.#entries.push(...entries);
+    // One by one: there may be more than a call can be given.
+    for (const entry of entries) this.#entries.push(entry);
   }
 
   /**

@@ -245,6 +245,7 @@ export class Delivery {
           report(`files of destination ${id} wait`, new Error(told.problem));
         await keepRun(registry, id, told);
       },
+      isComplete: () => this.#isPassed(),
       pace: () => pause((PACED / rate) * 1_000),
     });
     this.#runners.set(id, runner);
@@ -257,13 +258,23 @@ export class Delivery {
     return nodes.every(({ value }) => value.revision >= revision);
   }
 
+  /** Whether all stored visitors were examined by what is in force. */
+  async #isPassed(): Promise<boolean> {
+    const { outbox, registry } = this.#options;
+    const shards = await outbox.shards();
+    const { digest } = this.#inForce.terms;
+    const over = (await passes(registry)).filter(
+      (pass) => pass.digest === digest && pass.finishedAt !== undefined,
+    );
+    return shards.every((shard) => over.some((pass) => pass.shard === shard));
+  }
+
   /** What waits for destinations that are gone is forgotten, once nobody counts as told any more. */
   async #tidy(): Promise<void> {
     const { outbox, registry } = this.#options;
     const { terms } = this.#inForce;
     await forgetPasses(registry, await outbox.shards());
-    const all = await passes(registry);
-    if (!all.every(({ digest, finishedAt }) => digest === terms.digest && finishedAt)) return;
+    if (!(await this.#isPassed())) return;
     // Another process may have an account in force that this one does not know yet.
     const before = this.#gone;
     this.#gone = new Set();

@@ -88,7 +88,11 @@ export class Dispatch {
   /** Takes over what was begun before. */
   async recover(): Promise<void> {
     const { sealed, read } = await this.#options.outbox.recover(this.#options.id);
-    for (const message of sealed) this.#hold(message, true);
+    for (const message of sealed) {
+      // The destination got files before: parts of a run are no messages.
+      if (message.entries.length > MAX_USERS) this.#backlog.add(message.entries);
+      else this.#hold(message, true);
+    }
     this.#backlog.add(read);
   }
 

@@ -44,6 +44,8 @@ export interface FileRunnerOptions {
   readonly lastRun: () => Promise<number | undefined>;
   /** Keeps what came of a run, for all processes. */
   readonly report: (report: RunReport) => Promise<void>;
+  /** Whether all stored visitors were examined: else a file of everybody would have some of them. */
+  readonly isComplete?: () => Promise<boolean>;
   /** Waited for before some visitors are read, so that pages do not feel it. */
   readonly pace?: () => Promise<void>;
   /** The first and the longest time between two tries, in milliseconds; 1 s and 10 min. */
@@ -136,6 +138,10 @@ export class FileRunner {
         await this.#pause(Math.min(LOOK_MS, next - this.#now()));
         continue;
       }
+      if (destination.transfer.syncMode === 'full' && !(await this.#isComplete())) {
+        await this.#pause(AGAIN_MS);
+        continue;
+      }
       this.#isWished = false;
       // A run that is not complete is due until it is.
       isDue = true;
@@ -154,6 +160,10 @@ export class FileRunner {
         await this.#pause(wait);
       }
     }
+  }
+
+  async #isComplete(): Promise<boolean> {
+    return (await this.#options.isComplete?.()) ?? true;
   }
 
   #next({ transfer }: FileDestination, last: number): number {

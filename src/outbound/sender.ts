@@ -35,7 +35,7 @@ export interface SenderOptions {
   readonly ca?: string;
   /** How long an exchange may take, in milliseconds; 3 s. */
   readonly limit?: number;
-  /** For how long the queue is leased at a time, in milliseconds; 30 s. */
+  /** For how long the queue is leased at a time, in milliseconds; 12 s. */
   readonly lease?: number;
   /** Unix milliseconds. */
   readonly now?: () => number;

@@ -116,6 +116,11 @@ export class Queue {
       const entries = await this.#pendingOf(consumer);
       if (consumer === READER) read = entries;
       else if (entries.length > 0) sealed.push({ message: consumer, entries });
+      // A message that was taken apart.
+      else {
+        const [stream] = this.#keys;
+        await this.#connection.run(['XGROUP', 'DELCONSUMER', stream, GROUP, consumer]);
+      }
     }
     this.#last = read.at(-1)?.id ?? '0';
     this.#isTorn = false;
