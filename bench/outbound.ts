@@ -169,7 +169,7 @@ async function fill(server: Contender, visitors: number): Promise<void> {
   const one = async () => {
     while (n < visitors) {
       const id = visitorOf(n++);
-      await fetch(`${server.origin}/event?c_page=concert&d_uuid=${id}`).then((r) =>
+      await fetch(`${server.origin}/event?d_rtbd=json&c_page=concert&d_uuid=${id}`).then((r) =>
         r.arrayBuffer(),
       );
     }
