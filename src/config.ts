@@ -163,7 +163,7 @@ export const SETTINGS = {
     5_000,
     1,
     1_000_000,
-    'Stored visitors that are examined a second in each shard, after a rule or a mapping has changed.',
+    'Stored visitors that are examined a second in each shard, after a rule or a mapping has changed; as many for an exact count.',
   ),
   OUTBOUND_FOLDER: text(
     '',

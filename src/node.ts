@@ -31,6 +31,7 @@ import { CHILD, DelivererProcess, startDeliverer } from './deliverer.ts';
 import { Tally } from './destinations/tally.ts';
 import { openAccounts, openOutbox, openRegistry, openStore, reach } from './engine.ts';
 import { inboxOf, openAccount, urlHost } from './initial-account.ts';
+import { censusOrders } from './outbound/census-order.ts';
 import { screening } from './outbound/screening.ts';
 import { AccountConflict, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
@@ -164,6 +165,13 @@ async function serveCalls(config: Config): Promise<void> {
     if (sends && config.ROLE === 'all' && isFirstWorker()) deliverer.start();
   };
   send();
+  // Nor, as a rule, who has nothing to count exactly. Any worker may be asked for that, and any node.
+  if (config.ROLE === 'all' && isFirstWorker()) {
+    setInterval(async () => {
+      const orders = await censusOrders(registry).catch(() => []);
+      if (orders.length > 0) deliverer.start();
+    }, CENSUS_MS).unref();
+  }
   const heartbeat = new Heartbeat(registry, opened.revision, () => store.problem ?? accountProblem);
   accounts.watch(async (saved) => {
     const { revision, document } = saved;
@@ -256,6 +264,8 @@ async function deliver(config: Config): Promise<void> {
   );
 }
 
+/** How often it is looked whether visitors are to be counted exactly. */
+const CENSUS_MS = 500;
 /** So often it is tried to make the first admin. */
 const FIRST_ADMIN_MS = 2_000;
 

@@ -1,5 +1,5 @@
 /** Real servers for tests: started as a user starts them, killed for real. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -109,4 +109,14 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       await ended;
     },
   };
+}
+
+/** Processes that deliver for a server. */
+export function childrenOf({ process: server }: RunningServer): number[] {
+  try {
+    const found = execFileSync('pgrep', ['-P', String(server.pid), '-f', 'src/node.ts']);
+    return found.toString().trim().split('\n').map(Number);
+  } catch {
+    return [];
+  }
 }

@@ -36,7 +36,8 @@ const ACCESS: ReadonlyMap<string, Access> = new Map([
   ['trace', ASKED],
   ['preview', ASKED],
   ['trials', ASKED],
-  ['estimates', ASKED],
+  // Whoever may ask may think better of it.
+  ['estimates', OWN],
   ['activity', KEPT],
   ['nodes', KEPT],
   ['drafts', KEPT],

@@ -1,5 +1,6 @@
 /**
- * How many stored visitors qualify for a rule: counted in a random sample, in the background.
+ * How many stored visitors qualify for a rule, in the background: counted in a random sample here, or
+ * exactly by a process that delivers.
  *
  * What becomes of an estimate is in the registry, so any process can say it. While one is counted,
  * its process says so again and again, by a record that is soon forgotten: where there is none and no
@@ -16,7 +17,17 @@ import {
   printSegmentRule,
   type SegmentRule,
 } from '../audience/segment-rule.ts';
-import { type Registry, RegistryConflict } from '../store/registry.ts';
+import {
+  AWAITED_MS,
+  cancelCensus,
+  censusOrder,
+  censusOrders,
+  type EstimateOutcome,
+  type EstimateRecord,
+  KEPT_MS,
+  orderCensus,
+} from '../outbound/census-order.ts';
+import { type Kept, type Registry, RegistryConflict } from '../store/registry.ts';
 import { type Store, StoreError } from '../store/store.ts';
 import { CONFIDENCE, interval } from './interval.ts';
 
@@ -37,18 +48,6 @@ export const estimateSchema = z.object({
 });
 export type Estimate = z.infer<typeof estimateSchema>;
 
-type Outcome = Pick<
-  Estimate,
-  'visitors' | 'low' | 'high' | 'sampled' | 'total' | 'isExact' | 'problem'
->;
-
-/** An estimate as it is kept. */
-interface Asked {
-  /** Unix milliseconds. */
-  readonly at: number;
-  readonly outcome?: Outcome;
-}
-
 /** One that is counted now, or waits for it. */
 interface Job {
   readonly estimateId: string;
@@ -60,7 +59,6 @@ interface Job {
 const SAMPLE = 20_000;
 const MAX_COUNTED = 2;
 const MAX_WAITING = 20;
-const KEPT_MS = 3_600_000;
 /** Who asks the same again so soon gets the same. */
 const FRESH_MS = 60_000;
 /** How often what moves is told; what stands still has to be told, too, or it is taken for ended. */
@@ -69,6 +67,8 @@ const STILL_MS = 3_000;
 const SILENT_MS = 10_000;
 
 const GONE = 'the server that counted has stopped; ask again';
+const NOBODY =
+  'no process delivers now, and only one that does counts exactly; start a server with ROLE=deliver, or with ROLE=all, and ask again';
 
 export class Estimates {
   readonly #registry: Registry;
@@ -94,13 +94,34 @@ export class Estimates {
    * @returns undefined where too many wait already
    */
   ask(rule: SegmentRule, snapshot: Snapshot, revision: number): Promise<Estimate | undefined> {
-    const estimateId = createHash('sha256')
-      .update(`${revision} ${printSegmentRule(rule)}`)
-      .digest('base64url')
-      .slice(0, 22);
+    return this.#once(idOf(rule, revision), (estimateId, last) =>
+      this.#begin(estimateId, last, rule, snapshot),
+    );
+  }
+
+  /** Likewise, with everybody looked at by a process that delivers. */
+  askExactly(rule: SegmentRule, revision: number): Promise<Estimate | undefined> {
+    return this.#once(idOf(rule, revision, 'exact'), (estimateId, last) =>
+      this.#order(estimateId, last, rule, revision),
+    );
+  }
+
+  /** An estimate as it is now; undefined if there is none, or none any more. */
+  async get(estimateId: string): Promise<Estimate | undefined> {
+    const asked = (await this.#registry.get<EstimateRecord>('estimate', estimateId))?.value;
+    return asked && this.#shown(estimateId, asked);
+  }
+
+  /** Forgets an estimate; a census for it is broken off. Returns whether there was one. */
+  async forget(estimateId: string): Promise<boolean> {
+    await cancelCensus(this.#registry, estimateId);
+    return this.#registry.remove('estimate', estimateId);
+  }
+
+  #once(estimateId: string, begin: Begin): Promise<Estimate | undefined> {
     let asking = this.#asking.get(estimateId);
     if (!asking) {
-      asking = this.#ask(estimateId, rule, snapshot).finally(() => {
+      asking = this.#ask(estimateId, begin).finally(() => {
         this.#asking.delete(estimateId);
       });
       this.#asking.set(estimateId, asking);
@@ -108,23 +129,45 @@ export class Estimates {
     return asking;
   }
 
-  /** An estimate as it is now; undefined if there is none, or none any more. */
-  async get(estimateId: string): Promise<Estimate | undefined> {
-    const asked = (await this.#registry.get<Asked>('estimate', estimateId))?.value;
-    return asked && this.#shown(estimateId, asked);
-  }
-
-  async #ask(
-    estimateId: string,
-    rule: SegmentRule,
-    snapshot: Snapshot,
-  ): Promise<Estimate | undefined> {
-    const last = await this.#registry.get<Asked>('estimate', estimateId);
+  async #ask(estimateId: string, begin: Begin): Promise<Estimate | undefined> {
+    const last = await this.#registry.get<EstimateRecord>('estimate', estimateId);
     if (last) {
       const shown = await this.#shown(estimateId, last.value);
       const isFresh = shown.state === 'done' && Date.now() - last.value.at < FRESH_MS;
       if (isFresh || shown.state === 'running') return shown;
     }
+    try {
+      return await begin(estimateId, last);
+    } catch (error) {
+      // Another process was asked the same at the same moment.
+      if (error instanceof RegistryConflict) return this.get(estimateId);
+      throw error;
+    }
+  }
+
+  async #order(
+    estimateId: string,
+    last: Kept<EstimateRecord> | undefined,
+    rule: SegmentRule,
+    revision: number,
+  ): Promise<Estimate | undefined> {
+    if ((await censusOrders(this.#registry)).length > MAX_WAITING) return undefined;
+    const at = Date.now();
+    const segmentRule = printSegmentRule(rule);
+    // Ordered first, so that nobody takes it for one that nobody sees to.
+    await orderCensus(this.#registry, { estimateId, segmentRule, revision, at });
+    const record: EstimateRecord = { at, isExact: true };
+    const options = { after: last?.version ?? 0, ttl: AWAITED_MS };
+    await this.#registry.put('estimate', estimateId, record, options);
+    return running(estimateId, 0);
+  }
+
+  async #begin(
+    estimateId: string,
+    last: Kept<EstimateRecord> | undefined,
+    rule: SegmentRule,
+    snapshot: Snapshot,
+  ): Promise<Estimate | undefined> {
     if (this.#jobs >= MAX_COUNTED + MAX_WAITING) return undefined;
     this.#jobs++;
     const asked = { at: Date.now() };
@@ -136,27 +179,33 @@ export class Estimates {
       await this.#registry.put('estimate', estimateId, asked, options);
     } catch (error) {
       this.#jobs--;
-      // Another process was asked the same at the same moment.
-      if (error instanceof RegistryConflict) return this.get(estimateId);
       throw error;
     }
     void this.#work(job, asked, rule, snapshot);
     return running(estimateId, 0);
   }
 
-  async #shown(estimateId: string, { outcome }: Asked): Promise<Estimate> {
-    if (outcome) {
-      const state = outcome.problem === undefined ? 'done' : 'failed';
-      return { estimateId, state, progress: 1, confidence: CONFIDENCE, ...outcome };
+  async #shown(estimateId: string, { isExact, outcome }: EstimateRecord): Promise<Estimate> {
+    if (outcome) return over(estimateId, outcome);
+    if (!isExact) {
+      const told = await this.#registry.get<number>('estimate', toldId(estimateId));
+      return told ? running(estimateId, told.value) : over(estimateId, { problem: GONE });
     }
-    const told = await this.#registry.get<number>('estimate', toldId(estimateId));
-    if (told) return running(estimateId, told.value);
-    return { estimateId, state: 'failed', progress: 1, confidence: CONFIDENCE, problem: GONE };
+    const order = await censusOrder(this.#registry, estimateId);
+    if (order) return running(estimateId, order.progress);
+    // It may have been carried out in this moment.
+    const now = await this.#registry.get<EstimateRecord>('estimate', estimateId);
+    return over(estimateId, now?.value.outcome ?? { problem: NOBODY });
   }
 
-  async #work(job: Job, asked: Asked, rule: SegmentRule, snapshot: Snapshot): Promise<void> {
+  async #work(
+    job: Job,
+    asked: EstimateRecord,
+    rule: SegmentRule,
+    snapshot: Snapshot,
+  ): Promise<void> {
     void this.#keepTelling(job);
-    let outcome: Outcome;
+    let outcome: EstimateOutcome;
     try {
       await this.#turn();
       outcome = await this.#count(job, rule, snapshot);
@@ -183,7 +232,7 @@ export class Estimates {
     } else this.#counted++;
   }
 
-  async #count(job: Job, rule: SegmentRule, snapshot: Snapshot): Promise<Outcome> {
+  async #count(job: Job, rule: SegmentRule, snapshot: Snapshot): Promise<EstimateOutcome> {
     const { traits, traitPlaces } = snapshot;
     const holds = compileSegmentRule(rule, (sid) => traitPlaces.get(sid) ?? -1);
     // Not the one that pages are decided by: they come in between.
@@ -219,6 +268,19 @@ export class Estimates {
   }
 }
 
+/** Has an estimate counted, after the last one of the same. */
+type Begin = (
+  estimateId: string,
+  last: Kept<EstimateRecord> | undefined,
+) => Promise<Estimate | undefined>;
+
+/** The same for who asks the same of the same account. */
+const idOf = (rule: SegmentRule, revision: number, ...how: string[]) =>
+  createHash('sha256')
+    .update([revision, ...how, printSegmentRule(rule)].join(' '))
+    .digest('base64url')
+    .slice(0, 22);
+
 /** The id of the record that says how far an estimate is; none of an estimate looks like it. */
 const toldId = (estimateId: string) => `${estimateId}/progress`;
 
@@ -228,6 +290,11 @@ const running = (estimateId: string, progress: number): Estimate => ({
   progress,
   confidence: CONFIDENCE,
 });
+
+const over = (estimateId: string, outcome: EstimateOutcome): Estimate => {
+  const state = outcome.problem === undefined ? 'done' : 'failed';
+  return { estimateId, state, progress: 1, confidence: CONFIDENCE, ...outcome };
+};
 
 /** What was found in a sample, and what that says of all. */
 interface Found {
@@ -244,7 +311,7 @@ interface Found {
  * outcomeOf({ hits: 70, visitors: 1000, drawn: 1000, of: 50_000 })
  * // { visitors: 3500, low: 2795, high: 4367, sampled: 1000, total: 50_000, isExact: false }
  */
-export function outcomeOf({ hits, visitors, drawn, of }: Found): Outcome {
+export function outcomeOf({ hits, visitors, drawn, of }: Found): EstimateOutcome {
   if (drawn === of) {
     const all = { sampled: visitors, total: visitors };
     return { visitors: hits, low: hits, high: hits, ...all, isExact: true };

@@ -25,6 +25,10 @@ const questionSchema = z.strictObject({
     .string()
     .optional()
     .meta({ description: 'Instead of a segment rule: how many recorded calls realize it.' }),
+  exact: z.boolean().optional().meta({
+    description:
+      'Whether all visitors are looked at, by a process that delivers; not of a traitRule.',
+  }),
 });
 
 export const estimatePaths: Paths = {
@@ -45,6 +49,11 @@ export const estimatePaths: Paths = {
       answers: { 200: ['The estimate.', estimateSchema] },
       refusals: [404],
     },
+    delete: {
+      summary: 'Forget an estimate; one that is counted exactly is not counted to its end',
+      answers: { 204: ['Forgotten.'] },
+      refusals: [404],
+    },
   },
 };
 
@@ -60,6 +69,12 @@ const both = {
   instead: 'ask for one of them',
 };
 
+const inexact = {
+  path: 'exact',
+  wrong: 'recorded calls are always looked at all together',
+  instead: 'leave it out, or ask for a segmentRule',
+};
+
 const tooMany = {
   path: '(address)',
   wrong: 'many estimates wait to be counted already',
@@ -73,16 +88,19 @@ export function estimates(book: AccountBook, registry: Registry, door: FrontDoor
   );
 
   app.on('POST', either('/estimates'), async (c) => {
-    const { segmentRule, traitRule } = await bodyIn(c, questionSchema);
+    const { segmentRule, traitRule, exact } = await bodyIn(c, questionSchema);
     if (traitRule !== undefined) {
       if (segmentRule !== undefined) throw new RestError(400, both);
+      if (exact) throw new RestError(400, inexact);
       return c.json(await estimateOfCalls(readTraitRule(traitRule, 'traitRule'), registry));
     }
     if (segmentRule === undefined) throw new RestError(400, missing);
     const { revision, document } = await book.current();
     const snapshot = await withTraitsOf(segmentRule, door.snapshot(), document as Document);
     const rule = readSegmentRule(segmentRule, 'segmentRule', snapshot);
-    const estimate = await asked.ask(rule, snapshot, revision);
+    const estimate = exact
+      ? await asked.askExactly(rule, revision)
+      : await asked.ask(rule, snapshot, revision);
     if (!estimate) return c.json({ errors: [tooMany] }, 429, { 'Retry-After': '5' });
     return c.json(estimate, 202, { Location: `/v1/estimates/${estimate.estimateId}` });
   });
@@ -90,16 +108,25 @@ export function estimates(book: AccountBook, registry: Registry, door: FrontDoor
   app.on('GET', either('/estimates/:estimateId{[\\w-]+}'), async (c) => {
     const estimateId = c.req.param('estimateId') ?? '';
     const estimate = await asked.get(estimateId);
-    if (estimate) return c.json(estimate);
-    throw new RestError(404, {
-      path: '(address)',
-      wrong: `there is no estimate ${estimateId}, or none any more`,
-      instead: 'ask for one by POST /v1/estimates',
-    });
+    if (!estimate) throw unknownEstimate(estimateId);
+    return c.json(estimate);
+  });
+
+  app.on('DELETE', either('/estimates/:estimateId{[\\w-]+}'), async (c) => {
+    const estimateId = c.req.param('estimateId') ?? '';
+    if (!(await asked.forget(estimateId))) throw unknownEstimate(estimateId);
+    return c.body(null, 204);
   });
 
   return app;
 }
+
+const unknownEstimate = (estimateId: string) =>
+  new RestError(404, {
+    path: '(address)',
+    wrong: `there is no estimate ${estimateId}, or none any more`,
+    instead: 'ask for one by POST /v1/estimates',
+  });
 
 /** The account that this process decides by; the one saved last where a rule names what only that has. */
 async function withTraitsOf(

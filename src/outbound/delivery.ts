@@ -11,6 +11,7 @@ import { dayOf } from '../audience/profile.ts';
 import type { Tally } from '../destinations/tally.ts';
 import type { Outbox } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
+import { CensusTaker } from './census-taker.ts';
 import { Examiner, type InForce } from './examiner.ts';
 import { FileRunner } from './file-runner.ts';
 import { openTarget } from './open-target.ts';
@@ -54,6 +55,7 @@ export class Delivery {
   readonly #examiners = new Map<string, Examiner>();
   readonly #senders = new Map<number, Sender>();
   readonly #runners = new Map<number, FileRunner>();
+  readonly #censusTaker: CensusTaker;
   #inForce: InForce;
   #day: number;
   #since = Date.now();
@@ -70,6 +72,12 @@ export class Delivery {
     this.#options = options;
     this.#inForce = inForce;
     this.#day = day;
+    const { outbox, registry, rate, report, workFolder } = options;
+    this.#censusTaker = new CensusTaker({
+      ...{ outbox, registry, rate, report },
+      folder: path.join(workFolder, 'census'),
+      inForce: () => this.#inForce,
+    });
   }
 
   static async start(
@@ -81,6 +89,7 @@ export class Delivery {
     const terms = await inTurns(termsOf(snapshot, day));
     const delivery = new Delivery(options, { snapshot, revision, terms }, day);
     delivery.#tending = delivery.#tend();
+    delivery.#censusTaker.start();
     return delivery;
   }
 
@@ -116,6 +125,7 @@ export class Delivery {
     this.#isOver = true;
     await Promise.all([
       this.#tending,
+      this.#censusTaker.close(),
       ...[...this.#examiners.values()].map((examiner) => examiner.close()),
       ...[...this.#senders.values()].map((sender) => sender.close(milliseconds)),
       ...[...this.#runners.values()].map((runner) => runner.close()),

@@ -3,52 +3,44 @@ import { dayOf } from '../audience/profile.ts';
 import type { Candidate } from '../store/outbox.ts';
 import { nameOf } from './changes.ts';
 import { mayTell } from './examination.ts';
+import { Gathering } from './gathering.ts';
 import { partnerIdOf, plainId } from './partner-id.ts';
 import type { Mark } from './run-record.ts';
-import { mergedIds, mergeInto, writeIds } from './sorted-ids.ts';
 import type { Line, Source, Work } from './source.ts';
 import { syncLine } from './sync-file.ts';
 import type { Terms } from './terms.ts';
 
-/** Visitors that are read together. */
+/** Entries that are read together. */
 const BATCH = 1_000;
-/** Ids that are sorted in memory. */
-const SORTED = 200_000;
-/** Files that are open together. */
-const FILES = 256;
 /** Clocks of machines may differ by so much; what was queued since then is left in the queue. */
 const SKEW_MS = 60_000;
 
 export class Everybody implements Source {
   readonly #work: Work;
-  readonly #sorted: number;
-  readonly #files: number;
+  readonly #gathering: Gathering;
 
-  constructor(work: Work, sorted = SORTED, files = FILES) {
+  /**
+   * @param sorted ids that are sorted in memory
+   * @param files files that are open together
+   */
+  constructor(work: Work, sorted?: number, files?: number) {
+    const { destination, outbox, folder, record } = work;
     this.#work = work;
-    this.#sorted = sorted;
-    this.#files = files;
+    this.#gathering = new Gathering({
+      ...{ outbox, folder, record, sorted, files },
+      save: () => work.save(),
+      isMeant: ({ told }) => told.has(destination),
+      pace: () => work.pace(),
+    });
   }
 
-  async gather(): Promise<void> {
-    const { outbox, record } = this.#work;
-    while (!record.isGathered) {
-      const shards = await outbox.shards();
-      // The one that was being walked first: it may be cut short by a change of shards.
-      const shard =
-        shards.find((name) => name === record.cursor?.shard) ??
-        shards.find((name) => !record.walked.includes(name));
-      if (shard === undefined) {
-        record.isGathered = true;
-        await this.#work.save();
-      } else await this.#walk(shard);
-    }
+  gather(): Promise<void> {
+    return this.#gathering.run();
   }
 
   async *lines(after: Mark | undefined): AsyncGenerator<readonly Line[], void> {
-    const { outbox, folder, record } = this.#work;
-    const files = record.ids.map((name) => folder.file(name));
-    for await (const ids of mergedIds(files, after as string | undefined)) {
+    const { outbox } = this.#work;
+    for await (const ids of this.#gathering.ids(after as string | undefined)) {
       await this.#work.pace();
       const candidates = await outbox.look(ids);
       const terms = this.#work.terms();
@@ -71,42 +63,6 @@ export class Everybody implements Source {
       unread.push(...entries.filter((entry) => !isOld(entry)));
       if (unread.length > 0 || entries.length === 0) return;
     }
-  }
-
-  async #walk(shard: string): Promise<void> {
-    const { destination, outbox, record } = this.#work;
-    let cursor = record.cursor?.shard === shard ? record.cursor.at : undefined;
-    const ids = new Set<string>();
-    do {
-      await this.#work.pace();
-      const step = await outbox.walk(shard, cursor, BATCH);
-      cursor = step.cursor;
-      for (const { deviceId, told } of step.batch.candidates) {
-        if (told.has(destination)) ids.add(deviceId);
-      }
-    } while (cursor !== undefined && ids.size < this.#sorted);
-    if (ids.size > 0) await this.#keep(ids);
-    record.cursor = cursor === undefined ? undefined : { shard, at: cursor };
-    if (cursor === undefined) record.walked.push(shard);
-    await this.#work.save();
-  }
-
-  async #keep(ids: ReadonlySet<string>): Promise<void> {
-    const { folder, record } = this.#work;
-    const name = (number: number) => `ids-${number}`;
-    let number = Number(record.ids.at(-1)?.slice(name(0).length - 1) ?? 0) + 1;
-    await writeIds(folder.file(name(number)), ids);
-    record.ids.push(name(number));
-    if (record.ids.length < this.#files) return;
-    const merged = record.ids;
-    number++;
-    await mergeInto(
-      folder.file(name(number)),
-      merged.map((file) => folder.file(file)),
-    );
-    record.ids = [name(number)];
-    await this.#work.save();
-    await folder.remove(...merged);
   }
 
   #lineOf({ deviceId, profile, told, partnerIds }: Candidate, terms: Terms): string | undefined {

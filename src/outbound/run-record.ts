@@ -1,7 +1,9 @@
 /** How far a run of files is: what a process that goes on with it has to know. */
+import type { Gathered } from './gathering.ts';
 import type { SyncFile } from './sync-file.ts';
 
-export interface RunRecord {
+/** Its ids are those of everybody, where it tells of everybody. */
+export interface RunRecord extends Gathered {
   readonly mode: 'full' | 'iter';
   /** When it began, in Unix milliseconds. */
   readonly at: number;
@@ -12,12 +14,6 @@ export interface RunRecord {
   /** Of changes: the messages that they are sealed in, in order, and how many there are. */
   parts: string[];
   entries: number;
-  /** Of everybody: shards that were walked, how far another one is, and the files of ids. */
-  walked: string[];
-  cursor: { readonly shard: string; readonly at: string } | undefined;
-  ids: string[];
-  /** Whether it is settled whom the run tells of. */
-  isGathered: boolean;
   /** Files that are complete, in order. */
   files: Omit<SyncFile, 'name'>[];
   /** The last line of them. */

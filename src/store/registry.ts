@@ -19,7 +19,8 @@ export type Kind =
   | 'pass'
   | 'order'
   | 'delivery'
-  | 'run';
+  | 'run'
+  | 'census';
 
 /** A value as it is kept. Ids are texts of at most 500 characters. */
 export interface Kept<Value> {

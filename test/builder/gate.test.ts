@@ -57,12 +57,10 @@ const ROUTES = collector.routes
 /** What the brief says, apart from the code that does it. */
 function leastFor(method: string, address: string): Role {
   if (/^(people|keys)\b/.test(address)) return 'admin';
-  if (/^session\b/.test(address)) return 'viewer';
+  if (/^(session|estimates)\b/.test(address)) return 'viewer';
   if (/^export\b/.test(address)) return 'editor';
   if (method === 'GET') return 'viewer';
-  return method === 'POST' && /^(trace|preview|trials|estimates)\b/.test(address)
-    ? 'viewer'
-    : 'editor';
+  return method === 'POST' && /^(trace|preview|trials)\b/.test(address) ? 'viewer' : 'editor';
 }
 
 const bodyFor = (method: string) => (method === 'POST' || method === 'PUT' ? {} : undefined);

@@ -3,13 +3,18 @@
  * delivers, Redis, the partner. In the end the partner has heard of every change, and knows what the
  * profiles say. `CHANGES=100000` makes more of them.
  */
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type RunningRedis, redisServer, startRedis } from '../redis.ts';
-import { freePort, type RunningServer, startServer, temporaryFolder } from '../server.ts';
+import {
+  childrenOf,
+  freePort,
+  type RunningServer,
+  startServer,
+  temporaryFolder,
+} from '../server.ts';
 import { device } from '../store/workbench.ts';
 import { account, realtime, segment, trait } from './example.ts';
 
@@ -220,13 +225,3 @@ describe.each([
     expect(new Set(done).size).toBeGreaterThan(2);
   });
 });
-
-/** Processes that deliver for a server. */
-function childrenOf({ process: server }: RunningServer): number[] {
-  try {
-    const found = execFileSync('pgrep', ['-P', String(server.pid), '-f', 'src/node.ts']);
-    return found.toString().trim().split('\n').map(Number);
-  } catch {
-    return [];
-  }
-}

@@ -2,8 +2,8 @@
 import { Alert, Button, Group, Paper, Progress, Stack, Text, Title } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconAlertTriangle } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { type ApiError, api } from '../api.ts';
 import { count, many, share } from '../figures.ts';
 import { wordsOf } from '../notice.tsx';
@@ -44,13 +44,22 @@ type Estimate = OfVisitors & OfCalls;
 const PAUSE_MS = 600;
 const POLL_MS = 500;
 
-function useEstimate(question: Readonly<Record<string, string>> | undefined) {
+interface Question {
+  readonly segmentRule?: string;
+  readonly traitRule?: string;
+  /** Whether everybody is to be looked at. */
+  readonly exact?: boolean;
+}
+
+function useEstimate(question: Question | undefined) {
+  const client = useQueryClient();
   const key = question && JSON.stringify(question);
   const asked = useQuery<Estimate, ApiError>({
     queryKey: ['estimates', 'asked', key],
     queryFn: () => api.post<Estimate>('/estimates', question),
     enabled: question !== undefined,
-    staleTime: 30_000,
+    // A census is not taken again because time goes by.
+    staleTime: question?.exact ? Number.POSITIVE_INFINITY : 30_000,
     refetchOnWindowFocus: false,
     // Others' estimates come first.
     retry: (times, { status }) => status === 429 && times < 20,
@@ -69,7 +78,18 @@ function useEstimate(question: Readonly<Record<string, string>> | undefined) {
   return {
     estimate: answer.data ?? asked.data,
     error: asked.error ?? answer.error,
-    again: () => asked.refetch(),
+    again: async () => {
+      await asked.refetch();
+      await client.resetQueries({ queryKey: ['estimates', id] });
+    },
+    /** Who asks once more begins anew. */
+    drop: () => {
+      if (id === undefined) return;
+      client.removeQueries({ queryKey: ['estimates', 'asked', key] });
+      client.removeQueries({ queryKey: ['estimates', id] });
+      // It is counted to its end at worst.
+      void api.remove(`/estimates/${id}`).catch(() => undefined);
+    },
   };
 }
 
@@ -102,7 +122,7 @@ export function EstimateOf({ rule, of }: EstimateOfProps) {
             <Failure words={estimate.problem ?? 'it could not be computed'} again={again} />
           ) : estimate?.state === 'done' ? (
             of === 'segmentRule' ? (
-              <Visitors estimate={estimate} />
+              <VisitorsOf key={settled} rule={settled} estimate={estimate} />
             ) : (
               <Calls estimate={estimate} />
             )
@@ -149,6 +169,57 @@ function Figure({ value, unit, children }: { value: string; unit: string; childr
         {children}
       </Text>
     </>
+  );
+}
+
+/** What a sample says, until everybody was looked at. */
+function VisitorsOf({ rule, estimate }: { rule: string; estimate: OfVisitors }) {
+  const [isWanted, setWanted] = useState(false);
+  const census = useEstimate(isWanted ? { segmentRule: rule, exact: true } : undefined);
+  const { state, progress = 0, problem } = census.estimate ?? {};
+  const isCounted = isWanted && !census.error && (state === undefined || state === 'running');
+  // Nobody waits for it any more where the rule is changed, or the page is left.
+  const leave = useRef<() => void>(undefined);
+  leave.current = isCounted ? census.drop : undefined;
+  useEffect(() => () => leave.current?.(), []);
+
+  if (estimate.isExact) return <Visitors estimate={estimate} />;
+  if (census.estimate && state === 'done') return <Visitors estimate={census.estimate} />;
+  return (
+    <Stack gap="xs">
+      <Visitors estimate={estimate} />
+      {isCounted ? (
+        <>
+          <Group justify="space-between" gap="xs">
+            <Text size="sm" c="dimmed">
+              Counting all of them; this stops when you leave.
+            </Text>
+            <Button
+              size="xs"
+              variant="default"
+              onClick={() => {
+                census.drop();
+                setWanted(false);
+              }}
+            >
+              Stop
+            </Button>
+          </Group>
+          <Progress value={progress * 100} aria-label="Progress of the exact count" />
+        </>
+      ) : census.error || state === 'failed' ? (
+        <Failure
+          words={census.error ? wordsOf(census.error) : (problem ?? 'it could not be counted')}
+          again={census.again}
+        />
+      ) : (
+        <Group>
+          <Button size="xs" variant="default" onClick={() => setWanted(true)}>
+            Count exactly
+          </Button>
+        </Group>
+      )}
+    </Stack>
   );
 }
 
