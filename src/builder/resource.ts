@@ -116,7 +116,8 @@ function completed(given: unknown, before: unknown): unknown {
     const kept = Array.isArray(before) ? before : [];
     return given.map((part) => (Number.isInteger(part?.kept) ? (kept[part.kept] ?? part) : part));
   }
-  const hasParts = (value: unknown) => typeof value === 'object' && value !== null;
+  const hasParts = (value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
   return hasParts(given) && hasParts(before)
     ? { ...(before as Entry), ...(given as Entry) }
     : given;
