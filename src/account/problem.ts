@@ -61,9 +61,7 @@ export function problemsOf(error: z.ZodError): Problem[] {
         }));
       case 'invalid_value': {
         const values = issue.values.map((v) => JSON.stringify(v)).join(', ');
-        return [
-          { path, wrong: `${input} is not possible`, instead: `write ${values}` },
-        ];
+        return [{ path, wrong: `${input} is not possible`, instead: `write ${values}` }];
       }
       case 'invalid_union':
         return [

@@ -1,15 +1,14 @@
 /** The REST interface for the account: what scripts of this field already speak. */
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
-import { type AccountDocument, differencesInTurns } from '../account/difference.ts';
+import { type AccountDocument, differencesInTurns, withoutSecrets } from '../account/difference.ts';
 import { EXPORT_LABELS, meaningOf } from '../account/document.ts';
 import { type ExportControl, exportControls } from '../account/export-control.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
 import { SECRETS } from '../account/secret.ts';
-import { compileAccountInTurns } from '../account/snapshot.ts';
 import { inTurns } from '../account/turns.ts';
 import type { AccountBook, Document } from './book.ts';
-import { type Behind, changer } from './caller.ts';
+import { type Behind, changer, includes } from './caller.ts';
 import { counting, destinationsOf } from './counts.ts';
 import { filtersOf } from './filter.ts';
 import { Listing, type Places } from './listing.ts';
@@ -144,18 +143,23 @@ export function rest(book: AccountBook): Hono<Behind> {
   app.post('/import', async (c) => {
     const given = (await jsonIn(c, MAX_DOCUMENT)) as AccountDocument;
     const expected = c.req.header('If-Match');
-    const isTrial = c.req.query('dryRun') === 'true';
-    if (isTrial) {
-      const before = await book.current();
-      await compileAccountInTurns(given);
-      const lines = await differencesInTurns(before.document as AccountDocument, given, meaningOf);
-      return c.json({ differences: lines });
-    }
     const replace = (_: Document, revision: number) => {
       // What was looked at is what is replaced.
       if (expected !== undefined && expected !== `"${revision}"`) throw stale('the account');
       return given;
     };
+    if (c.req.query('dryRun') === 'true') {
+      let before: Document = {};
+      const { revision } = await book.check((document, inForce) => {
+        before = document;
+        return replace(document, inForce);
+      });
+      // That a secret does not differ would tell who guesses that they have guessed it.
+      const compared = (document: AccountDocument) =>
+        includes(c.get('caller').role, 'editor') ? document : withoutSecrets(document);
+      const lines = await differencesInTurns(compared(before), compared(given), meaningOf);
+      return c.json({ differences: lines }, 200, { ETag: `"${revision}"` });
+    }
     const { revision, differences } = await book.edit(changer(c), replace, true);
     return c.json({ revision, differences }, 200, { ETag: `"${revision}"` });
   });

@@ -285,14 +285,23 @@ describe('a viewer', () => {
     const without = { ...body, destinations: [] };
     const other = structuredClone(body);
     other.destinations.at(-1).signatureKeys = ['another'];
+    const renamed = structuredClone(body);
+    renamed.destinations.at(-1).name = 'Renamed';
     const answers = [
       await viewer.call('POST', 'import?dryRun=true', without),
       await viewer.call('POST', 'import?dryRun=true', other),
+      await viewer.call('POST', 'import?dryRun=true', body),
+      await viewer.call('POST', 'import?dryRun=true', renamed),
       await viewer.get('destinations'),
       await viewer.get(`destinations/${made.body.destinationId}`),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    expect(answers[1].body.differences).toContain('    signatureKeys: (secret) → (secret)');
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
+    // Whether a secret differs would tell whether it was guessed.
+    expect(answers[1].body.differences).toEqual([]);
+    expect(answers[2].body.differences).toEqual([]);
+    expect(answers[3].body.differences).toContain('    name: "Partner" → "Renamed"');
+    const { differences } = (await editor.call('POST', 'import?dryRun=true', other)).body;
+    expect(differences).toContain('    signatureKeys: (secret) → (secret)');
     expect(JSON.stringify(answers)).not.toContain('hush-hush-1');
     // Nor could they try secrets against what they see.
     const { destinationId } = made.body;

@@ -402,6 +402,7 @@ describe('the whole document', () => {
     next.destinations = [];
     const trial = await call('POST', 'import?dryRun=true', next);
     expect(trial.body.differences).toContain('~ segments 51 "House"');
+    expect(trial.etag).toBe(etag);
     expect((await get('export')).etag).toBe(etag);
     const done = await call('POST', 'import', next, { 'If-Match': etag as string });
     expect(done).toMatchObject({ status: 200, body: { differences: trial.body.differences } });
@@ -409,6 +410,21 @@ describe('the whole document', () => {
     // Another one who looked at the one before.
     const late = await call('POST', 'import', document, { 'If-Match': etag as string });
     expect(late.status).toBe(412);
+    const lateTrial = await call('POST', 'import?dryRun=true', document, {
+      'If-Match': etag as string,
+    });
+    expect(lateTrial.status).toBe(412);
+  });
+
+  it('is refused beforehand where it would lead to where it must not', async () => {
+    collector = new Collector({
+      screen: async () => [{ path: 'destinations[0]', wrong: 'inside', instead: 'outside' }],
+    });
+    const { body: document } = await get('export');
+    for (const query of ['', '?dryRun=true']) {
+      const { status, body } = await call('POST', `import${query}`, document);
+      expect([status, body.errors[0].wrong]).toEqual([400, 'inside']);
+    }
   });
 
   it('is replaced by one of those who have looked at the same one, at the same moment', async () => {
