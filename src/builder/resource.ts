@@ -53,10 +53,14 @@ export const MAPPING = { id: 'destinationMappingId', noun: 'mapping', schema: ma
 export const entriesOf = (document: Document, list: string) =>
   (document[list] ?? []) as readonly Entry[];
 
-/** Mappings that came with a document have no ids: they get the next ones, in order. */
-export function withIds(mappings: unknown): Entry[] {
+/**
+ * Mappings that came with a document have no ids: they get the next ones, in order.
+ *
+ * @param used the highest id that must not be given away again
+ */
+export function withIds(mappings: unknown, used = 0): Entry[] {
   const list = (mappings ?? []) as Entry[];
-  let next = Math.max(0, ...list.map((mapping) => Number(mapping[MAPPING.id]) || 0));
+  let next = Math.max(used, ...list.map((mapping) => Number(mapping[MAPPING.id]) || 0));
   return list.map((mapping) =>
     mapping[MAPPING.id] === undefined ? { ...mapping, [MAPPING.id]: ++next } : mapping,
   );
