@@ -4,6 +4,7 @@ import { type AccountDocument, differences, shortened } from './account/differen
 import { meaningOf } from './account/document.ts';
 import { AccountError } from './account/problem.ts';
 import { compileAccount } from './account/snapshot.ts';
+import { usedIds } from './account/used-ids.ts';
 import { Attempts } from './builder/attempt.ts';
 import { nameOf, People } from './builder/people.ts';
 import { ConfigError, readConfig } from './config.ts';
@@ -61,6 +62,7 @@ async function run([command, file]: readonly string[]): Promise<void> {
           at: Date.now(),
           by: 'npm run account',
           changes: shortened(lines),
+          usedIds: usedIds(saved?.origin.usedIds, before, given),
         };
         // What was shown is what was replaced.
         const saving = accounts.save(given, origin, saved?.revision ?? 0);

@@ -14,6 +14,7 @@ import { type AccountDocument, differences, shortened } from './account/differen
 import { meaningOf } from './account/document.ts';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns } from './account/snapshot.ts';
+import { usedIds } from './account/used-ids.ts';
 import { app, health } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
@@ -67,7 +68,8 @@ async function prepare(config: Config): Promise<void> {
     const changes = shortened(
       differences((saved?.document ?? {}) as AccountDocument, document, meaningOf),
     );
-    const origin = { at: Date.now(), by: GIVEN, file, changes };
+    const used = usedIds(saved?.origin.usedIds, saved?.document, document);
+    const origin = { at: Date.now(), by: GIVEN, file, changes, usedIds: used };
     await accounts.save(document, origin, saved?.revision ?? 0);
   } catch (error) {
     // Another server was given the same file at the same moment, or somebody was faster.

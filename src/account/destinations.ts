@@ -223,7 +223,9 @@ function compileTransfer(
     };
   }
   checkEndpoint(document.endpointUrl, `${path}.endpointUrl`, problems);
-  if (document.oauth) checkEndpoint(document.oauth.tokenUrl, `${path}.oauth.tokenUrl`, problems);
+  if (document.oauth) {
+    checkEndpoint(document.oauth.tokenUrl, `${path}.oauth.tokenUrl`, problems, '(secret)');
+  }
   return {
     kind: 'realtime',
     endpointUrl: document.endpointUrl ?? '',
@@ -248,11 +250,16 @@ function checkSchedule(schedule: string, path: string, problems: Problem[]): voi
 }
 
 /** Where it may lead, and that it is https, is looked at when it is saved: operators may allow others. */
-function checkEndpoint(url: string | null | undefined, path: string, problems: Problem[]): void {
+function checkEndpoint(
+  url: string | null | undefined,
+  path: string,
+  problems: Problem[],
+  shown = JSON.stringify(url?.slice(0, 80)),
+): void {
   if (url && /^https?:$/.test(URL.parse(url)?.protocol ?? '')) return;
   problems.push({
     path,
-    wrong: url ? `${JSON.stringify(url.slice(0, 80))} is not a secure address` : 'missing',
+    wrong: url ? `${shown} is not a secure address` : 'missing',
     instead: 'write an address that starts with https://, such as https://partner.example/in',
   });
 }

@@ -51,6 +51,14 @@ export const differencesInTurns = (
   meaning = literally,
 ): Promise<string[]> => inTurns(comparing(before, after, meaning));
 
+/** A document as those may compare it who may not even know whether they know a secret. */
+export const withoutSecrets = (document: AccountDocument): AccountDocument => ({
+  ...document,
+  destinations: (document.destinations as Entry[] | undefined)?.map((destination) =>
+    Object.fromEntries(Object.entries(destination).filter(([field]) => !SECRETS.includes(field))),
+  ),
+});
+
 const MAX_LINES = 200;
 const MAX_LINE = 200;
 

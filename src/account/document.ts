@@ -26,7 +26,7 @@ export function bitsOf(labels: readonly (typeof EXPORT_LABELS)[number][] | null 
   return (labels ?? []).reduce((bits, label) => bits | (1 << EXPORT_LABELS.indexOf(label)), 0);
 }
 
-const MAX_ID = 2 ** 32 - 1;
+export const MAX_ID = 2 ** 32 - 1;
 
 /** Existing scripts send numbers as text, too. */
 const integer = (min: number, max: number) =>

@@ -1,5 +1,6 @@
 /** What is wrong with an account document, said so that a person can mend it. */
 import type { z } from 'zod';
+import { SECRETS } from './secret.ts';
 
 export interface Problem {
   /** The place in the document, such as `destinations[3].mappings[0].url`. */
@@ -34,6 +35,9 @@ export function pathOf(keys: readonly PropertyKey[]): string {
 export function problemsOf(error: z.ZodError): Problem[] {
   return error.issues.flatMap((issue): Problem[] => {
     const path = pathOf(issue.path);
+    // What was kept of a secret stands where the caller wrote something else: it may not be theirs.
+    const isSecret = issue.path.some((key) => SECRETS.includes(String(key)));
+    const input = isSecret ? '(secret)' : shown(issue.input);
     switch (issue.code) {
       case 'invalid_type':
         return [
@@ -45,7 +49,7 @@ export function problemsOf(error: z.ZodError): Problem[] {
               }
             : {
                 path,
-                wrong: `${shown(issue.input)} is not ${NOUNS[issue.expected] ?? issue.expected}`,
+                wrong: `${input} is not ${NOUNS[issue.expected] ?? issue.expected}`,
                 instead: `write ${NOUNS[issue.expected] ?? issue.expected}`,
               },
         ];
@@ -57,9 +61,7 @@ export function problemsOf(error: z.ZodError): Problem[] {
         }));
       case 'invalid_value': {
         const values = issue.values.map((v) => JSON.stringify(v)).join(', ');
-        return [
-          { path, wrong: `${shown(issue.input)} is not possible`, instead: `write ${values}` },
-        ];
+        return [{ path, wrong: `${input} is not possible`, instead: `write ${values}` }];
       }
       case 'invalid_union':
         return [
@@ -73,7 +75,7 @@ export function problemsOf(error: z.ZodError): Problem[] {
         return [
           {
             path,
-            wrong: `${shown(issue.input)} is too ${issue.origin === 'string' ? 'short' : 'small'}`,
+            wrong: `${input} is too ${issue.origin === 'string' ? 'short' : 'small'}`,
             instead: `write at least ${issue.minimum}${UNITS[issue.origin] ?? ''}`,
           },
         ];
@@ -81,14 +83,14 @@ export function problemsOf(error: z.ZodError): Problem[] {
         return [
           {
             path,
-            wrong: `${shown(issue.input)} is too ${issue.origin === 'string' ? 'long' : 'large'}`,
+            wrong: `${input} is too ${issue.origin === 'string' ? 'long' : 'large'}`,
             instead: `write at most ${issue.maximum}${UNITS[issue.origin] ?? ''}`,
           },
         ];
       default: {
         // The schema's own messages say both parts.
         const [wrong, instead = 'see the README'] = issue.message.split('|');
-        return [{ path, wrong: `${shown(issue.input)} is ${wrong}`, instead }];
+        return [{ path, wrong: `${input} is ${wrong}`, instead }];
       }
     }
   });
@@ -107,6 +109,7 @@ const NOUNS: Record<string, string> = {
 const UNITS: Record<string, string> = { string: ' characters', array: ' entries' };
 
 const shown = (input: unknown) => {
-  const text = JSON.stringify(input) ?? String(input);
+  const open = (key: string, value: unknown) => (SECRETS.includes(key) ? undefined : value);
+  const text = JSON.stringify(input, open) ?? String(input);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 };

@@ -4,6 +4,7 @@ import { meaningOf } from '../account/document.ts';
 import { AccountError } from '../account/problem.ts';
 import { Readings } from '../account/readings.ts';
 import { compileAccountInTurns, type Snapshot } from '../account/snapshot.ts';
+import { type UsedIds, usedIds } from '../account/used-ids.ts';
 import type { Screening } from '../outbound/screening.ts';
 import {
   AccountConflict,
@@ -15,8 +16,8 @@ import {
 /** An account document, as far as it is edited: lists of entries by name. */
 export type Document = Readonly<Record<string, unknown>>;
 
-/** Makes the next document from the one in force, whose revision it is told. */
-export type Edit = (document: Document, revision: number) => Document;
+/** Makes the next document from the one in force, whose revision it is told, and which ids are used up. */
+export type Edit = (document: Document, revision: number, used: UsedIds) => Document;
 
 /** What an edit would put in force. */
 export interface Checked {
@@ -121,8 +122,8 @@ export class AccountBook {
 
   /** Checks what an edit makes of the document in force, and saves nothing. */
   async check(edit: Edit): Promise<Checked> {
-    const { document: before, revision } = await this.current();
-    const document = edit(before as Document, revision);
+    const { document: before, revision, origin } = await this.current();
+    const document = edit(before as Document, revision, usedIds(origin.usedIds, before));
     const snapshot = await this.#compile(document, before as Document);
     return { document, snapshot, revision };
   }
@@ -142,7 +143,8 @@ export class AccountBook {
   async #edit(by: string, edit: Edit, isNew: boolean): Promise<Edited> {
     for (let tries = 1; ; tries++) {
       const before = await this.current();
-      const document = edit(before.document as Document, before.revision);
+      const used = usedIds(before.origin.usedIds, before.document);
+      const document = edit(before.document as Document, before.revision, used);
       const snapshot = await this.#compile(document, before.document as Document);
       const differences = await differencesInTurns(
         before.document as Document,
@@ -151,7 +153,14 @@ export class AccountBook {
       );
       const { file, isDemo } = before.origin;
       const changes = shortened(differences);
-      const origin = { file, isDemo: isDemo && !isNew, at: Date.now(), by, changes };
+      const origin = {
+        file,
+        isDemo: isDemo && !isNew,
+        at: Date.now(),
+        by,
+        changes,
+        usedIds: usedIds(used, document),
+      };
       try {
         const revision = await this.#accounts.save(document, origin, before.revision);
         this.#last = { revision, document, origin };

@@ -178,7 +178,10 @@ const DOCUMENT_PATHS: Paths = {
     post: {
       summary: 'Replace the whole account document',
       role: 'editor',
-      query: { dryRun: 'true: nothing is saved, the difference is shown.' },
+      query: {
+        dryRun:
+          'true: everything is checked, nothing is saved; the difference is shown, and the ETag is the revision that it was compared with. To viewers, secrets are no difference.',
+      },
       ifMatch: true,
       answers: { 200: ['What differs, and the revision if it was saved.'] },
       refusals: [400],

@@ -53,10 +53,14 @@ export const MAPPING = { id: 'destinationMappingId', noun: 'mapping', schema: ma
 export const entriesOf = (document: Document, list: string) =>
   (document[list] ?? []) as readonly Entry[];
 
-/** Mappings that came with a document have no ids: they get the next ones, in order. */
-export function withIds(mappings: unknown): Entry[] {
+/**
+ * Mappings that came with a document have no ids: they get the next ones, in order.
+ *
+ * @param used the highest id that must not be given away again
+ */
+export function withIds(mappings: unknown, used = 0): Entry[] {
   const list = (mappings ?? []) as Entry[];
-  let next = Math.max(0, ...list.map((mapping) => Number(mapping[MAPPING.id]) || 0));
+  let next = Math.max(used, ...list.map((mapping) => Number(mapping[MAPPING.id]) || 0));
   return list.map((mapping) =>
     mapping[MAPPING.id] === undefined ? { ...mapping, [MAPPING.id]: ++next } : mapping,
   );
@@ -116,7 +120,8 @@ function completed(given: unknown, before: unknown): unknown {
     const kept = Array.isArray(before) ? before : [];
     return given.map((part) => (Number.isInteger(part?.kept) ? (kept[part.kept] ?? part) : part));
   }
-  const hasParts = (value: unknown) => typeof value === 'object' && value !== null;
+  const hasParts = (value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
   return hasParts(given) && hasParts(before)
     ? { ...(before as Entry), ...(given as Entry) }
     : given;

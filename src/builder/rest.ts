@@ -1,15 +1,15 @@
 /** The REST interface for the account: what scripts of this field already speak. */
 import { createHash } from 'node:crypto';
 import { type Context, Hono } from 'hono';
-import { type AccountDocument, differencesInTurns } from '../account/difference.ts';
-import { EXPORT_LABELS, meaningOf } from '../account/document.ts';
+import { type AccountDocument, differencesInTurns, withoutSecrets } from '../account/difference.ts';
+import { EXPORT_LABELS, MAX_ID, meaningOf } from '../account/document.ts';
 import { type ExportControl, exportControls } from '../account/export-control.ts';
 import { AccountError, type Problem } from '../account/problem.ts';
 import { SECRETS } from '../account/secret.ts';
-import { compileAccountInTurns } from '../account/snapshot.ts';
 import { inTurns } from '../account/turns.ts';
+import type { UsedIds } from '../account/used-ids.ts';
 import type { AccountBook, Document } from './book.ts';
-import { type Behind, changer } from './caller.ts';
+import { type Behind, changer, includes } from './caller.ts';
 import { counting, destinationsOf } from './counts.ts';
 import { filtersOf } from './filter.ts';
 import { Listing, type Places } from './listing.ts';
@@ -77,7 +77,7 @@ export function rest(book: AccountBook): Hono<Behind> {
     app.on('POST', either(`/${path}`), async (c) => {
       const body = await objectIn(c);
       let entry: Entry = {};
-      const { document, isTrial } = await edit(c, book, resource, (before) => {
+      const { document, isTrial } = await edit(c, book, resource, (before, used) => {
         const given = body[id];
         const taken = idsOf(before, id);
         if (given !== undefined && taken.has(Number(given))) {
@@ -85,7 +85,7 @@ export function rest(book: AccountBook): Hono<Behind> {
           const instead = 'leave it out: it gets an id of its own';
           throw new RestError(409, { path: id, wrong, instead });
         }
-        entry = { ...written(body, undefined), [id]: given ?? nextId(taken) };
+        entry = { ...written(body, undefined), [id]: given ?? nextId(taken, used[id]) };
         const entries = [...entriesOf(before, list), entry];
         return { document: { ...before, [list]: entries }, at: entries.length - 1 };
       });
@@ -144,18 +144,23 @@ export function rest(book: AccountBook): Hono<Behind> {
   app.post('/import', async (c) => {
     const given = (await jsonIn(c, MAX_DOCUMENT)) as AccountDocument;
     const expected = c.req.header('If-Match');
-    const isTrial = c.req.query('dryRun') === 'true';
-    if (isTrial) {
-      const before = await book.current();
-      await compileAccountInTurns(given);
-      const lines = await differencesInTurns(before.document as AccountDocument, given, meaningOf);
-      return c.json({ differences: lines });
-    }
     const replace = (_: Document, revision: number) => {
       // What was looked at is what is replaced.
       if (expected !== undefined && expected !== `"${revision}"`) throw stale('the account');
       return given;
     };
+    if (c.req.query('dryRun') === 'true') {
+      let before: Document = {};
+      const { revision } = await book.check((document, inForce) => {
+        before = document;
+        return replace(document, inForce);
+      });
+      // That a secret does not differ would tell who guesses that they have guessed it.
+      const compared = (document: AccountDocument) =>
+        includes(c.get('caller').role, 'editor') ? document : withoutSecrets(document);
+      const lines = await differencesInTurns(compared(before), compared(given), meaningOf);
+      return c.json({ differences: lines }, 200, { ETag: `"${revision}"` });
+    }
     const { revision, differences } = await book.edit(changer(c), replace, true);
     return c.json({ revision, differences }, 200, { ETag: `"${revision}"` });
   });
@@ -180,11 +185,11 @@ function mappings(app: Hono<Behind>, book: AccountBook): void {
   };
   const change = async (
     c: Context<Behind>,
-    make: (list: Entry[]) => { list: Entry[]; at?: number },
+    make: (list: Entry[], used: number) => { list: Entry[]; at?: number },
   ) => {
-    return edit(c, book, destinations, (document) => {
+    return edit(c, book, destinations, (document, used) => {
       const { destination, list } = of(document, idIn(c));
-      const { list: changed, at } = make(list);
+      const { list: changed, at } = make(list, used[MAPPING.id]);
       const entry = { ...destination, mappings: changed, updateTime: Date.now() };
       const { document: next, at: place } = replaced(document, 'destinations', destination, entry);
       return { document: next, at: place, inner: at === undefined ? '' : `.mappings[${at}]` };
@@ -207,9 +212,9 @@ function mappings(app: Hono<Behind>, book: AccountBook): void {
   app.on('POST', either(path), async (c) => {
     const body = await objectIn(c);
     let mapping: Entry = {};
-    const { isTrial } = await change(c, (list) => {
+    const { isTrial } = await change(c, (list, used) => {
       const { [MAPPING.id]: _, ...given } = body;
-      const changed = withIds([...list, written(given, undefined)]);
+      const changed = withIds([...list, written(given, undefined)], used);
       mapping = changed[changed.length - 1];
       return { list: changed, at: list.length };
     });
@@ -265,12 +270,12 @@ async function edit(
   c: Context<Behind>,
   book: AccountBook,
   resource: Resource,
-  make: (d: Document) => Edit,
+  make: (d: Document, used: UsedIds) => Edit,
 ): Promise<{ document: Document; isTrial: boolean }> {
   const isTrial = c.req.query('dryRun') === 'true';
   let prefix = '';
-  const change = (document: Document) => {
-    const { document: next, at, inner = '' } = make(document);
+  const change = (document: Document, _: number, used: UsedIds) => {
+    const { document: next, at, inner = '' } = make(document, used);
     prefix = at === undefined ? '' : `${resource.list}[${at}]${inner}`;
     return next;
   };
@@ -341,10 +346,19 @@ export function idsOf(document: Document, id: string): Set<number> {
   );
 }
 
-export function nextId(taken: ReadonlySet<number>): number {
-  let highest = 0;
+/**
+ * An id for something new.
+ *
+ * @param used the highest that was ever given away: visitors, counts and queues know what had it
+ */
+export function nextId(taken: ReadonlySet<number>, used = 0): number {
+  let highest = used;
   for (const id of taken) highest = Math.max(highest, id);
-  return highest + 1;
+  if (highest < MAX_ID) return highest + 1;
+  // Somebody has written the highest that there can be: rather one from a gap than none.
+  let free = 1;
+  while (taken.has(free)) free++;
+  return free;
 }
 
 /**

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { AccountError } from '../account/problem.ts';
 import type { Snapshot } from '../account/snapshot.ts';
 import { inTurns, type Turns } from '../account/turns.ts';
+import type { UsedIds } from '../account/used-ids.ts';
 import { traitsOf } from '../audience/segment-rule.ts';
 import { printTraitRule } from '../audience/trait-rule.ts';
 import type { FrontDoor } from '../collect/event.ts';
@@ -54,8 +55,8 @@ async function compiled(
 ): Promise<Both & { readonly id: number }> {
   let id = 0;
   let path = '';
-  const edit = (before: Document) => {
-    const { document, ...place } = withEntry(before, resource, entry);
+  const edit = (before: Document, _: number, used: UsedIds) => {
+    const { document, ...place } = withEntry(before, resource, entry, used);
     ({ id, path } = place);
     return document;
   };
@@ -79,14 +80,14 @@ interface Put {
 }
 
 /** Puts an entry into a document: in the place of the one with its id, or as a new one. */
-function withEntry(document: Document, { list, id }: Resource, given: Entry): Put {
+function withEntry(document: Document, { list, id }: Resource, given: Entry, used: UsedIds): Put {
   const entries = entriesOf(document, list);
   const place = entries.findIndex(
     (one) => given[id] != null && String(one[id]) === String(given[id]),
   );
   const entry = {
     ...written(given, entries[place]),
-    [id]: given[id] ?? nextId(idsOf(document, id)),
+    [id]: given[id] ?? nextId(idsOf(document, id), used[id]),
   };
   const changed = place === -1 ? [...entries, entry] : entries.with(place, entry);
   const at = place === -1 ? entries.length : place;

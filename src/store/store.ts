@@ -4,6 +4,7 @@
  * The way of a request is one step: add what it realized, and see the visitor as of then. Additions
  * commute, so simultaneous requests for one visitor all count.
  */
+import type { UsedIds } from '../account/used-ids.ts';
 import type { Change, DeclaredId, Profile } from '../audience/profile.ts';
 
 /** Whom a request is about and what it adds. */
@@ -116,6 +117,8 @@ export interface Origin {
   readonly isDemo?: boolean;
   /** What it changed, in lines for people; without secrets, and not all of it where that is a lot. */
   readonly changes?: readonly string[];
+  /** Until then; none of them is given away again. Missing where it was saved by an older version. */
+  readonly usedIds?: UsedIds;
 }
 
 /** An account document as it was saved. */

@@ -1,5 +1,7 @@
 /** Who is let through to which route, and from which pages. */
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SECRETS } from '../../src/account/secret.ts';
 import { openApi } from '../../src/builder/openapi.ts';
 import { People } from '../../src/builder/people.ts';
 import { Sessions } from '../../src/builder/session.ts';
@@ -281,14 +283,23 @@ describe('a viewer', () => {
     const without = { ...body, destinations: [] };
     const other = structuredClone(body);
     other.destinations.at(-1).signatureKeys = ['another'];
+    const renamed = structuredClone(body);
+    renamed.destinations.at(-1).name = 'Renamed';
     const answers = [
       await viewer.call('POST', 'import?dryRun=true', without),
       await viewer.call('POST', 'import?dryRun=true', other),
+      await viewer.call('POST', 'import?dryRun=true', body),
+      await viewer.call('POST', 'import?dryRun=true', renamed),
       await viewer.get('destinations'),
       await viewer.get(`destinations/${made.body.destinationId}`),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    expect(answers[1].body.differences).toContain('    signatureKeys: (secret) → (secret)');
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
+    // Whether a secret differs would tell whether it was guessed.
+    expect(answers[1].body.differences).toEqual([]);
+    expect(answers[2].body.differences).toEqual([]);
+    expect(answers[3].body.differences).toContain('    name: "Partner" → "Renamed"');
+    const { differences } = (await editor.call('POST', 'import?dryRun=true', other)).body;
+    expect(differences).toContain('    signatureKeys: (secret) → (secret)');
     expect(JSON.stringify(answers)).not.toContain('hush-hush-1');
     // Nor could they try secrets against what they see.
     const { destinationId } = made.body;
@@ -301,6 +312,74 @@ describe('a viewer', () => {
       destinations: [...body.destinations.slice(0, -1), kept],
     });
     expect(await tag()).toBe(before);
+  });
+});
+
+describe('whatever somebody writes who may only look', () => {
+  const signed = {
+    name: 'Signed',
+    destinationType: 'S2S',
+    endpointUrl: 'https://partner.example/',
+    signatureHeader: 'X-Signature',
+    signatureKeys: ['hush-key-1', 'hush-key-2'],
+    oauth: {
+      tokenUrl: 'https://hush.example/',
+      clientId: 'hush-client',
+      clientSecret: 'hush-secret',
+    },
+  };
+  const filed = {
+    name: 'Filed',
+    destinationType: 'S2S',
+    transfer: 'file',
+    target: 's3://bucket/in',
+    credentials: { accessKeyId: 'hush-id', secretAccessKey: 'hush-access' },
+    // Nobody looks at it while files are written.
+    oauth: { tokenUrl: 'hush', clientId: 'hush-client', clientSecret: 'hush-secret' },
+  };
+  const names = ['kept', 'tokenUrl', 'clientId', 'clientSecret', 'password', 'accessKeyId', '0'];
+  const leaf = fc.oneof(
+    fc.constantFrom<unknown>(null, '', 'x', 0, 1, true),
+    fc.nat(2).map((kept) => ({ kept })),
+  );
+  const part = fc.oneof(leaf, fc.dictionary(fc.constantFrom(...names), leaf, { maxKeys: 3 }));
+  const value = fc.oneof(part, fc.array(part, { maxLength: 4 }));
+  const secrets = fc.record(
+    { signatureKeys: value, oauth: value, credentials: value },
+    { requiredKeys: [] },
+  );
+  const destinationType = fc.constantFrom('S2S', 'PUSH', 'ADS');
+  const transfer = fc.constantFrom('realtime', 'file');
+
+  it('no answer holds a secret that is kept', async () => {
+    const editor = await pageOf('editor');
+    const viewer = await pageOf('viewer');
+    const ids: number[] = [];
+    for (const one of [signed, filed]) {
+      const { status, body } = await editor.call('POST', 'destinations', one);
+      expect(status).toBe(201);
+      ids.push(body.destinationId);
+    }
+    const check = async (own: object) => {
+      for (const [i, whole] of [signed, filed].entries()) {
+        const open = Object.entries(whole).filter(([field]) => !SECRETS.includes(field));
+        const entry = { ...Object.fromEntries(open), ...own, destinationId: ids[i] };
+        const answers = [
+          await viewer.call('POST', 'preview', { destination: entry }),
+          await viewer.call('PUT', `destinations/${ids[i]}?dryRun=true`, entry),
+          await viewer.call('POST', 'trials', { list: 'destinations', entry }),
+        ];
+        expect(JSON.stringify(answers)).not.toContain('hush');
+      }
+    };
+    await check({ signatureKeys: {} });
+    await check({ signatureKeys: [{ kept: 0 }, { kept: 0 }, { kept: 0 }] });
+    await check({ transfer: 'realtime' });
+    const body = fc
+      .tuple(secrets, fc.record({ destinationType, transfer }, { requiredKeys: [] }))
+      .map(([kept, rest]) => ({ ...kept, ...rest }));
+    await fc.assert(fc.asyncProperty(body, check), { numRuns: 100 });
+    for (const id of ids) await editor.call('DELETE', `destinations/${id}`);
   });
 });
 

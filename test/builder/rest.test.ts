@@ -127,6 +127,32 @@ describe.each(CASES)('/v1/%s', (path, id, fresh) => {
     expect((await call('DELETE', one, undefined, headers)).status).toBe(204);
   });
 
+  it('never gives an id to something new that another one had, whatever became of it', async () => {
+    const { body: document } = await get('export');
+    const make = async () => (await call('POST', path, fresh)).body[id] as number;
+    const first = await make();
+    await call('DELETE', `${path}/${first}`);
+    const trial = await call('POST', `${path}?dryRun=true`, fresh);
+    expect(trial.body[id]).toBe(first + 1);
+    const second = await make();
+    expect(second).toBe(first + 1);
+    const { body: activity } = await get('activity?pageSize=1');
+    await call('POST', `activity/${activity.list[0].revision}/undo`);
+    expect((await get(`${path}/${second}`)).status).toBe(404);
+    const third = await make();
+    expect(third).toBe(second + 1);
+    await call('POST', 'import', document);
+    expect(await make()).toBe(third + 1);
+  });
+
+  it('has an id for something new even where somebody has used the highest', async () => {
+    const highest = 2 ** 32 - 1;
+    await call('POST', path, { ...fresh, [id]: highest });
+    const { status, body } = await call('POST', path, fresh);
+    expect(status).toBe(201);
+    expect(body[id]).toBeLessThan(highest);
+  });
+
   it('keeps all of what many create at the same moment, each with an id of its own', async () => {
     const before = (await get(path)).body.length;
     const made = await Promise.all(
@@ -283,6 +309,10 @@ describe('mappings of a destination', () => {
     expect((await call('DELETE', `${path}/2`)).status).toBe(204);
     expect((await get(`${path}/2`)).status).toBe(404);
     expect((await get(`${path}/3`)).body.sid).toBe(53);
+    // Not that of the one that is gone.
+    expect((await call('POST', path, { sid: 56, traitAlias: 'new' })).body).toMatchObject({
+      destinationMappingId: 5,
+    });
   });
 
   it.each([
@@ -402,6 +432,7 @@ describe('the whole document', () => {
     next.destinations = [];
     const trial = await call('POST', 'import?dryRun=true', next);
     expect(trial.body.differences).toContain('~ segments 51 "House"');
+    expect(trial.etag).toBe(etag);
     expect((await get('export')).etag).toBe(etag);
     const done = await call('POST', 'import', next, { 'If-Match': etag as string });
     expect(done).toMatchObject({ status: 200, body: { differences: trial.body.differences } });
@@ -409,6 +440,21 @@ describe('the whole document', () => {
     // Another one who looked at the one before.
     const late = await call('POST', 'import', document, { 'If-Match': etag as string });
     expect(late.status).toBe(412);
+    const lateTrial = await call('POST', 'import?dryRun=true', document, {
+      'If-Match': etag as string,
+    });
+    expect(lateTrial.status).toBe(412);
+  });
+
+  it('is refused beforehand where it would lead to where it must not', async () => {
+    collector = new Collector({
+      screen: async () => [{ path: 'destinations[0]', wrong: 'inside', instead: 'outside' }],
+    });
+    const { body: document } = await get('export');
+    for (const query of ['', '?dryRun=true']) {
+      const { status, body } = await call('POST', `import${query}`, document);
+      expect([status, body.errors[0].wrong]).toEqual([400, 'inside']);
+    }
   });
 
   it('is replaced by one of those who have looked at the same one, at the same moment', async () => {
