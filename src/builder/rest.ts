@@ -119,7 +119,8 @@ export function rest(book: AccountBook): Hono<Behind> {
       await edit(c, book, resource, (document) => {
         const before = entryOf(document, resource, idIn(c));
         demand(c, tagOf(before));
-        return without(document, resource, [before]);
+        const withMappings = c.req.query('withMappings') === 'true';
+        return without(document, resource, [before], withMappings);
       });
       return c.body(null, 204);
     });
@@ -320,15 +321,21 @@ function replaced(document: Document, list: string, before: Entry, entry: Entry)
   return { document: { ...document, [list]: entries.with(at, entry) }, at };
 }
 
-function without(document: Document, { list, id }: Resource, doomed: readonly Entry[]): Edit {
-  const mapped = doomed.filter(({ mappings }) => ((mappings ?? []) as unknown[]).length > 0);
+function without(
+  document: Document,
+  { list, id }: Resource,
+  doomed: readonly Entry[],
+  withMappings = false,
+): Edit {
+  const hasMappings = ({ mappings }: Entry) => ((mappings ?? []) as unknown[]).length > 0;
+  const mapped = withMappings ? [] : doomed.filter(hasMappings);
   if (mapped.length > 0) {
     throw new RestError(
       409,
       ...mapped.map((entry) => ({
         path: `${list} ${entry[id]}`,
         wrong: `${JSON.stringify(entry.name)} has mappings`,
-        instead: 'delete its mappings first',
+        instead: 'delete its mappings first, or write ?withMappings=true',
       })),
     );
   }

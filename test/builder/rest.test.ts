@@ -335,6 +335,25 @@ describe('mappings of a destination', () => {
     expect((await call('DELETE', 'destinations/802')).status).toBe(204);
   });
 
+  it('go with their destination where that is asked for, in one change', async () => {
+    const one = await get('destinations/802');
+    const { etag: before } = await get('export');
+    const refused = await call('DELETE', 'destinations/802?withMappings=false');
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { errors: [{ wrong: expect.stringContaining('has mappings') }] },
+    });
+    const stale = { 'If-Match': '"another"' };
+    const late = await call('DELETE', 'destinations/802?withMappings=true', undefined, stale);
+    expect(late.status).toBe(412);
+    const seen = { 'If-Match': one.etag as string };
+    const gone = await call('DELETE', 'destinations/802?withMappings=true', undefined, seen);
+    expect(gone.status).toBe(204);
+    expect((await get('destinations/802')).status).toBe(404);
+    const revision = (etag: string | null) => Number(etag?.replaceAll('"', ''));
+    expect(revision((await get('export')).etag)).toBe(revision(before) + 1);
+  });
+
   it('of an unknown destination are not there', async () => {
     expect((await get('destinations/1/mappings')).status).toBe(404);
   });

@@ -111,6 +111,32 @@ describe.skipIf(!executable)('destinations', () => {
     expect(now.description).toBe('Mine');
   });
 
+  test('are deleted with their mappings, as they were looked at', async () => {
+    const [{ sid }] = await visits.call<{ sid: number }[]>('GET', '/segments');
+    const made = { name: 'Short-lived', destinationType: 'PUSH' };
+    const mappings = [{ sid, url: 'https://partner.example/' }];
+    const { destinationId } = await visits.call<{ destinationId: number }>(
+      'POST',
+      '/destinations',
+      { ...made, mappings },
+    );
+    const at = `/destinations/${destinationId}`;
+    const page = await visits.open(at);
+    const remove = async () => {
+      await page.getByRole('button', { name: 'Delete' }).click();
+      await page.getByRole('dialog').getByText('It and its 1 mapping go').waitFor();
+      await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    };
+    await page.getByRole('button', { name: 'Delete' }).waitFor();
+    await visits.call('PUT', at, { ...made, description: 'Theirs' });
+    await remove();
+    await page.getByText('Somebody has changed it meanwhile').waitFor();
+    await page.reload();
+    await remove();
+    await page.getByText('Destination deleted').waitFor();
+    await expect(visits.call('GET', at)).rejects.toThrow('404');
+  });
+
   test('a viewer sees everything, and can change nothing', async () => {
     const page = await visits.open('/destinations/8004?step=mappings', { as: 'viewer' });
     await page.getByText('Premium audience').first().waitFor();
