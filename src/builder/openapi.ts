@@ -188,7 +188,7 @@ const DOCUMENT_PATHS: Paths = {
       },
       ifMatch: true,
       answers: { 200: ['What differs, and the revision if it was saved.'] },
-      refusals: [400],
+      refusals: [400, 413, 429],
     },
   },
 };
