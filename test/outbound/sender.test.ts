@@ -151,7 +151,9 @@ describe('a message', () => {
       ...{ AAM_UUID: '7', DataPartner_UUID: 'them', AAM_Regions: ['7'] },
     });
     expect(arrived()).toEqual(['7: 51+ 52+ 53+', '7: 51- 53+ 52+']);
-    expect(next.Users[0].Segments[0].DateTime).toMatch(/^\w{3} \w{3} \d\d \d\d:\d\d:\d\d UTC \d{4}$/);
+    expect(next.Users[0].Segments[0].DateTime).toMatch(
+      /^\w{3} \w{3} \d\d \d\d:\d\d:\d\d UTC \d{4}$/,
+    );
   });
 
   it('has ten users at most, each once', async () => {
