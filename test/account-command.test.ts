@@ -94,6 +94,15 @@ describe.each([
     expect(JSON.parse(fs.readFileSync(copy, 'utf8'))).toEqual(next);
   });
 
+  it.runIf(isThere)('keeps in mind which ids have been used', async () => {
+    const [trait] = account().traits;
+    run('push', file({ ...account(), traits: [trait, { ...trait, sid: 7, name: 'Gone' }] }));
+    run('push', file(account()));
+    const accounts = openAccounts(readConfig(environment));
+    expect((await accounts.load())?.origin.usedIds).toMatchObject({ sid: 7, siteId: 1 });
+    await accounts.close();
+  });
+
   it.runIf(isThere)('refuses what is wrong, and leaves what is in force', () => {
     run('push', file(account()));
     expect(run('push', file(account('Home', 'c_page = "home"')))).toMatchObject({
@@ -142,6 +151,7 @@ describe('ACCOUNT_FILE', () => {
       'ACCOUNT_FILE',
     ]);
     expect(given.origin.changes).toContain('+ traits 1 "Home"');
+    expect(given.origin.usedIds).toMatchObject({ sid: 1 });
   });
 });
 

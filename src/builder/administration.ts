@@ -74,7 +74,10 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   if (options.pages) app.route('/builder', pages(options.pages));
 
   app.onError((error, c) => {
-    if (error instanceof RestError) return c.json({ errors: error.problems }, error.status);
+    if (error instanceof RestError) {
+      const headers = { ...(error.status === 429 && { 'Retry-After': '5' }) };
+      return c.json({ errors: error.problems }, error.status, headers);
+    }
     if (error instanceof AccountError) return c.json({ errors: error.problems }, 400);
     if (error instanceof Refusal) {
       const problem = { path: '(body)', wrong: error.message, instead: 'send less at once' };

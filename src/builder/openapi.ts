@@ -110,6 +110,9 @@ const OF_TRAITS = {
   folderId: 'Only those in this folder, or in one below it.',
   traitType: 'Only those of this type.',
 };
+const WITH_MAPPINGS = {
+  withMappings: 'true: its mappings go with it; else a destination that has any stays (409).',
+};
 const DRY_RUN = { dryRun: 'true: everything is checked, nothing is saved; the answer is a 200.' };
 
 const nameOf = ({ noun }: Pick<Resource, 'noun'>) => noun.replace(' ', '');
@@ -151,6 +154,7 @@ function listPaths(base: string, name: string, query: Operation['query']): Paths
       delete: {
         ...editor,
         summary: `Delete a ${name}`,
+        ...(name === 'destination' && { query: WITH_MAPPINGS }),
         ifMatch: true,
         answers: { 204: ['Deleted.'] },
       },
@@ -184,7 +188,7 @@ const DOCUMENT_PATHS: Paths = {
       },
       ifMatch: true,
       answers: { 200: ['What differs, and the revision if it was saved.'] },
-      refusals: [400],
+      refusals: [400, 413, 429],
     },
   },
 };

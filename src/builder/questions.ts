@@ -165,7 +165,7 @@ export const questionPaths: Paths = {
       summary: 'What an entry would change, tried on the recorded calls; nothing is saved',
       body: trialRequest,
       answers: { 200: ['What would be called more, and what less.', trialResult] },
-      refusals: [400, 409],
+      refusals: [400, 409, 429],
     },
   },
   '/v1/signals': {

@@ -6,7 +6,7 @@ import { readBody } from '../collect/request.ts';
 
 /** An answer that is an error, said so that a person can mend it. */
 export class RestError extends Error {
-  readonly status: 400 | 403 | 404 | 409 | 412 | 503;
+  readonly status: 400 | 403 | 404 | 409 | 412 | 429 | 503;
   readonly problems: readonly Problem[];
 
   constructor(status: RestError['status'], ...problems: Problem[]) {
@@ -47,7 +47,11 @@ const MAX_ENTRY = 1024 * 1024;
 
 /** @throws RestError, Refusal */
 export async function jsonIn(c: Context, limit = MAX_ENTRY): Promise<unknown> {
-  const text = await readBody(c.req.raw, limit);
+  return parsed(await readBody(c.req.raw, limit));
+}
+
+/** @throws RestError */
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -8,13 +8,15 @@ import { AccountError, type Problem } from '../account/problem.ts';
 import { SECRETS } from '../account/secret.ts';
 import { inTurns } from '../account/turns.ts';
 import type { UsedIds } from '../account/used-ids.ts';
+import { readBody } from '../collect/request.ts';
 import type { AccountBook, Document } from './book.ts';
 import { type Behind, changer, includes } from './caller.ts';
 import { counting, destinationsOf } from './counts.ts';
 import { filtersOf } from './filter.ts';
+import { Line } from './line.ts';
 import { Listing, type Places } from './listing.ts';
 import { answerInPieces, listJson, objectJson } from './long-json.ts';
-import { demand, either, jsonIn, pageIn, RestError, stale, unknown } from './request.ts';
+import { demand, either, jsonIn, pageIn, parsed, RestError, stale, unknown } from './request.ts';
 import {
   type Entry,
   entriesOf,
@@ -27,6 +29,7 @@ import {
 } from './resource.ts';
 
 const MAX_DOCUMENT = 64 * 1024 * 1024;
+const MAX_IMPORTS_WAITING = 3;
 
 export function rest(book: AccountBook): Hono<Behind> {
   const app = new Hono<Behind>();
@@ -119,7 +122,8 @@ export function rest(book: AccountBook): Hono<Behind> {
       await edit(c, book, resource, (document) => {
         const before = entryOf(document, resource, idIn(c));
         demand(c, tagOf(before));
-        return without(document, resource, [before]);
+        const withMappings = c.req.query('withMappings') === 'true';
+        return without(document, resource, [before], withMappings);
       });
       return c.body(null, 204);
     });
@@ -141,8 +145,9 @@ export function rest(book: AccountBook): Hono<Behind> {
     return answerInPieces(c, objectJson(document as Document), { ETag: `"${revision}"` });
   });
 
-  app.post('/import', async (c) => {
-    const given = (await jsonIn(c, MAX_DOCUMENT)) as AccountDocument;
+  // A whole document takes room: as text, as what it says, and compiled.
+  const imports = new Line('imports', MAX_IMPORTS_WAITING);
+  const importing = async (c: Context<Behind>, given: AccountDocument) => {
     const expected = c.req.header('If-Match');
     const replace = (_: Document, revision: number) => {
       // What was looked at is what is replaced.
@@ -163,7 +168,15 @@ export function rest(book: AccountBook): Hono<Behind> {
     }
     const { revision, differences } = await book.edit(changer(c), replace, true);
     return c.json({ revision, differences }, 200, { ETag: `"${revision}"` });
-  });
+  };
+
+  app.post('/import', (c) =>
+    imports.take(
+      c.req.raw.signal,
+      () => readBody(c.req.raw, MAX_DOCUMENT),
+      (text) => importing(c, parsed(text) as AccountDocument),
+    ),
+  );
 
   return app;
 }
@@ -320,15 +333,21 @@ function replaced(document: Document, list: string, before: Entry, entry: Entry)
   return { document: { ...document, [list]: entries.with(at, entry) }, at };
 }
 
-function without(document: Document, { list, id }: Resource, doomed: readonly Entry[]): Edit {
-  const mapped = doomed.filter(({ mappings }) => ((mappings ?? []) as unknown[]).length > 0);
+function without(
+  document: Document,
+  { list, id }: Resource,
+  doomed: readonly Entry[],
+  withMappings = false,
+): Edit {
+  const hasMappings = ({ mappings }: Entry) => ((mappings ?? []) as unknown[]).length > 0;
+  const mapped = withMappings ? [] : doomed.filter(hasMappings);
   if (mapped.length > 0) {
     throw new RestError(
       409,
       ...mapped.map((entry) => ({
         path: `${list} ${entry[id]}`,
         wrong: `${JSON.stringify(entry.name)} has mappings`,
-        instead: 'delete its mappings first',
+        instead: 'delete its mappings first, or write ?withMappings=true',
       })),
     );
   }

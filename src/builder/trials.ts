@@ -12,10 +12,13 @@ import { privateKeys, type RecordedCall, recordedCalls } from '../collect/record
 import type { Recent, Registry } from '../store/registry.ts';
 import type { AccountBook, Document } from './book.ts';
 import type { Behind } from './caller.ts';
+import { Line } from './line.ts';
 import { type TrialResult, trialRequest } from './questions.ts';
 import { bodyIn, either } from './request.ts';
 import { type Entry, entriesOf, RESOURCES, type Resource, written } from './resource.ts';
 import { idsOf, nextId, told } from './rest.ts';
+
+const MAX_WAITING = 20;
 
 /** The account as it is, and with the entry. */
 interface Both {
@@ -25,23 +28,21 @@ interface Both {
 
 export function trials(book: AccountBook, registry: Registry, door: FrontDoor): Hono<Behind> {
   const app = new Hono<Behind>();
-  // A large account takes room to compile: only one of them at a time.
-  let last: Promise<unknown> = Promise.resolve();
+  // A large account takes room to compile. Who types on does not wait for what they had before.
+  const line = new Line('trials', MAX_WAITING);
 
-  app.on('POST', either('/trials'), async (c) => {
-    const { list, entry } = await bodyIn(c, trialRequest);
-    const resource = RESOURCES.find((one) => one.list === list) as Resource;
-    const run = async () => {
-      // Who types on does not wait for what they had before.
-      if (c.req.raw.signal.aborted) return null;
-      const { id, ...accounts } = await compiled(book, door, resource, entry);
-      const calls = await recordedCalls(registry);
-      return inTurns(tried(calls, accounts, resource, id, door.settings));
-    };
-    const trial = last.then(run);
-    last = trial.catch(() => undefined);
-    return c.json(await trial);
-  });
+  app.on('POST', either('/trials'), (c) =>
+    line.take(
+      c.req.raw.signal,
+      () => bodyIn(c, trialRequest),
+      async ({ list, entry }) => {
+        const resource = RESOURCES.find((one) => one.list === list) as Resource;
+        const { id, ...accounts } = await compiled(book, door, resource, entry);
+        const calls = await recordedCalls(registry);
+        return c.json(await inTurns(tried(calls, accounts, resource, id, door.settings)));
+      },
+    ),
+  );
 
   return app;
 }

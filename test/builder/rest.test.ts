@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { compileAccount } from '../../src/account/snapshot.ts';
+import { Line } from '../../src/builder/line.ts';
 import { RESOURCES } from '../../src/builder/resource.ts';
 import { exampleAccount, OWN } from '../account/example.ts';
 import { Collector, TOKEN } from '../collect/collector.ts';
@@ -335,6 +336,25 @@ describe('mappings of a destination', () => {
     expect((await call('DELETE', 'destinations/802')).status).toBe(204);
   });
 
+  it('go with their destination where that is asked for, in one change', async () => {
+    const one = await get('destinations/802');
+    const { etag: before } = await get('export');
+    const refused = await call('DELETE', 'destinations/802?withMappings=false');
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { errors: [{ wrong: expect.stringContaining('has mappings') }] },
+    });
+    const stale = { 'If-Match': '"another"' };
+    const late = await call('DELETE', 'destinations/802?withMappings=true', undefined, stale);
+    expect(late.status).toBe(412);
+    const seen = { 'If-Match': one.etag as string };
+    const gone = await call('DELETE', 'destinations/802?withMappings=true', undefined, seen);
+    expect(gone.status).toBe(204);
+    expect((await get('destinations/802')).status).toBe(404);
+    const revision = (etag: string | null) => Number(etag?.replaceAll('"', ''));
+    expect(revision((await get('export')).etag)).toBe(revision(before) + 1);
+  });
+
   it('of an unknown destination are not there', async () => {
     expect((await get('destinations/1/mappings')).status).toBe(404);
   });
@@ -466,6 +486,65 @@ describe('the whole document', () => {
       }),
     );
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 412, 412]);
+  });
+
+  it.each<[string, (document: unknown) => [string, unknown], number]>([
+    ['imports', (document) => ['import?dryRun=true', document], 1 + 3],
+    ['trials', () => ['trials', { list: 'traits', entry: CASES[1][2] }], 1 + 20],
+  ])('%s go one after the other, a few wait, and the rest is to come back', async (_, of, some) => {
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+    let [now, atOnce] = [0, 0];
+    collector = new Collector({
+      screen: async () => {
+        atOnce = Math.max(atOnce, ++now);
+        await opened;
+        now--;
+        return [];
+      },
+    });
+    const [path, body] = of((await get('export')).body);
+    const ask = () =>
+      collector.send(`/v1/${path}`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { Authorization: `Bearer ${TOKEN}` },
+      });
+    const within = Array.from({ length: some }, ask);
+    const refused = await ask();
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '5']);
+    expect((await refused.json()).errors[0].instead).toBe('try again in a few seconds');
+    open();
+    expect((await Promise.all(within)).map(({ status }) => status)).toEqual(within.map(() => 200));
+    expect(atOnce).toBe(1);
+    expect((await ask()).status).toBe(200);
+  });
+
+  it('nobody waits for what somebody wanted who has gone', async () => {
+    const line = new Line('turns', 1);
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+    const { signal } = new AbortController();
+    const first = line.take(
+      signal,
+      async () => 1,
+      () => opened,
+    );
+    const leaving = new AbortController();
+    const second = line.take(
+      leaving.signal,
+      async () => 2,
+      async () => expect.unreachable(),
+    );
+    await Promise.resolve();
+    leaving.abort();
+    await expect(second).rejects.toThrow('gone');
+    const third = line.take(
+      signal,
+      async () => 3,
+      async (given) => given,
+    );
+    open();
+    await first;
+    expect(await third).toBe(3);
   });
 
   it('that is wrong is refused with every error', async () => {

@@ -111,6 +111,82 @@ describe.skipIf(!executable)('destinations', () => {
     expect(now.description).toBe('Mine');
   });
 
+  test('many mappings at once: only what is meant changes', async () => {
+    const segments = await visits.call<{ sid: number }[]>('GET', '/segments');
+    const mappings = segments.slice(0, 2).map(({ sid }, i) => ({
+      sid,
+      traitAlias: `key${i}`,
+      valueAlias: `value${i}`,
+      startDate: `2030-01-0${i + 1}`,
+    }));
+    const { destinationId } = await visits.call<{ destinationId: number }>(
+      'POST',
+      '/destinations',
+      {
+        name: 'Keys and values',
+        destinationType: 'ADS',
+        cookieName: 'many',
+        formatType: 'key_value',
+        autoFill: 'SEGMENT_ID',
+        mappings,
+      },
+    );
+    const page = await visits.open(`/destinations/${destinationId}?step=mappings`);
+    await page.getByLabel('Select all').click();
+    await page.getByRole('button', { name: 'Fill in values anew' }).click();
+    await page.getByLabel('Select all').click();
+    await page.getByRole('button', { name: 'Set dates' }).click();
+    const dialog = page.getByRole('dialog');
+    expect(await dialog.getByRole('button', { name: 'Set' }).isDisabled()).toBe(true);
+    await dialog.getByLabel('Until').fill('2031-01-01');
+    expect(await obstacles(page)).toEqual([]);
+    await dialog.getByRole('button', { name: 'Set' }).click();
+    const publish = async () => {
+      await page.getByRole('button', { name: 'Publish' }).click();
+      await page.getByText('is published').first().waitFor();
+      const path = `/destinations/${destinationId}/mappings`;
+      return visits.call<Record<string, unknown>[]>('GET', path);
+    };
+    const dated = mappings.map(({ valueAlias, ...rest }) => ({ ...rest, endDate: '2031-01-01' }));
+    const now = await publish();
+    expect(now).toMatchObject(dated);
+    for (const mapping of now) expect(mapping.valueAlias ?? '').toBe('');
+    await page.getByText('is published').waitFor({ state: 'hidden' });
+    await page.getByLabel('Select all').click();
+    await page.getByRole('button', { name: 'Set dates' }).click();
+    await dialog.getByLabel('At once').click();
+    await dialog.getByRole('button', { name: 'Set' }).click();
+    const atOnce = await publish();
+    expect(atOnce).toMatchObject(dated.map(({ startDate, ...rest }) => rest));
+    for (const mapping of atOnce) expect(mapping.startDate ?? '').toBe('');
+  });
+
+  test('are deleted with their mappings, as they were looked at', async () => {
+    const [{ sid }] = await visits.call<{ sid: number }[]>('GET', '/segments');
+    const made = { name: 'Short-lived', destinationType: 'PUSH' };
+    const mappings = [{ sid, url: 'https://partner.example/' }];
+    const { destinationId } = await visits.call<{ destinationId: number }>(
+      'POST',
+      '/destinations',
+      { ...made, mappings },
+    );
+    const at = `/destinations/${destinationId}`;
+    const page = await visits.open(at);
+    const remove = async () => {
+      await page.getByRole('button', { name: 'Delete' }).click();
+      await page.getByRole('dialog').getByText('It and its 1 mapping go').waitFor();
+      await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    };
+    await page.getByRole('button', { name: 'Delete' }).waitFor();
+    await visits.call('PUT', at, { ...made, description: 'Theirs' });
+    await remove();
+    await page.getByText('Somebody has changed it meanwhile').waitFor();
+    await page.reload();
+    await remove();
+    await page.getByText('Destination deleted').waitFor();
+    await expect(visits.call('GET', at)).rejects.toThrow('404');
+  });
+
   test('a viewer sees everything, and can change nothing', async () => {
     const page = await visits.open('/destinations/8004?step=mappings', { as: 'viewer' });
     await page.getByText('Premium audience').first().waitFor();

@@ -146,6 +146,19 @@ export const KINDS: Readonly<
 export const isPlain = ({ destinationType, serializationEnabled }: Destination) =>
   destinationType === 'PUSH' && !serializationEnabled;
 
+/**
+ * A mapping whose value is filled in by the destination, as a new one's is. What a key-and-value cookie has
+ * as `traitAlias` is the key, which nothing fills in.
+ */
+export function valueless(
+  { destinationType, formatType }: Destination,
+  { traitAlias, valueAlias, ...rest }: Mapping,
+): Mapping {
+  if (destinationType !== 'ADS') return { ...rest, valueAlias };
+  // With a single key, either may be the value.
+  return formatType === 'key_value' ? { ...rest, traitAlias } : rest;
+}
+
 /** As it is sent: what was left empty is left out; of secrets it stays as it is then, and null removes it. */
 export function published({ notShown: _, ...destination }: Destination): Destination {
   const given = (entry: object) =>

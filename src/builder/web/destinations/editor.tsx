@@ -115,16 +115,16 @@ export function Editor({ start, reopen }: { start: Start; reopen: () => void }) 
       isDestructive: true,
     });
     if (!yes) return;
-    const path = `/destinations/${start.destinationId}`;
     try {
-      if (mappings > 0) await api.put(path, { ...published(start.destination), mappings: [] });
-      await api.remove(path);
+      // What goes is what was looked at, at once and with all of it.
+      await api.remove(`/destinations/${start.destinationId}?withMappings=true`, start.etag);
       await editing.discard();
       await changed(client, '/destinations', '/segments', '/activity', '/nodes');
       notice.done('Destination deleted');
       navigate('/destinations');
     } catch (error) {
-      notice.failed(error);
+      const isTheirs = error instanceof ApiError && error.status === 412;
+      notice.failed(error, isTheirs ? 'Somebody has changed it meanwhile' : 'It is still there');
     }
   };
 

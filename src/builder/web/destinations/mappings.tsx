@@ -155,6 +155,7 @@ export function Mappings({ destination, set, problems, isReadOnly }: StepProps) 
                 />
                 {selected.size > 0 && (
                   <BulkChanges
+                    destination={destination}
                     count={selected.size}
                     change={changeAll}
                     done={() => setSelected(new Set())}
