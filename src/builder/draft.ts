@@ -18,7 +18,7 @@ interface Draft extends z.output<typeof draftSchema> {
 }
 
 /** Of the body that is kept. */
-const MAX_DRAFT = 1024 * 1024;
+const MAX_DRAFT = 4 * 1024 * 1024;
 const MAX_DRAFTS = 1_000;
 
 export function drafts(registry: Registry): Hono<Behind> {

@@ -43,7 +43,8 @@ export function demand(c: Context, tag: string, what = 'it'): void {
   if (!expected.split(',').some((one) => one.trim() === tag)) throw stale(what);
 }
 
-const MAX_ENTRY = 1024 * 1024;
+/** Of a destination with as many mappings as there may be segments. */
+const MAX_ENTRY = 4 * 1024 * 1024;
 
 /** @throws RestError, Refusal */
 export async function jsonIn(c: Context, limit = MAX_ENTRY): Promise<unknown> {

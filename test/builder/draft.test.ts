@@ -117,7 +117,7 @@ describe('a draft', () => {
     ['JSON that is none', '{', 400, '(body)'],
     ['a field that is none', { ...DRAFT, note: 1 }, 400, 'note'],
     ['a destination that is none', { ...DRAFT, destination: 'x' }, 400, 'destination'],
-    ['too much', { ...DRAFT, destination: { name: 'x'.repeat(1024 * 1024) } }, 413, '(body)'],
+    ['too much', { ...DRAFT, destination: { name: 'x'.repeat(4 * 1024 * 1024) } }, 413, '(body)'],
   ])('of %s is refused', async (_, body, status, path) => {
     const made = await call('POST', '', DRAFT);
     for (const answer of [

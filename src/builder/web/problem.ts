@@ -1,4 +1,5 @@
 /** What is wrong with an entry, found again by its field. */
+import { inWords } from './wording.ts';
 
 export interface Problem {
   /** The place in the entry, such as `mappings[0].url`; empty: the whole. */
@@ -8,8 +9,9 @@ export interface Problem {
   readonly instead: string;
 }
 
-/** A problem as a sentence: what is wrong, and what to do. */
-export function sentence({ wrong, instead }: Problem): string {
+/** A problem as a sentence, in words of the forms: what is wrong, and what to do. */
+export function sentence(problem: Problem): string {
+  const [wrong, instead] = [inWords(problem.wrong), inWords(problem.instead)];
   const start = wrong.charAt(0).toUpperCase() + wrong.slice(1);
   return instead ? `${start}: ${instead}.`.replace(/([.?!…])\.$/, '$1') : start;
 }

@@ -224,7 +224,7 @@ function Drafts() {
           {many(newest.length, 'draft')}, not published
         </Text>
         <Group gap="xs">
-          {newest.slice(0, 12).map(({ draftId, name, destination, by, updateTime }) => (
+          {newest.map(({ draftId, name, destination, by, updateTime }) => (
             <Button
               key={draftId}
               component={Link}

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useParams, useSearchParams } from 'react-router';
 import { type ApiError, api } from '../api.ts';
 import { Missing } from '../missing.tsx';
+import { useMay } from '../session.tsx';
 import { Answered } from '../state.tsx';
 import { type Destination, STEPS, type StepId } from './destination.ts';
 import type { Draft, Start } from './draft.ts';
@@ -22,11 +23,13 @@ export function OpenDraft() {
 export function ExistingDestination() {
   const { id = '' } = useParams();
   const step = useWantedStep();
+  // Whoever only looks sees what is in force.
+  const mayEdit = useMay('editor');
   const query = useStart(`destination ${id}`, async (signal) => {
     const path = `/destinations/${encodeURIComponent(id)}`;
     const [{ value, etag }, drafts] = await Promise.all([
       api.tagged<Destination>(`${path}?includeMappings=true`, signal),
-      api.get<readonly Draft[]>('/drafts', signal),
+      mayEdit ? api.get<readonly Draft[]>('/drafts', signal) : [],
     ]);
     const destinationId = value.destinationId as number;
     const found = drafts.find((draft) => draft.destinationId === destinationId);
