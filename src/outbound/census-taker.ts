@@ -126,10 +126,12 @@ export class CensusTaker {
     while (inForce().revision < revision && performance.now() < latest) {
       await this.#pause(order, 0, RENEW_MS / 4, check);
     }
-    const { traits, traitPlaces } = inForce().snapshot;
+    const { snapshot } = inForce();
+    const { traits, traitPlaces } = snapshot;
     return takeCensus({
+      // No more of the account is held: another one may come meanwhile.
       ...{ outbox, folder: this.#folder, at, snapshot: { traits, traitPlaces } },
-      rule: readSegmentRule(segmentRule, 'segmentRule', inForce().snapshot),
+      rule: readSegmentRule(segmentRule, 'segmentRule', snapshot),
       pace: (progress) => this.#pause(order, progress, (BATCH / rate) * 1_000, check),
     });
   }

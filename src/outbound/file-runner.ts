@@ -78,10 +78,9 @@ export class FileRunner {
 
   /** Has it run now. Returns whether this is the process that does. */
   run(): boolean {
-    if (!this.#isMine) return false;
     this.#isWished = true;
     this.#endPause();
-    return true;
+    return this.#isMine;
   }
 
   /** The account has changed: what was waited for may come sooner now. */
@@ -104,9 +103,11 @@ export class FileRunner {
           this.#isMine = true;
           await this.#work(lease).finally(() => {
             this.#isMine = false;
-            this.#isWished = false;
             return lease.release();
           });
+        } else {
+          // Whoever has the lease was asked, too.
+          this.#isWished = false;
         }
       } catch (error) {
         if (!(error instanceof Stopped)) await this.#failed(error, AGAIN_MS).catch(() => {});

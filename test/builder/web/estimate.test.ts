@@ -6,7 +6,7 @@ import { account, segment, trait } from '../../outbound/example.ts';
 import { temporaryFolder } from '../../server.ts';
 import { come } from '../../store/sample.ts';
 import { device, openEmbedded, visitOf } from '../../store/workbench.ts';
-import { flaws, PATIENCE_MS, startVisits, type Visits } from './visit.ts';
+import { obstacles, PATIENCE_MS, startVisits, type Visits } from './visit.ts';
 
 const VISITORS = 20_500;
 
@@ -50,7 +50,7 @@ describe.skipIf(!executable)('an estimate in the web application', () => {
     await page.getByText(/from a sample of 20,000 of 20,500 stored visitors/).waitFor();
 
     const stopped = await begin(page);
-    expect(await flaws(page, 'estimate-exact')).toEqual([]);
+    expect(await obstacles(page)).toEqual([]);
     await page.getByRole('button', { name: 'Stop' }).click();
     await isForgotten(stopped);
 

@@ -190,7 +190,7 @@ function VisitorsOf({ rule, estimate }: { rule: string; estimate: OfVisitors }) 
       <Visitors estimate={estimate} />
       {isCounted ? (
         <>
-          <Group justify="space-between" gap="xs">
+          <Group justify="space-between" gap="xs" wrap="nowrap">
             <Text size="sm" c="dimmed">
               Counting all of them; this stops when you leave.
             </Text>
