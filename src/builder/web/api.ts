@@ -85,6 +85,11 @@ async function contentOf<T>(response: Response): Promise<T> {
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
+const taggedIn = async <T>(response: Response): Promise<Tagged<T>> => ({
+  value: await contentOf<T>(response),
+  etag: response.headers.get('ETag') ?? undefined,
+});
+
 /** Paths are as they follow `/v1`, such as `/destinations/8001`. All throw `ApiError`. */
 export const api = {
   get: async <T>(path: string, signal?: AbortSignal) =>
@@ -92,8 +97,7 @@ export const api = {
 
   /** With the mark to send back with a change. */
   tagged: async <T>(path: string, signal?: AbortSignal): Promise<Tagged<T>> => {
-    const response = await call('GET', path, { signal });
-    return { value: await contentOf<T>(response), etag: response.headers.get('ETag') ?? undefined };
+    return taggedIn<T>(await call('GET', path, { signal }));
   },
 
   post: async <T>(path: string, body?: unknown, sending: Omit<Sending, 'body'> = {}) =>
@@ -101,6 +105,14 @@ export const api = {
 
   put: async <T>(path: string, body: unknown, sending: Omit<Sending, 'body'> = {}) =>
     contentOf<T>(await call('PUT', path, { ...sending, body })),
+
+  /** Writes what others may be writing too; with the mark of what is there now. */
+  keep: async <T>(
+    method: 'POST' | 'PUT',
+    path: string,
+    body: unknown,
+    etag?: string,
+  ): Promise<Tagged<T>> => taggedIn<T>(await call(method, path, { body, etag })),
 
   remove: async (path: string, etag?: string) => {
     await call('DELETE', path, { etag });

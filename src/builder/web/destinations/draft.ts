@@ -86,11 +86,10 @@ export function useEditing(start: Start): Editing {
       };
       try {
         const before = current.current.draft;
-        const place = before ? `/drafts/${before.value.draftId}` : '/drafts';
-        const value = before
-          ? await api.put<Draft>(place, body, { etag: before.etag })
-          : await api.post<Draft>(place, body);
-        const tagged = await api.tagged<Draft>(`/drafts/${value.draftId}`);
+        // The mark of what was written here, not of what somebody else may have written since.
+        const tagged = before
+          ? await api.keep<Draft>('PUT', `/drafts/${before.value.draftId}`, body, before.etag)
+          : await api.keep<Draft>('POST', '/drafts', body);
         current.current.draft = tagged;
         kept.current = now;
         setDraft(tagged);
@@ -131,7 +130,12 @@ export function useEditing(start: Start): Editing {
     current.current.isOver = true;
     await current.current.writing;
     const last = current.current.draft;
-    if (last) await api.remove(`/drafts/${last.value.draftId}`);
+    try {
+      if (last) await api.remove(`/drafts/${last.value.draftId}`, last.etag);
+    } catch (error) {
+      // What somebody else has written into it since stays.
+      if (!(error instanceof ApiError) || error.status !== 412) throw error;
+    }
     await changed(client, '/drafts');
   };
 
