@@ -5,6 +5,8 @@ export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     include: ['test/**/*.test.ts'],
+    // Most of the time is waiting for real servers.
+    maxWorkers: 2,
     // Real servers and browsers take their time on a busy machine.
     testTimeout: 60_000,
     hookTimeout: 120_000,
