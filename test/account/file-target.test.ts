@@ -155,7 +155,7 @@ describe('a target', () => {
     [{ target: 's3://bucket' }, 'credentials.accessKeyId', 'missing', 'put objects'],
     [{ target: 's3://bucket' }, 'credentials.secretAccessKey', 'missing', 'put objects'],
     [
-      { target: 's3://bucket', endpoint: 'http://storage.example', credentials: s3 },
+      { target: 's3://bucket', endpoint: 'ftp://storage.example', credentials: s3 },
       'endpoint',
       'not a secure address',
       'https://',
