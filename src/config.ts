@@ -199,15 +199,18 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 }
 
 export function help(): string {
-  const lines = Object.entries<Setting<unknown>>(SETTINGS).map(
-    ([name, { preset, meaning }]) => `  ${name.padEnd(22)}${(preset || '-').padEnd(12)}${meaning}`,
+  const settings = Object.entries<Setting<unknown>>(SETTINGS);
+  const width = Math.max(...settings.map(([name]) => name.length)) + 2;
+  const lines = settings.map(
+    ([name, { preset, meaning }]) =>
+      `  ${name.padEnd(width)}${(preset || '-').padEnd(12)}${meaning}`,
   );
   return `Switchyard decides which audience segments a visitor belongs to, and delivers that to destinations.
 
   npm start              start, with the settings below from the environment
   npm start -- --help    this text
 
-  ${'Setting'.padEnd(22)}${'Default'.padEnd(12)}Meaning
+  ${'Setting'.padEnd(width)}${'Default'.padEnd(12)}Meaning
 ${lines.join('\n')}
 `;
 }
