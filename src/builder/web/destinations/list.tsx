@@ -63,7 +63,7 @@ export function DestinationList() {
     {
       title: 'Kind',
       sortBy: 'destinationType',
-      width: '9.5rem',
+      width: '10.5rem',
       show: ({ destinationType }) => (
         <Badge color="gray" className={classes.kind}>
           {KINDS[destinationType].short}
