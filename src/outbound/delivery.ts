@@ -14,6 +14,7 @@ import type { Registry } from '../store/registry.ts';
 import { CensusTaker } from './census-taker.ts';
 import { Examiner, type InForce } from './examiner.ts';
 import { FileRunner } from './file-runner.ts';
+import { Lease } from './lease.ts';
 import { openTarget } from './open-target.ts';
 import { obey } from './order.ts';
 import { forgetPasses, passes } from './pass.ts';
@@ -135,6 +136,7 @@ export class Delivery {
   async #tend(): Promise<void> {
     this.#man();
     let [shardsAt, tidiedAt] = [Number.NEGATIVE_INFINITY, performance.now()];
+    let orders: Lease | undefined;
     while (!this.#isOver) {
       try {
         const now = performance.now();
@@ -144,7 +146,9 @@ export class Delivery {
           shardsAt = now;
         }
         const { outbox, registry } = this.#options;
-        const isFirst = await outbox.lease('orders', ORDERS_LEASE_MS);
+        // It keeps itself: to ask each time would write each time.
+        if (!orders?.isHeld) orders = await Lease.take(outbox, 'orders', ORDERS_LEASE_MS);
+        const isFirst = orders !== undefined;
         await obey(
           registry,
           isFirst ? outbox : undefined,
@@ -162,7 +166,7 @@ export class Delivery {
       }
       await pause(TEND_MS);
     }
-    await this.#options.outbox.release('orders').catch(() => undefined);
+    await orders?.release().catch(() => undefined);
   }
 
   async #manShards(): Promise<void> {

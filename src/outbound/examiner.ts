@@ -8,6 +8,7 @@ import { HeldTraits } from '../audience/holdings.ts';
 import type { Batch, Outbox } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
 import { examine } from './examination.ts';
+import { Lease } from './lease.ts';
 import { keepPass, type Pass, passOf } from './pass.ts';
 import type { Terms } from './terms.ts';
 
@@ -33,8 +34,8 @@ export interface ExaminerOptions {
 }
 
 const LEASE_MS = 10_000;
-/** How often the lease is kept. */
-const KEEP_MS = 2_000;
+/** How soon it is tried again to get the lease. */
+const AGAIN_MS = 500;
 const BATCH = 200;
 const IDLE_MS = 50;
 const RETRY_MS = 1_000;
@@ -70,33 +71,29 @@ export class Examiner {
   async #run(): Promise<void> {
     const { outbox, report } = this.#options;
     const name = `shard:${this.#shard}`;
-    let keptAt = Number.NEGATIVE_INFINITY;
-    let isMine = false;
+    let lease: Lease | undefined;
     let isTroubled = false;
     while (!this.#isOver) {
       try {
-        if (performance.now() - keptAt > KEEP_MS) {
-          const had = isMine;
-          isMine = await outbox.lease(name, LEASE_MS);
-          keptAt = performance.now();
+        if (!lease?.isHeld) {
+          lease = await Lease.take(outbox, name, LEASE_MS);
           // Somebody else may have gone on with it meanwhile.
-          if (isMine && !had) this.#pass = await passOf(this.#options.registry, this.#shard);
+          if (lease) this.#pass = await passOf(this.#options.registry, this.#shard);
         }
-        const isBusy = isMine && (await this.#step());
+        const isBusy = lease !== undefined && (await this.#step());
         if (isTroubled) report('visitors are examined again');
         isTroubled = false;
-        if (!isBusy) await pause(isMine ? IDLE_MS : KEEP_MS / 4);
+        if (!isBusy) await pause(lease ? IDLE_MS : AGAIN_MS);
       } catch (error) {
         if (!isTroubled) report('visitors cannot be examined now', error);
         isTroubled = true;
-        isMine = false;
-        keptAt = Number.NEGATIVE_INFINITY;
+        await lease?.release().catch(() => undefined);
+        lease = undefined;
         await pause(RETRY_MS);
       }
     }
-    if (!isMine) return;
-    if (this.#pass) await this.#note(this.#pass).catch(() => undefined);
-    await outbox.release(name).catch(() => undefined);
+    if (lease?.isHeld && this.#pass) await this.#note(this.#pass).catch(() => undefined);
+    await lease?.release().catch(() => undefined);
   }
 
   /** Returns whether there was anything to do. */
