@@ -61,7 +61,6 @@ export class Delivery {
   #day: number;
   #since = Date.now();
   #isOver = false;
-  /** One account after the other. */
   #taking: Promise<void> = Promise.resolve();
   /** What is wrong with the queues now. */
   #trouble: Error | undefined;
@@ -96,8 +95,14 @@ export class Delivery {
 
   /** Another account is in force from now on. */
   takeOver(snapshot: Snapshot, revision: number): Promise<void> {
-    this.#taking = this.#taking.then(() => this.#take(snapshot, revision));
-    return this.#taking;
+    return this.#inTurn(() => this.#take(snapshot, revision));
+  }
+
+  /** One account after the other; one that cannot be taken keeps none after it back. */
+  #inTurn(take: () => Promise<void>): Promise<void> {
+    const taken = this.#taking.then(take);
+    this.#taking = taken.catch(() => undefined);
+    return taken;
   }
 
   async #take(snapshot: Snapshot, revision: number): Promise<void> {
@@ -110,10 +115,7 @@ export class Delivery {
   /** A day begins or ends mappings. */
   #turnDay(): Promise<void> {
     this.#day = dayOf(Date.now());
-    this.#taking = this.#taking.then(() =>
-      this.#take(this.#inForce.snapshot, this.#inForce.revision),
-    );
-    return this.#taking;
+    return this.#inTurn(() => this.#take(this.#inForce.snapshot, this.#inForce.revision));
   }
 
   /** What is wrong with it now; undefined if nothing is. */

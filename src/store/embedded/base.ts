@@ -170,6 +170,10 @@ export function profileIn(value: Uint8Array): Profile {
 export const countOf = (list: Bytes): number =>
   (list.getStats() as { entryCount: number }).entryCount;
 
+/** How many visitors there are, newcomers among them. */
+export const countAll = ({ newcomers, profiles }: Base): number =>
+  countOf(newcomers) + countOf(profiles);
+
 /**
  * Visitors after an id, or from the first one, when so many have been passed over. One call for
  * several: each leaves behind objects that take the garbage collector longer than the reading took.

@@ -11,6 +11,7 @@ import { type SamplePart, StoreError } from '../store.ts';
 import {
   type Base,
   type Bytes,
+  countAll,
   countOf,
   profileIn,
   type StoredVisitor,
@@ -55,7 +56,7 @@ export async function* sample(source: Source, size: number): AsyncGenerator<Samp
   let isWhole = false;
   function* profiles(): Generator<Profile | undefined> {
     const unfolded = yield* unfoldedOf(source);
-    of = unfolded.length + countOf(source.base.newcomers) + countOf(source.base.profiles);
+    of = unfolded.length + countAll(source.base);
     isWhole = of <= size;
     for (const drawn of draw(source.base, unfolded, isWhole ? 1 : size / of)) {
       yield drawn === undefined ? undefined : profileOf(drawn);
@@ -152,7 +153,7 @@ function* drawByRank(list: Bytes, share: number): Generator<Drawn> {
  */
 function* drawRanges(base: Base, share: number): Generator<undefined, StoredVisitor[] | undefined> {
   const lists = [base.newcomers, base.profiles];
-  const count = countOf(base.newcomers) + countOf(base.profiles);
+  const count = countAll(base);
   const ranges = Math.ceil(count / PER_RANGE);
   const drawn: StoredVisitor[] = [];
   let at = 0;

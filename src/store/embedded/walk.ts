@@ -5,7 +5,7 @@
  * part looks at all three, so whoever is stored all the time is met.
  */
 import { packDeviceId, readDeviceId } from '../record.ts';
-import { type Base, type Bytes, countOf } from './base.ts';
+import { type Bytes, countAll } from './base.ts';
 import type { Source } from './sample.ts';
 
 export interface Part {
@@ -49,8 +49,6 @@ export class Walk {
     return [...new Set(recent())].filter((id) => !base.has(id)).sort();
   }
 }
-
-const countAll = ({ newcomers, profiles }: Base) => countOf(newcomers) + countOf(profiles);
 
 /** @param ids in order */
 function idsAfter(ids: readonly string[], after: string | undefined, limit: number): string[] {
