@@ -32,7 +32,7 @@ import { CHILD, DelivererProcess, startDeliverer } from './deliverer.ts';
 import { Tally } from './destinations/tally.ts';
 import { openAccounts, openOutbox, openRegistry, openStore, reach } from './engine.ts';
 import { inboxOf, openAccount, urlHost } from './initial-account.ts';
-import { censusOrders } from './outbound/census-order.ts';
+import { censusOrders } from './outbound/census/census-order.ts';
 import { screening } from './outbound/screening.ts';
 import { AccountConflict, type Store } from './store/store.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';

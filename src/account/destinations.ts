@@ -8,7 +8,7 @@ import type {
   UrlDestination,
 } from '../destinations/destination.ts';
 import { hasAlias, parseTemplate, type Template, TemplateError } from '../destinations/macro.ts';
-import { nextRun, ScheduleError } from '../outbound/schedule.ts';
+import { nextRun, ScheduleError } from '../outbound/files/schedule.ts';
 import {
   bitsOf,
   type DestinationDocument,

@@ -1,10 +1,10 @@
 /** Server-to-server delivery as people see it: queues, dead letters, and the pass over stored visitors. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
+import { type RunHistory, runHistories } from '../outbound/files/run-history.ts';
+import { nextRun, ScheduleError } from '../outbound/files/schedule.ts';
 import { ask, NobodyDelivers, type Order } from '../outbound/order.ts';
 import { passes } from '../outbound/pass.ts';
-import { type RunHistory, runHistories } from '../outbound/run-history.ts';
-import { nextRun, ScheduleError } from '../outbound/schedule.ts';
 import { type Standing, standings } from '../outbound/standing.ts';
 import type { Outbox, QueueState } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';

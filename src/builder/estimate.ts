@@ -26,7 +26,7 @@ import {
   type EstimateRecord,
   KEPT_MS,
   orderCensus,
-} from '../outbound/census-order.ts';
+} from '../outbound/census/census-order.ts';
 import { type Kept, type Registry, RegistryConflict } from '../store/registry.ts';
 import { type Store, StoreError } from '../store/store.ts';
 import { CONFIDENCE, interval } from './interval.ts';

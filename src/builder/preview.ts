@@ -24,8 +24,14 @@ import type {
 import { type Delivery, due, reachOf, type Visit } from '../destinations/due.ts';
 import { lifetimesOf } from '../destinations/lifetime.ts';
 import { REASONS, type Reason } from '../destinations/reason.ts';
-import { composeMessage } from '../outbound/message.ts';
-import { infoName, infoOf, syncFileName, syncFileRoot, syncLine } from '../outbound/sync-file.ts';
+import {
+  infoName,
+  infoOf,
+  syncFileName,
+  syncFileRoot,
+  syncLine,
+} from '../outbound/files/sync-file.ts';
+import { composeMessage } from '../outbound/realtime/message.ts';
 import type { AccountBook, Document } from './book.ts';
 import { type Behind, includes } from './caller.ts';
 import type { Paths } from './operation.ts';

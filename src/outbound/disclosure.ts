@@ -6,8 +6,8 @@
 import type { Day, Profile } from '../audience/profile.ts';
 import type { Candidate, Entry, Move } from '../store/outbox.ts';
 import { mayTell } from './examination.ts';
-import type { MessageUser } from './message.ts';
 import { plainId } from './partner-id.ts';
+import type { MessageUser } from './realtime/message.ts';
 import type { ServerMapping } from './terms.ts';
 
 export interface Disclosure {

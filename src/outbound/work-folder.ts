@@ -1,7 +1,7 @@
 /** The folder in which a run of files is worked on; what is written there survives whatever happens. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { synced } from './folder.ts';
+import { synced } from './files/folder.ts';
 
 export class WorkFolder {
   readonly #folder: string;

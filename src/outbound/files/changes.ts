@@ -1,0 +1,123 @@
+/** What has changed since the last run: the entries of the queue, each once. */
+import { dayOf } from '../../audience/profile.ts';
+import type { Candidate, Entry, Sealed } from '../../store/outbox.ts';
+import { disclose } from '../disclosure.ts';
+import type { ServerMapping, Terms } from '../terms.ts';
+import type { Mark } from './run-record.ts';
+import type { Line, Source, Work } from './source.ts';
+import { syncLine } from './sync-file.ts';
+
+/** Entries of a message. */
+const PART = 2_000;
+/** Of a run: after a crash they are all in memory once. What is more goes into the next run. */
+export const MAX_ENTRIES = 500_000;
+
+const PART_NAME = /^run-(\d+)-(\d+)$/;
+
+/** The run and the number that a message's name tells; undefined where it is not one of a run. */
+export function partOf({ message }: Sealed): { at: number; number: number } | undefined {
+  const [, at, number] = PART_NAME.exec(message) ?? [];
+  return at === undefined ? undefined : { at: Number(at), number: Number(number) };
+}
+
+export const partFile = (message: string): string => `${message}.json`;
+
+export class Changes implements Source {
+  readonly #work: Work;
+  readonly #maxEntries: number;
+
+  constructor(work: Work, maxEntries = MAX_ENTRIES) {
+    this.#work = work;
+    this.#maxEntries = maxEntries;
+  }
+
+  async gather(): Promise<void> {
+    const { destination, outbox, folder, record, unread, foreign } = this.#work;
+    for (const sealed of foreign) {
+      if (!record.parts.includes(sealed.message)) await this.#add(sealed);
+    }
+    while (!record.isGathered) {
+      await this.#work.pace();
+      const entries =
+        unread.length > 0 ? unread.splice(0, PART) : await outbox.read(destination, PART);
+      const last = entries.at(-1);
+      if (last) {
+        const own = record.parts.filter((part) => PART_NAME.test(part)).length;
+        const sealed = { message: `run-${record.at}-${own + 1}`, entries };
+        await folder.write(partFile(sealed.message), sealed);
+        await outbox.seal(destination, sealed);
+        record.parts.push(sealed.message);
+        record.entries += entries.length;
+      }
+      // What is queued meanwhile would keep the run from ever ending.
+      record.isGathered = !last || last.queuedAt > record.at || record.entries >= this.#maxEntries;
+      await this.#work.save();
+    }
+  }
+
+  async *lines(after: Mark | undefined): AsyncGenerator<readonly Line[], void> {
+    const { outbox, folder, record } = this.#work;
+    const [firstPart, firstEntry] = (after ?? [0, 0]) as readonly [number, number];
+    for (let part = firstPart; part < record.parts.length; part++) {
+      const name = record.parts[part];
+      const sealed = await folder.read<Sealed>(partFile(name));
+      if (!sealed) throw new Error(`the work file ${partFile(name)} is missing`);
+      const from = part === firstPart ? firstEntry : 0;
+      const entries = sealed.entries.slice(from);
+      await this.#work.pace();
+      const candidates = await outbox.look(entries.map(({ deviceId }) => deviceId));
+      const terms = this.#work.terms();
+      yield entries.flatMap((entry, i) => {
+        const text = this.#lineOf(entry, candidates[i], terms);
+        return text === undefined ? [] : { text, mark: [part, from + i + 1] as const };
+      });
+    }
+  }
+
+  async settle(): Promise<void> {
+    const { destination, outbox, folder, record } = this.#work;
+    // In order: where the first part is missing, the run is known to be complete (see `FileRuns`).
+    for (const name of record.parts) {
+      const sealed = await folder.read<Sealed>(partFile(name));
+      if (sealed) await outbox.done(destination, [sealed]);
+      await folder.remove(partFile(name));
+    }
+  }
+
+  async #add(sealed: Sealed): Promise<void> {
+    const { folder, record, save } = this.#work;
+    await folder.write(partFile(sealed.message), sealed);
+    record.parts.push(sealed.message);
+    record.entries += sealed.entries.length;
+    await save();
+  }
+
+  #lineOf(entry: Entry, candidate: Candidate, terms: Terms): string | undefined {
+    const { destination, now } = this.#work;
+    const mappings = terms.mappings.get(destination) ?? NO_MAPPINGS;
+    const userDataSource = terms.destinations.get(destination)?.transfer.userDataSource;
+    const today = dayOf(now());
+    const told = disclose(entry, candidate, {
+      ...{ destination, mappings, userDataSource, today },
+      // A file does not tell it.
+      region: 0,
+    });
+    if (!told) return undefined;
+    const aliases = (isMember: boolean) =>
+      told.moves
+        .filter((move) => move.isMember === isMember)
+        .map(({ sid }) => mappings.get(sid)?.alias ?? '');
+    return syncLine(nameOf(told.user), aliases(true), aliases(false));
+  }
+}
+
+const NO_MAPPINGS: ReadonlyMap<number, ServerMapping> = new Map();
+
+/** What stands first in a line: spaces and line ends separate, so an id that has some cannot. */
+export const nameOf = ({
+  deviceId,
+  partnerId,
+}: {
+  deviceId: string;
+  partnerId: string | undefined;
+}): string => (partnerId !== undefined && /^\S+$/.test(partnerId) ? partnerId : deviceId);

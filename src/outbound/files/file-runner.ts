@@ -1,0 +1,212 @@
+/**
+ * The runner: makes the runs of one destination that gets files, by its schedule or when asked to.
+ *
+ * Any number of processes may have one for the same destination; whoever has leased its files runs.
+ * While the target does not take files, the run is tried again until it does, and the next one waits.
+ */
+import type { FileTarget } from '../../destinations/destination.ts';
+import type { Outbox } from '../../store/outbox.ts';
+import { Lease } from '../lease.ts';
+import type { Terms } from '../terms.ts';
+import { type CompleteRun, type FileDestination, FileRuns } from './file-run.ts';
+import { nextRun } from './schedule.ts';
+import { reasonOf, type Target, TargetError } from './target.ts';
+
+/** What is known of a run. */
+export type RunReport =
+  | { readonly state: 'running'; readonly at: number }
+  | {
+      readonly state: 'failing';
+      /** When this try began, in Unix milliseconds. */
+      readonly at: number;
+      /** Why, in words. */
+      readonly problem: string;
+      /** When it is tried again, in Unix milliseconds. */
+      readonly next: number;
+    }
+  | {
+      readonly state: 'complete';
+      readonly run: CompleteRun;
+      /** Unix milliseconds. */
+      readonly finished: number;
+    };
+
+export interface FileRunnerOptions {
+  /** The destination's id. */
+  readonly id: number;
+  readonly outbox: Outbox;
+  /** The folder for its unfinished files; no other destination's. */
+  readonly folder: string;
+  /** As they are now. Nothing runs while the destination is not there, is inactive, or wants no files. */
+  readonly terms: () => Terms;
+  readonly open: (target: FileTarget) => Promise<Target>;
+  /** When a run was begun last, by whatever process, in Unix milliseconds; undefined: never. */
+  readonly lastRun: () => Promise<number | undefined>;
+  /** Keeps what came of a run, for all processes. */
+  readonly report: (report: RunReport) => Promise<void>;
+  /** Whether all stored visitors were examined: else a file of everybody would have some of them. */
+  readonly isComplete?: () => Promise<boolean>;
+  /** Waited for before some visitors are read, so that pages do not feel it. */
+  readonly pace?: () => Promise<void>;
+  /** The first and the longest time between two tries, in milliseconds; 1 s and 10 min. */
+  readonly retry?: { readonly first: number; readonly longest: number };
+  /** Unix milliseconds. */
+  readonly now?: () => number;
+}
+
+const RETRY = { first: 1_000, longest: 600_000 };
+/** How soon it is tried again to get the lease, or a store that failed. */
+const AGAIN_MS = 1_000;
+/** So often a schedule is looked at anew, though nobody says that it has changed. */
+const LOOK_MS = 60_000;
+
+export class FileRunner {
+  readonly #options: FileRunnerOptions;
+  #running: Promise<void> = Promise.resolve();
+  #isClosing = false;
+  #isMine = false;
+  #isWished = false;
+  #endPause: () => void = () => {};
+
+  constructor(options: FileRunnerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#live();
+  }
+
+  /** Has it run now. Returns whether this is the process that does. */
+  run(): boolean {
+    this.#isWished = true;
+    this.#endPause();
+    return this.#isMine;
+  }
+
+  /** The account has changed: what was waited for may come sooner now. */
+  wake(): void {
+    this.#endPause();
+  }
+
+  /** Breaks off what is under way; whoever comes next goes on with it. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#endPause();
+    await this.#running;
+  }
+
+  async #live(): Promise<void> {
+    while (!this.#isClosing) {
+      try {
+        const lease = await Lease.take(this.#options.outbox, `file:${this.#options.id}`);
+        if (lease) {
+          this.#isMine = true;
+          await this.#work(lease).finally(() => {
+            this.#isMine = false;
+            return lease.release();
+          });
+        } else {
+          // Whoever has the lease was asked, too.
+          this.#isWished = false;
+        }
+      } catch (error) {
+        if (!(error instanceof Stopped)) await this.#failed(error, AGAIN_MS).catch(() => {});
+      }
+      await this.#pause(AGAIN_MS);
+    }
+  }
+
+  async #work(lease: Lease): Promise<void> {
+    const { id, outbox, folder, terms, open, pace, now } = this.#options;
+    const check = () => {
+      if (this.#isClosing || !lease.isHeld) throw new Stopped();
+    };
+    const runs = new FileRuns({
+      ...{ id, outbox, folder, terms, open, now },
+      pace: async () => {
+        check();
+        await pace?.();
+      },
+    });
+    let isDue = await runs.recover();
+    let last = (await this.#options.lastRun()) ?? this.#now();
+    let wait = 0;
+    for (;;) {
+      check();
+      const destination = this.#destination();
+      const next = destination ? this.#next(destination, last) : Number.POSITIVE_INFINITY;
+      if (!destination || !(isDue || this.#isWished || next <= this.#now())) {
+        await this.#pause(Math.min(LOOK_MS, next - this.#now()));
+        continue;
+      }
+      if (destination.transfer.syncMode === 'full' && !(await this.#isComplete())) {
+        await this.#pause(AGAIN_MS);
+        continue;
+      }
+      this.#isWished = false;
+      // A run that is not complete is due until it is.
+      isDue = true;
+      await this.#options.report({ state: 'running', at: this.#now() });
+      try {
+        const run = await runs.run(destination);
+        last = run.at;
+        isDue = run.hasMore;
+        wait = 0;
+        await this.#options.report({ state: 'complete', run, finished: this.#now() });
+      } catch (error) {
+        if (!(error instanceof TargetError)) throw error;
+        wait = this.#longer(wait);
+        await this.#failed(error, wait);
+        check();
+        await this.#pause(wait);
+      }
+    }
+  }
+
+  async #isComplete(): Promise<boolean> {
+    return (await this.#options.isComplete?.()) ?? true;
+  }
+
+  #next({ transfer }: FileDestination, last: number): number {
+    return transfer.schedule === undefined
+      ? Number.POSITIVE_INFINITY
+      : nextRun(transfer.schedule, last);
+  }
+
+  /** Undefined where it gets no files now. */
+  #destination(): FileDestination | undefined {
+    const destination = this.#options.terms().destinations.get(this.#options.id);
+    return destination?.active && destination.transfer.kind === 'file'
+      ? (destination as FileDestination)
+      : undefined;
+  }
+
+  /** Twice as long as before, by chance a little less: not everybody comes back at once. */
+  #longer(wait: number): number {
+    const { first, longest } = this.#options.retry ?? RETRY;
+    return Math.min(longest, Math.max(first, wait * 2)) * (1 - Math.random() / 4);
+  }
+
+  async #failed(error: unknown, wait: number): Promise<void> {
+    const at = this.#now();
+    await this.#options.report({ state: 'failing', at, problem: reasonOf(error), next: at + wait });
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    if (this.#isClosing) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.max(0, milliseconds));
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+}
+
+/** This process may not go on: it closes, or another one has the lease. */
+class Stopped extends Error {}

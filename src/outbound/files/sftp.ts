@@ -1,0 +1,208 @@
+/** An SFTP server as a target. It is told nothing, not even the user, before it has shown its key. */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs/promises';
+import net from 'node:net';
+import path from 'node:path';
+import { Client, type ConnectConfig, type SFTPWrapper } from 'ssh2';
+import type { SftpTarget } from '../../destinations/destination.ts';
+import { guardedLookup, isPublic } from '../address.ts';
+import { PATIENCE_MS, partName, type Reach, reasonOf, type Target, TargetError } from './target.ts';
+
+/** A server has a key of each of several kinds, and shows the one that it is asked for. */
+const KEY_KINDS = [
+  ['ssh-ed25519'],
+  ['ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'],
+  ['rsa-sha2-512', 'rsa-sha2-256'],
+] as const;
+
+const CHUNK_BYTES = 32_768;
+/** Together two megabytes under way. */
+const CHUNKS_AT_ONCE = 64;
+
+/** @throws TargetError */
+export async function openSftp(target: SftpTarget, reach: Reach): Promise<Target> {
+  const where = `${target.host}:${target.port}`;
+  const shown: string[] = [];
+  // A name is looked at when it is looked up; an address is not looked up.
+  if (net.isIP(target.host) && !reach.allowPrivate && !isPublic(target.host)) {
+    throw new TargetError(`${where} is an address inside a network, not of the internet`);
+  }
+  for (const kinds of KEY_KINDS) {
+    const client = new Client();
+    // Whatever is under way hears of it, too; nobody else listens once it is connected.
+    client.on('error', () => {});
+    try {
+      await connect(client, target, { kinds: [...kinds], reach, shown });
+      return new Sftp(client, await opened(client), target.path);
+    } catch (error) {
+      client.destroy();
+      const { level } = error as { level?: string };
+      if (level === 'handshake' || level === 'protocol') continue;
+      const why =
+        level === 'client-authentication'
+          ? `it does not accept the user ${target.user} with this password or key`
+          : reasonOf(error);
+      throw new TargetError(`${where} cannot be used: ${why}`);
+    }
+  }
+  throw new TargetError(
+    shown.length > 0
+      ? `${where} is not the server that is expected: its keys are ${shown.join(', ')}`
+      : `${where} cannot be used: there is no common way to prove who it is`,
+  );
+}
+
+function connect(
+  client: Client,
+  target: SftpTarget,
+  given: { kinds: string[]; reach: Reach; shown: string[] },
+): Promise<void> {
+  const { kinds, shown } = given;
+  const { allowPrivate, patience = PATIENCE_MS } = given.reach;
+  return new Promise((resolve, reject) => {
+    const sock = net.connect({
+      host: target.host,
+      port: target.port,
+      lookup: guardedLookup(allowPrivate),
+    });
+    client.once('ready', resolve);
+    client.once('error', reject);
+    client.once('close', () => reject(new Error('the server closed the connection')));
+    client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) =>
+      finish(prompts.map(() => target.password ?? '')),
+    );
+    const config: ConnectConfig = {
+      sock,
+      username: target.user,
+      password: target.password,
+      privateKey: target.privateKey,
+      passphrase: target.passphrase,
+      tryKeyboard: target.password !== undefined,
+      readyTimeout: patience,
+      keepaliveInterval: patience / 4,
+      keepaliveCountMax: 3,
+      algorithms: { serverHostKey: kinds as never },
+      hostVerifier: (key: Buffer) => {
+        const fingerprint = fingerprintOf(key);
+        shown.push(fingerprint);
+        return target.hostKeys.some((known) =>
+          known.startsWith('SHA256:')
+            ? known === fingerprint
+            : key.equals(Buffer.from(known, 'base64')),
+        );
+      },
+    };
+    try {
+      client.connect(config);
+    } catch (error) {
+      sock.destroy();
+      reject(error);
+    }
+  });
+}
+
+const fingerprintOf = (key: Buffer) =>
+  `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
+
+const opened = (client: Client) =>
+  new Promise<SFTPWrapper>((resolve, reject) =>
+    client.sftp((error, sftp) => (error ? reject(error) : resolve(sftp))),
+  );
+
+class Sftp implements Target {
+  readonly #client: Client;
+  readonly #sftp: SFTPWrapper;
+  readonly #folder: string;
+  /** Rejects when the connection ends: what is under way would wait for its answer for ever. */
+  readonly #ended: Promise<never>;
+
+  constructor(client: Client, sftp: SFTPWrapper, folder: string) {
+    this.#client = client;
+    this.#sftp = sftp;
+    this.#folder = folder;
+    this.#ended = new Promise((_, reject) => {
+      client.once('error', reject);
+      client.once('close', () => reject(new Error('the connection has ended')));
+    });
+    this.#ended.catch(() => {});
+  }
+
+  async put(file: string, name: string): Promise<void> {
+    const part = path.posix.join(this.#folder, partName(name));
+    try {
+      await this.#copy(file, part);
+      await this.#rename(part, path.posix.join(this.#folder, name));
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      const why = typeof code === 'number' ? WHY[code] : undefined;
+      throw new TargetError(
+        `${name} cannot be put into ${this.#folder}: ${why ?? reasonOf(error)}`,
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client.end();
+  }
+
+  async #copy(file: string, remote: string): Promise<void> {
+    const local = await fs.open(file);
+    try {
+      const handle = await this.#ask<Buffer>((end) => this.#sftp.open(remote, 'w', end));
+      let next = 0;
+      const chunks = async () => {
+        const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+        for (;;) {
+          const at = next;
+          next += CHUNK_BYTES;
+          const { bytesRead } = await local.read(chunk, 0, CHUNK_BYTES, at);
+          if (bytesRead === 0) return;
+          await this.#ask((end) => this.#sftp.write(handle, chunk, 0, bytesRead, at, end));
+        }
+      };
+      await Promise.all(Array.from({ length: CHUNKS_AT_ONCE }, chunks));
+      await this.#askExtension((end) => this.#sftp.ext_openssh_fsync(handle, end));
+      await this.#ask((end) => this.#sftp.close(handle, end));
+    } finally {
+      await local.close();
+    }
+  }
+
+  /** In one step where the server can; the plain one of SFTP does not replace a file. */
+  async #rename(from: string, to: string): Promise<void> {
+    if (await this.#askExtension((end) => this.#sftp.ext_openssh_rename(from, to, end))) return;
+    await this.#ask((end) => this.#sftp.unlink(to, end)).catch((error) => {
+      if (error.code !== NO_SUCH_FILE) throw error;
+    });
+    await this.#ask((end) => this.#sftp.rename(from, to, end));
+  }
+
+  #ask<Result = void>(start: (end: End<Result>) => void): Promise<Result> {
+    const answer = new Promise<Result>((resolve, reject) => {
+      start((error, result) => (error ? reject(error) : resolve(result as Result)));
+    });
+    return Promise.race([answer, this.#ended]);
+  }
+
+  /** @returns false where the server does not know it */
+  async #askExtension(start: (end: End<void>) => void): Promise<boolean> {
+    try {
+      await this.#ask(start);
+      return true;
+    } catch (error) {
+      if ((error as Error).message.includes('does not support this extended request')) return false;
+      throw error;
+    }
+  }
+}
+
+type End<Result> = (error?: Error | null, result?: Result) => void;
+
+const NO_SUCH_FILE = 2;
+
+/** What the server answers, by SFTP's numbers. */
+const WHY: Readonly<Record<number, string>> = {
+  [NO_SUCH_FILE]: 'there is no such folder on the server',
+  3: 'the server does not allow it',
+  4: 'the server failed; its disk may be full',
+};

@@ -1,0 +1,380 @@
+/**
+ * The dispatch: what whoever has leased a queue does with it, from the entries to what became of each
+ * message.
+ */
+import { randomUUID } from 'node:crypto';
+import { dayOf } from '../../audience/profile.ts';
+import type { RealtimeTransfer, ServerDestination } from '../../destinations/destination.ts';
+import type { Candidate, Entry, Sealed } from '../../store/outbox.ts';
+import { type Disclosure, disclose } from '../disclosure.ts';
+import { Backlog } from './backlog.ts';
+import { type Attempt, backoff, type Circuit } from './circuit.ts';
+import type { Endpoint, Reply } from './endpoint.ts';
+import { composeMessage } from './message.ts';
+import { BearerEndpoint } from './oauth.ts';
+import type { Sending } from './sender.ts';
+
+/** Users in a message. Source: user guide, real-time outbound transfers. */
+const MAX_USERS = 10;
+/** How often the queue is looked at, if nobody says that there is something new. */
+const LOOK_MS = 1_000;
+/** What a partner answers who does not want this message, though others. */
+const REFUSALS: ReadonlySet<number | undefined> = new Set([400, 413, 422]);
+/** The longest pause before a message is sent again that the partner did not want. */
+const MAX_REFUSED_PAUSE_MS = 600_000;
+/** What failed so often, and is unwanted, is given up early where the room is needed. */
+const MIN_FAILURES = 3;
+
+/** A message in memory. */
+interface Job {
+  readonly sealed: Sealed;
+  isSealed: boolean;
+  isUnderWay: boolean;
+  /** How often in a row it failed. */
+  failures: number;
+  /** How many messages the partner had taken before. */
+  readonly taken: number;
+  /** Whether it did not want this one, though it took others meanwhile. */
+  isUnwanted: boolean;
+  /** Why it failed, the last time. */
+  problem: string;
+  /** Not sent again before, in Unix milliseconds. */
+  from: number;
+}
+
+interface Given {
+  readonly endpoint: Endpoint;
+  readonly circuit: Circuit;
+  /** Whether anything may still be started. */
+  readonly mayGoOn: () => boolean;
+}
+
+export class Dispatch {
+  readonly #options: Sending;
+  readonly #given: Given;
+  readonly #backlog = new Backlog();
+  /** Oldest first. */
+  readonly #jobs = new Set<Job>();
+  readonly #underWay = new Set<Promise<void>>();
+  /** Why something failed, the last time. */
+  #problem = '';
+  /** How many messages the partner took. */
+  #taken = 0;
+  #isNewFirst = false;
+  /** The queue is not looked at before, by the process's clock. */
+  #lookFrom = 0;
+  #storeError: unknown;
+  #isStirred = false;
+  #endSleep: () => void = () => {};
+  #bearer: { readonly for: string; readonly endpoint: BearerEndpoint } | undefined;
+
+  constructor(options: Sending, given: Given) {
+    this.#options = options;
+    this.#given = given;
+  }
+
+  /** There is something new in the queue. */
+  wake(): void {
+    this.#lookFrom = 0;
+    this.stir();
+  }
+
+  /** Something has changed. */
+  stir(): void {
+    this.#isStirred = true;
+    this.#endSleep();
+  }
+
+  /** Takes over what was begun before. */
+  async recover(): Promise<void> {
+    const { sealed, read } = await this.#options.outbox.recover(this.#options.id);
+    for (const message of sealed) {
+      // The destination got files before: parts of a run are no messages.
+      if (message.entries.length > MAX_USERS) this.#backlog.add(message.entries);
+      else this.#hold(message, true);
+    }
+    this.#backlog.add(read);
+  }
+
+  /**
+   * Sends, until nothing may be started any more.
+   *
+   * @throws StoreError where the store fails
+   */
+  async run(): Promise<void> {
+    try {
+      while (this.#given.mayGoOn() && this.#storeError === undefined) {
+        if (this.#target()) {
+          await this.#read();
+          await this.#giveUpOld();
+          this.#startSome();
+        }
+        await this.#sleep();
+      }
+    } finally {
+      await Promise.all(this.#underWay);
+    }
+    if (this.#storeError !== undefined) throw this.#storeError;
+  }
+
+  /** Undefined while nothing is to be sent. */
+  #target(): { destination: ServerDestination; transfer: RealtimeTransfer } | undefined {
+    const destination = this.#options.terms().destinations.get(this.#options.id);
+    if (!destination?.active || destination.transfer.kind !== 'realtime') return undefined;
+    return { destination, transfer: destination.transfer };
+  }
+
+  get #room(): number {
+    let held = this.#backlog.size;
+    for (const { sealed } of this.#jobs) held += sealed.entries.length;
+    return this.#options.maxHeld - held;
+  }
+
+  async #read(): Promise<void> {
+    if (performance.now() < this.#lookFrom) return;
+    // Not for a few.
+    const least = this.#options.maxHeld / 10;
+    if (this.#room < least) await this.#makeRoom();
+    const room = this.#room;
+    if (room < least) return;
+    this.#lookFrom = performance.now() + LOOK_MS;
+    const entries = await this.#options.outbox.read(this.#options.id, room);
+    if (entries.length === room) this.#lookFrom = 0;
+    this.#backlog.add(entries);
+  }
+
+  /**
+   * Those whom the partner refuses again and again, though it takes others, are not to take the place of
+   * all: where they take half of it, half of them are given up.
+   */
+  async #makeRoom(): Promise<void> {
+    const unwanted = [...this.#jobs].filter(
+      ({ isUnderWay, isUnwanted, failures }) =>
+        !isUnderWay && isUnwanted && failures >= MIN_FAILURES,
+    );
+    if (unwanted.length < this.#options.maxHeld / 2) return;
+    for (const job of unwanted.slice(0, unwanted.length / 2)) await this.#bury(job);
+  }
+
+  /** While the partner is away, whatever has waited too long need not be sent to see that it fails. */
+  async #giveUpOld(): Promise<void> {
+    const { circuit, mayGoOn } = this.#given;
+    if (!circuit.isOpen || !this.#problem) return;
+    const before = this.#options.now() - this.#options.retryHours * 3_600_000;
+    for (let entries = this.#backlog.take(MAX_USERS, before); entries.length > 0; ) {
+      await this.#seal(this.#hold({ message: randomUUID(), entries }, false));
+      entries = this.#backlog.take(MAX_USERS, before);
+    }
+    for (const job of this.#jobs) {
+      if (!job.isUnderWay && oldestOf(job) < before && mayGoOn()) await this.#bury(job);
+    }
+  }
+
+  #startSome(): void {
+    const { circuit } = this.#given;
+    while (this.#underWay.size < this.#options.concurrency) {
+      const now = this.#options.now();
+      if (now < circuit.from) return;
+      const job = this.#next(now);
+      const attempt = job && circuit.start(now);
+      if (!attempt) return;
+      job.isUnderWay = true;
+      const sending = this.#send(job, attempt)
+        .catch((error) => {
+          this.#storeError ??= error;
+        })
+        .finally(() => {
+          job.isUnderWay = false;
+          circuit.drop(attempt);
+          this.#underWay.delete(sending);
+          this.stir();
+        });
+      this.#underWay.add(sending);
+    }
+  }
+
+  /** What is to be sent now. */
+  #next(now: number): Job | undefined {
+    // A probe is rather what has failed least: it may be the message that is wrong, not the partner.
+    if (this.#given.circuit.isOpen) return this.#fresh() ?? this.#due(now, 'failures');
+    // By turns: neither what has failed nor what is new keeps the other.
+    this.#isNewFirst = !this.#isNewFirst;
+    if (this.#isNewFirst) return this.#fresh() ?? this.#due(now, 'from');
+    return this.#due(now, 'from') ?? this.#fresh();
+  }
+
+  /** Of those whose time has come, the one with the least of something. */
+  #due(now: number, by: 'from' | 'failures'): Job | undefined {
+    let best: Job | undefined;
+    for (const job of this.#jobs) {
+      if (!job.isUnderWay && job.from <= now && (!best || job[by] < best[by])) best = job;
+    }
+    return best;
+  }
+
+  #fresh(): Job | undefined {
+    const entries = this.#backlog.take(MAX_USERS);
+    if (entries.length === 0) return undefined;
+    return this.#hold({ message: randomUUID(), entries }, false);
+  }
+
+  #hold(sealed: Sealed, isSealed: boolean): Job {
+    const job: Job = {
+      ...{ sealed, isSealed, isUnderWay: false, failures: 0, problem: '', from: 0 },
+      ...{ taken: this.#taken, isUnwanted: false },
+    };
+    this.#backlog.occupy(sealed.entries);
+    this.#jobs.add(job);
+    return job;
+  }
+
+  async #seal(job: Job): Promise<void> {
+    if (job.isSealed) return;
+    await this.#options.outbox.seal(this.#options.id, job.sealed);
+    job.isSealed = true;
+  }
+
+  /** One attempt, from what may be said now to what became of it. */
+  async #send(job: Job, attempt: Attempt): Promise<void> {
+    const { mayGoOn } = this.#given;
+    const { entries } = job.sealed;
+    await this.#seal(job);
+    const candidates = await this.#options.outbox.look(entries.map(({ deviceId }) => deviceId));
+    const target = this.#target();
+    if (!target || !mayGoOn()) return;
+    const { destination, transfer } = target;
+    const disclosures = this.#disclose(entries, candidates, transfer);
+    if (disclosures.length === 0) return this.#finish(job);
+    const users = disclosures.map(({ user }) => user);
+    const { headers, body } = composeMessage(destination, transfer, users, this.#options.now());
+    const reply = await this.#endpointOf(transfer).post(
+      transfer.endpointUrl,
+      // The same each time that it is sent: the partner can tell that it has it already.
+      [...headers, ['Idempotency-Key', job.sealed.message]],
+      body,
+    );
+    if (reply.ok) {
+      this.#close();
+      this.#taken++;
+      await this.#finish(job);
+      this.#count('delivered', disclosures);
+      // What was broken off at the end says nothing of the partner.
+    } else if (mayGoOn()) await this.#fail(job, attempt, reply, users.length);
+  }
+
+  #disclose(
+    entries: readonly Entry[],
+    candidates: readonly Candidate[],
+    { userDataSource }: RealtimeTransfer,
+  ): Disclosure[] {
+    const { terms, id, region, now } = this.#options;
+    const mappings = terms().mappings.get(id) ?? new Map();
+    const given = { destination: id, mappings, userDataSource, region, today: dayOf(now()) };
+    return entries.flatMap((entry, i) => disclose(entry, candidates[i], given) ?? []);
+  }
+
+  #endpointOf({ oauth }: RealtimeTransfer): Endpoint | BearerEndpoint {
+    if (!oauth) return this.#given.endpoint;
+    const key = JSON.stringify(oauth);
+    if (this.#bearer?.for !== key) {
+      this.#bearer = { for: key, endpoint: new BearerEndpoint(this.#given.endpoint, oauth) };
+    }
+    return this.#bearer.endpoint;
+  }
+
+  async #fail(job: Job, attempt: Attempt, reply: Reply, users: number): Promise<void> {
+    const { circuit } = this.#given;
+    const now = this.#options.now();
+    job.failures++;
+    job.problem = reply.problem;
+    this.#problem = reply.problem;
+    const isRefused = REFUSALS.has(reply.status);
+    if (isRefused) {
+      // Who refuses a message is there.
+      this.#close();
+      if (this.#taken > job.taken) job.isUnwanted = true;
+    } else {
+      const wasOpen = circuit.isOpen;
+      circuit.fail(attempt, now, this.#options.random(), reply.retryAfter);
+      if (circuit.isOpen && !wasOpen) this.#options.report(new Error(reply.problem));
+    }
+    if (isRefused && users > 1) return this.#split(job);
+    if (now - oldestOf(job) >= this.#options.retryHours * 3_600_000) return this.#bury(job);
+    const max = isRefused ? MAX_REFUSED_PAUSE_MS : undefined;
+    job.from = now + backoff(job.failures - 1, this.#options.random(), max);
+  }
+
+  /** The partner is there. */
+  #close(): void {
+    const { circuit } = this.#given;
+    if (circuit.isOpen) this.#options.report();
+    circuit.succeed();
+  }
+
+  /** One user may be why: each goes on alone. */
+  async #split(job: Job): Promise<void> {
+    this.#jobs.delete(job);
+    for (const entry of job.sealed.entries) {
+      const alone = { message: randomUUID(), entries: [entry] };
+      await this.#options.outbox.seal(this.#options.id, alone);
+      this.#hold(alone, true);
+    }
+  }
+
+  async #finish(job: Job): Promise<void> {
+    await this.#options.outbox.done(this.#options.id, [job.sealed]);
+    this.#release(job);
+  }
+
+  async #bury(job: Job): Promise<void> {
+    await this.#options.outbox.bury(this.#options.id, {
+      ...job.sealed,
+      at: this.#options.now(),
+      problem: job.problem || this.#problem,
+    });
+    this.#release(job);
+    this.#count('failed', job.sealed.entries);
+  }
+
+  #release(job: Job): void {
+    this.#jobs.delete(job);
+    this.#backlog.free(job.sealed.entries);
+    this.stir();
+  }
+
+  #count(what: 'delivered' | 'failed', told: readonly Pick<Entry, 'moves'>[]): void {
+    const { tally } = this.#options;
+    tally(what, 0);
+    for (const { moves } of told) for (const { sid } of moves) tally(what, sid);
+  }
+
+  /** Until something may have changed. */
+  async #sleep(): Promise<void> {
+    if (!this.#isStirred) {
+      const wait = this.#wait();
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, wait);
+        this.#endSleep = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#isStirred = false;
+  }
+
+  /** How long nothing changes by time alone, in milliseconds. */
+  #wait(): number {
+    // The end of what is under way is heard of.
+    if (!this.#target() || this.#underWay.size >= this.#options.concurrency) return LOOK_MS;
+    const now = this.#options.now();
+    const { from } = this.#given.circuit;
+    let next = from > now ? from : Number.POSITIVE_INFINITY;
+    for (const job of this.#jobs)
+      if (!job.isUnderWay && job.from > now) next = Math.min(next, job.from);
+    return Math.min(LOOK_MS, next - now);
+  }
+}
+
+const oldestOf = ({ sealed }: Job): number =>
+  Math.min(...sealed.entries.map(({ queuedAt }) => queuedAt));

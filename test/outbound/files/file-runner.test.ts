@@ -1,0 +1,188 @@
+/** Runners: when runs are made, by whom, and what is told of them. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { FileTransfer } from '../../../src/destinations/destination.ts';
+import {
+  FileRunner,
+  type FileRunnerOptions,
+  type RunReport,
+} from '../../../src/outbound/files/file-runner.ts';
+import { openTarget } from '../../../src/outbound/files/open-target.ts';
+import { TargetError } from '../../../src/outbound/files/target.ts';
+import { until } from '../../redis.ts';
+import { temporaryFolder } from '../../server.ts';
+import { MemoryOutbox } from '../outbox-memory.ts';
+import { arrived, destinationOf, ID, termsOf, Visitors } from './runs.ts';
+
+const running: FileRunner[] = [];
+afterEach(async () => {
+  for (const runner of running.splice(0)) await runner.close();
+});
+
+function workbench(transfer: Partial<FileTransfer> = {}) {
+  const base = temporaryFolder();
+  const work = path.join(temporaryFolder(), 'work');
+  const visitors = new Visitors();
+  const given = {
+    destination: destinationOf({ target: { kind: 'folder', path: '' }, ...transfer }),
+  };
+  const start = (change: Partial<FileRunnerOptions> = {}) => {
+    const reports: RunReport[] = [];
+    const outbox = new MemoryOutbox(visitors.memory);
+    const runner = new FileRunner({
+      ...{ id: ID, outbox, folder: work, retry: { first: 10, longest: 20 } },
+      terms: () => termsOf(given.destination),
+      open: (target) => openTarget(target, { folder: base, allowPrivate: true }),
+      lastRun: async () => undefined,
+      report: async (report) => {
+        reports.push(report);
+      },
+      ...change,
+    });
+    running.push(runner);
+    runner.start();
+    const completed = () => reports.filter(({ state }) => state === 'complete');
+    return { runner, reports, completed, outbox };
+  };
+  const shelf = {
+    names: () => fs.readdirSync(base),
+    read: (name: string) => fs.readFileSync(path.join(base, name)),
+  };
+  return { visitors, given, start, shelf };
+}
+
+const DAY = 86_400_000;
+const MIDNIGHT = Date.UTC(2026, 6, 4);
+
+describe('a run is made', () => {
+  it('when it is asked for, and not else where there is no schedule', async () => {
+    const { visitors, start, shelf } = workbench();
+    const lines = visitors.stir(10);
+    const { runner, reports, completed } = start({ lastRun: async () => 0 });
+    await until('the lease', () => visitors.memory.leases.has(`file:${ID}`));
+    expect(reports).toEqual([]);
+    runner.run();
+    await until('a run', () => completed().length === 1);
+    expect(arrived(shelf).map((set) => set.lines)).toEqual([lines]);
+    expect(reports.map(({ state }) => state)).toEqual(['running', 'complete']);
+    expect(reports[1]).toMatchObject({ run: { mode: 'iter', files: [{ lines: 10 }] } });
+  });
+
+  it('when the schedule says so, once', async () => {
+    const { visitors, start } = workbench({ schedule: '@daily' });
+    visitors.stir(10);
+    // Midnight is near.
+    const started = performance.now();
+    const now = () => Math.floor(MIDNIGHT - 300 + performance.now() - started);
+    const { completed, reports } = start({ now });
+    await until('a run', () => completed().length === 1);
+    const [{ at }] = reports as { at: number }[];
+    expect(at).toBeGreaterThanOrEqual(MIDNIGHT);
+    expect(reports).toHaveLength(2);
+  });
+
+  it('when one was missed, at once', async () => {
+    const { start } = workbench({ schedule: '@daily' });
+    const now = () => MIDNIGHT + DAY / 2;
+    const { completed } = start({ now, lastRun: async () => MIDNIGHT - DAY / 2 });
+    await until('a run', () => completed().length === 1);
+  });
+
+  it('when the destination is switched on and gets a schedule', async () => {
+    const { visitors, given, start } = workbench();
+    given.destination = { ...given.destination, active: false };
+    const lastRun = async () => 0;
+    const { runner, completed, reports } = start({ lastRun });
+    await until('the lease', () => visitors.memory.leases.has(`file:${ID}`));
+    runner.run();
+    expect(reports).toEqual([]);
+    given.destination = destinationOf({
+      target: { kind: 'folder', path: '' },
+      schedule: '@daily',
+    });
+    runner.wake();
+    await until('a run', () => completed().length === 1);
+  });
+
+  it('by one process, and by another one once that is gone', async () => {
+    const { visitors, start, shelf } = workbench();
+    const first = start();
+    await until('the lease', () => visitors.memory.leases.has(`file:${ID}`));
+    const second = start();
+    visitors.stir(5);
+    second.runner.run();
+    first.runner.run();
+    await until('a run', () => first.completed().length === 1);
+    await first.runner.close();
+    visitors.stir(5);
+    await until(
+      'the lease',
+      () => visitors.memory.leases.get(`file:${ID}`)?.owner === second.outbox,
+    );
+    second.runner.run();
+    await until('a run', () => second.completed().length === 1);
+    expect(arrived(shelf)).toHaveLength(2);
+  });
+});
+
+describe('a run that fails', () => {
+  it('is tried again until the target takes files; the next one waits', async () => {
+    const { visitors, start, shelf } = workbench({ schedule: '@daily' });
+    const lines = visitors.stir(10);
+    let tries = 0;
+    const base = temporaryFolder();
+    const { runner, completed, reports } = start({
+      open: async () => {
+        if (++tries < 6) throw new TargetError('the partner is down');
+        return await openTarget({ kind: 'folder', path: '' }, { folder: base, allowPrivate: true });
+      },
+    });
+    runner.run();
+    await until('a run', () => completed().length === 1);
+    expect(shelf.names()).toEqual([]);
+    const failed = reports.filter(({ state }) => state === 'failing');
+    expect(failed).toHaveLength(5);
+    for (const report of failed) expect(report).toMatchObject({ problem: 'the partner is down' });
+    const sets = arrived({
+      names: () => fs.readdirSync(base),
+      read: (name) => fs.readFileSync(path.join(base, name)),
+    });
+    expect(sets.map((set) => set.lines)).toEqual([lines]);
+  });
+
+  it('goes where the destination says now', async () => {
+    const { visitors, given, start, shelf } = workbench({
+      target: {
+        ...{ kind: 'sftp', host: '127.0.0.1', port: 1, user: 'us', path: '/in' },
+        ...{ hostKeys: [], password: 'secret', privateKey: undefined, passphrase: undefined },
+      },
+    });
+    visitors.stir(10);
+    const { runner, completed, reports } = start();
+    runner.run();
+    await until('a failure', () => reports.some(({ state }) => state === 'failing'));
+    expect(JSON.stringify(reports)).toContain('127.0.0.1:1 cannot be used');
+    expect(JSON.stringify(reports)).not.toContain('secret');
+    given.destination = destinationOf({ target: { kind: 'folder', path: '' } });
+    runner.wake();
+    await until('a run', () => completed().length === 1);
+    expect(arrived(shelf)).toHaveLength(1);
+  });
+
+  it('because of the store goes on when that is there again', async () => {
+    const { visitors, start, shelf } = workbench();
+    const lines = visitors.stir(5_000);
+    const { runner, completed, reports, outbox } = start({
+      pace: async () => {
+        if (outbox.memory.queue(ID).sealed.length === 1) outbox.problem ??= 'Redis is away';
+      },
+    });
+    runner.run();
+    await until('a failure', () => reports.some(({ state }) => state === 'failing'));
+    expect(reports.at(-1)).toMatchObject({ problem: 'Redis is away' });
+    outbox.problem = '';
+    await until('a run', () => completed().length === 1);
+    expect(arrived(shelf).flatMap((set) => set.lines)).toEqual(lines);
+  });
+});

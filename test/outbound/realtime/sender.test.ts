@@ -1,0 +1,679 @@
+/**
+ * Sending in real time: whatever partners do, everything reaches them, in order for each visitor.
+ *
+ * Partners are real HTTPS servers.
+ */
+import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Profile } from '../../../src/audience/profile.ts';
+import type { RealtimeTransfer } from '../../../src/destinations/destination.ts';
+import { Sender, type SenderOptions } from '../../../src/outbound/realtime/sender.ts';
+import type { Terms } from '../../../src/outbound/terms.ts';
+import { ID, serverDestination, serverMapping, termsWith, visitor } from '../destination.ts';
+import { MemoryOutbox, OutboxMemory } from '../outbox-memory.ts';
+import {
+  answers,
+  type Behaviour,
+  breakOff,
+  drip,
+  flood,
+  garbage,
+  hang,
+  hangUp,
+  ok,
+  Partner,
+  type Received,
+} from '../partner.ts';
+
+const SEGMENTS = [51, 52, 53];
+const HOUR_MS = 3_600_000;
+
+let partner: Partner;
+let memory: OutboxMemory;
+let outbox: MemoryOutbox;
+let terms: Terms;
+let senders: Sender[];
+/** How far the clock is ahead, in milliseconds. */
+let ahead: number;
+let reported: (string | undefined)[];
+let tallied: Record<string, number>;
+
+beforeEach(async () => {
+  partner = await new Partner().start();
+  memory = new OutboxMemory(() => Date.now() + ahead);
+  outbox = new MemoryOutbox(memory);
+  senders = [];
+  ahead = 0;
+  reported = [];
+  tallied = {};
+  change({});
+});
+afterEach(async () => {
+  await Promise.all(senders.map((sender) => sender.close(0)));
+  await partner.die();
+});
+
+function change(transfer: Partial<RealtimeTransfer>, active = true): void {
+  const destination = serverDestination({ endpointUrl: partner.url, ...transfer }, { active });
+  terms = termsWith(
+    destination,
+    SEGMENTS.map((sid) => serverMapping(destination, sid)),
+  );
+}
+
+/** Repeats at once, unless chance is given. */
+function send(options: Partial<SenderOptions> = {}): Sender {
+  const sender = new Sender({
+    ...{ id: ID, outbox, terms: () => terms, region: 7, allowPrivate: true, retryHours: 24 },
+    ...{ ca: partner.ca, limit: 5_000, random: () => 0, now: () => Date.now() + ahead },
+    report: (error) => reported.push((error as Error | undefined)?.message),
+    tally: (what, sid) => {
+      tallied[`${what} ${sid}`] = (tallied[`${what} ${sid}`] ?? 0) + 1;
+    },
+    ...options,
+  });
+  senders.push(sender);
+  sender.start();
+  return sender;
+}
+
+/** In whole seconds: what happened is queued at once. */
+let second = Math.floor(Date.now() / 1_000);
+
+/** A visitor enters (51) and leaves (-51) segments. */
+async function moves(deviceId: string, ...sids: number[]): Promise<void> {
+  const at = ++second * 1_000;
+  const [{ told }] = await outbox.look([deviceId]);
+  const after = new Map(told.get(ID));
+  const own = sids.map((sid) => ({ sid: Math.abs(sid), isMember: sid > 0, at }));
+  for (const { sid, isMember } of own) {
+    if (isMember) after.set(sid, at);
+    else after.delete(sid);
+  }
+  await outbox.settle({ candidates: [] }, [
+    {
+      deviceId,
+      told: after.size > 0 ? new Map([[ID, after]]) : new Map(),
+      moves: new Map([[ID, own]]),
+      next: undefined,
+    },
+  ]);
+}
+
+const visitors = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, i) => String(from + i));
+
+async function everybodyMoves(from: number, to: number): Promise<void> {
+  await Promise.all(visitors(from, to).map((deviceId) => moves(deviceId, 51)));
+}
+
+interface Segment {
+  readonly Segment_ID: string;
+  readonly Status: string;
+  readonly DateTime: string;
+}
+interface User {
+  readonly AAM_UUID: string;
+  readonly Segments: readonly Segment[];
+}
+const usersOf = ({ body }: Pick<Received, 'body'>): User[] => JSON.parse(body).Users;
+const namesOf = (message: Received) => usersOf(message).map(({ AAM_UUID }) => AAM_UUID);
+const keyOf = ({ headers }: Received) => String(headers['idempotency-key']);
+
+/** What the partner took, in messages as `7: 51+ 52-`. */
+const arrived = () =>
+  partner.received
+    .filter(({ behaviour }) => behaviour === ok)
+    .flatMap(usersOf)
+    .map(
+      ({ AAM_UUID, Segments }) =>
+        `${AAM_UUID}:${Segments.map((s) => ` ${s.Segment_ID.slice(1)}${s.Status === '1' ? '+' : '-'}`).join('')}`,
+    );
+
+const waiting = async () => (await new MemoryOutbox(memory).queues())[0]?.waiting ?? 0;
+const nothingWaits = () => expect.poll(waiting).toBe(0);
+const letters = () => new MemoryOutbox(memory).dead(ID, 10_000);
+
+/** Gives time to what must not happen. */
+const aWhile = () => new Promise((resolve) => setTimeout(resolve, 150));
+
+describe('a message', () => {
+  it('has what happened, all other segments, and whom the partner knows', async () => {
+    memory.keep('7', visitor({ partnerId: 'them' }));
+    await moves('7', 51, 52);
+    await moves('7', -51, 53);
+    send();
+    await nothingWaits();
+    const [first, next] = partner.received.map(({ body }) => JSON.parse(body));
+    expect(first).toMatchObject({ AAM_Destination_Id: String(ID), User_count: '1' });
+    expect(first.Users[0]).toMatchObject({
+      ...{ AAM_UUID: '7', DataPartner_UUID: 'them', AAM_Regions: ['7'] },
+    });
+    expect(arrived()).toEqual(['7: 51+ 52+ 53+', '7: 51- 53+ 52+']);
+    expect(next.Users[0].Segments[0].DateTime).toMatch(
+      /^\w{3} \w{3} \d\d \d\d:\d\d:\d\d UTC \d{4}$/,
+    );
+  });
+
+  it('has ten users at most, each once', async () => {
+    await everybodyMoves(0, 25);
+    await moves('3', 52);
+    send();
+    await nothingWaits();
+    const sizes = partner.received.map((message) => namesOf(message).length);
+    expect(sizes.sort()).toEqual([1, 10, 10, 5]);
+    for (const message of partner.received) {
+      expect(new Set(namesOf(message)).size).toBe(namesOf(message).length);
+    }
+  });
+
+  it.each([
+    ['sha1', ['one key']],
+    ['sha256', ['old key', 'new key']],
+  ] as const)('is signed with %s, by each key of %j', async (algorithm, keys) => {
+    change({ signature: { header: 'X-Signature', algorithm, keys } });
+    await moves('7', 51);
+    send();
+    await nothingWaits();
+    const [{ lines, body }] = partner.received;
+    expect(lines('X-Signature')).toEqual(
+      keys.map((key) => createHmac(algorithm, key).update(body).digest('base64')),
+    );
+  });
+
+  it('carries a token, where the partner wants one', async () => {
+    change({
+      oauth: {
+        tokenUrl: partner.url.replace('/in?a=1', '/token'),
+        ...{ clientId: 'us', clientSecret: 'secret' },
+      },
+    });
+    partner.behaviour = (response, { url, headers }) => {
+      if (url === '/token') response.end('{"access_token":"t","expires_in":3600}');
+      else answers(headers.authorization === 'Bearer t' ? 200 : 401)(response, {} as Received);
+    };
+    await everybodyMoves(0, 30);
+    send();
+    await nothingWaits();
+    expect(partner.received.filter(({ url }) => url === '/token')).toHaveLength(1);
+  });
+
+  it('that comes while others are sent goes out, too, at once where the sender is told', async () => {
+    const sender = send();
+    for (let i = 0; i < 5; i++) {
+      await moves(String(i), 51);
+      sender.wake();
+      await nothingWaits();
+    }
+    await moves('9', 51);
+    await nothingWaits();
+    expect(arrived()).toHaveLength(6);
+  });
+});
+
+describe('whatever a partner does first, everything arrives, under the same id', () => {
+  it.each<[string, Behaviour]>([
+    ['500', answers(500)],
+    ['500 without end', flood(500)],
+    ['201', answers(201)],
+    ['429', answers(429, { 'Retry-After': '0' })],
+    ['503 until a date', answers(503, { 'Retry-After': new Date().toUTCString() })],
+    ['silence', hang],
+    ['a closed connection', hangUp],
+    ['half an answer', breakOff],
+    ['an answer without end', drip],
+    ['a redirect', answers(308, { Location: '/elsewhere' })],
+    ['no token taken', answers(401)],
+  ])('%s', async (_, behaviour) => {
+    partner.next.push(...Array(7).fill(behaviour));
+    await everybodyMoves(0, 20);
+    send({ limit: 300 });
+    await nothingWaits();
+    expect([...new Set(arrived())].sort()).toEqual(
+      visitors(0, 20)
+        .map((id) => `${id}: 51+`)
+        .sort(),
+    );
+    const failed = partner.received.filter((message) => message.behaviour !== ok);
+    expect(failed).toHaveLength(7);
+    for (const message of failed) {
+      const again = partner.received.find((m) => m.behaviour === ok && keyOf(m) === keyOf(message));
+      expect(again && namesOf(again)).toEqual(namesOf(message));
+    }
+    expect(await letters()).toEqual([]);
+  });
+
+  it('200 with garbage is 200', async () => {
+    partner.behaviour = garbage;
+    await everybodyMoves(0, 5);
+    send();
+    await nothingWaits();
+    expect(partner.received).toHaveLength(1);
+  });
+
+  it('death, and a new life', async () => {
+    await everybodyMoves(0, 30);
+    await partner.die();
+    send();
+    await expect.poll(() => reported).toHaveLength(1);
+    expect(reported[0]).toContain('does not listen');
+    await partner.start();
+    await nothingWaits();
+    expect(arrived()).toHaveLength(30);
+    expect(reported).toHaveLength(2);
+    expect(reported[1]).toBeUndefined();
+  });
+});
+
+describe('a partner that fails', () => {
+  it('is left alone after some failures in a row, but for one probe at a time', async () => {
+    const start = Date.now();
+    partner.behaviour = answers(500);
+    await everybodyMoves(0, 300);
+    send({ now: () => start + ahead, random: () => 1 });
+    await expect.poll(() => reported).toEqual([expect.stringContaining('answered 500')]);
+    await aWhile();
+    const before = partner.received.length;
+    // Those that were under way when the fifth failed.
+    expect(before).toBeLessThan(5 + 8);
+    ahead = 999;
+    await aWhile();
+    expect(partner.received).toHaveLength(before);
+    for (const [i, pause] of [1_000, 2_000, 4_000].entries()) {
+      ahead += i === 0 ? 1 : pause;
+      await expect.poll(() => partner.received).toHaveLength(before + i + 1);
+      await aWhile();
+      expect(partner.received).toHaveLength(before + i + 1);
+    }
+    partner.behaviour = ok;
+    ahead += 8_000;
+    await expect.poll(() => reported).toHaveLength(2);
+    ahead += 60_000;
+    await nothingWaits();
+  });
+
+  it('is given the time that it asks for', async () => {
+    const start = Date.now();
+    partner.next.push(answers(429, { 'Retry-After': '100' }));
+    await moves('7', 51);
+    const sender = send({ now: () => start + ahead });
+    await expect.poll(() => partner.received).toHaveLength(1);
+    await moves('8', 51);
+    sender.wake();
+    ahead = 99_000;
+    await aWhile();
+    expect(partner.received).toHaveLength(1);
+    ahead = 101_000;
+    await nothingWaits();
+    expect(arrived().sort()).toEqual(['7: 51+', '8: 51+']);
+  });
+
+  it('costs no memory: the rest stays in the queue', async () => {
+    partner.behaviour = answers(500);
+    await everybodyMoves(0, 3_000);
+    send();
+    await expect.poll(() => partner.received.length).toBeGreaterThan(20);
+    const { unread, read, sealed } = memory.queue(ID);
+    expect(unread.length).toBeGreaterThanOrEqual(2_000);
+    expect(unread.length + read.length + sealed.flatMap((m) => m.entries).length).toBe(3_000);
+    partner.behaviour = ok;
+    await nothingWaits();
+    expect(new Set(arrived()).size).toBe(3_000);
+  });
+
+  it('is given up on after a day, with the reason, and not before', async () => {
+    partner.behaviour = answers(503);
+    await everybodyMoves(0, 25);
+    send({ random: Math.random });
+    await expect.poll(() => reported).toHaveLength(1);
+    await moves('99', 51);
+    ahead = 23.9 * HOUR_MS;
+    await expect.poll(() => partner.received.length).toBeGreaterThan(8);
+    expect(await letters()).toEqual([]);
+    ahead = 24.1 * HOUR_MS;
+    await nothingWaits();
+    const dead = await letters();
+    expect(dead.flatMap(({ entries }) => entries)).toHaveLength(26);
+    for (const { problem, at } of dead) {
+      expect(problem).toBe(`127.0.0.1:${partner.port} answered 503`);
+      expect(at).toBeGreaterThan(Date.now() + 24 * HOUR_MS);
+    }
+    expect(tallied).toEqual({ 'failed 0': dead.length, 'failed 51': 26 });
+    partner.behaviour = ok;
+    await outbox.replay(ID, undefined);
+    ahead += HOUR_MS;
+    await nothingWaits();
+    expect(arrived()).toHaveLength(26);
+  });
+
+  it('gets one try even of what is older than a day', async () => {
+    await everybodyMoves(0, 3);
+    ahead = 48 * HOUR_MS;
+    send();
+    await nothingWaits();
+    expect(arrived()).toHaveLength(3);
+  });
+});
+
+describe('a user whom the partner does not take', () => {
+  const refusing =
+    (status: number, ...bad: string[]): Behaviour =>
+    (response, received) => {
+      const isBad = usersOf(received).some(({ AAM_UUID }) => bad.includes(AAM_UUID));
+      response.writeHead(isBad ? status : 200).end();
+    };
+  const taken = (...bad: string[]) =>
+    partner.received.map(namesOf).filter((names) => !names.some((name) => bad.includes(name)));
+
+  it.each([400, 413, 422])('keeps nobody else: %s', async (status) => {
+    partner.behaviour = refusing(status, '3');
+    await everybodyMoves(0, 10);
+    await moves('3', 52);
+    await everybodyMoves(10, 20);
+    send();
+    await expect.poll(waiting).toBe(2);
+    expect(taken('3').flat().sort()).toEqual(
+      visitors(0, 20)
+        .filter((id) => id !== '3')
+        .sort(),
+    );
+    // What came later of the same visitor waits, whoever goes on.
+    const own = partner.received.filter((message) => namesOf(message).includes('3'));
+    await expect.poll(() => own.length).toBeGreaterThan(0);
+    for (const { body } of own) expect(body).toContain('s51');
+    ahead = 25 * HOUR_MS;
+    await nothingWaits();
+    expect(await letters()).toMatchObject([
+      { problem: expect.stringContaining(`answered ${status}`), entries: [{ deviceId: '3' }] },
+      { entries: [{ deviceId: '3' }] },
+    ]);
+    expect(reported).toEqual([]);
+  });
+
+  it('has an id of its own from then on', async () => {
+    partner.behaviour = refusing(400, '3');
+    await everybodyMoves(0, 10);
+    send({ random: () => 0.01 });
+    await expect
+      .poll(() => partner.received.filter((m) => namesOf(m).join() === '3').length)
+      .toBeGreaterThan(2);
+    const [whole, ...parts] = partner.received;
+    expect(parts.map(keyOf)).not.toContain(keyOf(whole));
+    expect(new Set(parts.map(keyOf)).size).toBe(10);
+    expect(new Set(parts.filter((m) => namesOf(m).join() === '3').map(keyOf)).size).toBe(1);
+  });
+
+  it('and keeps that id, whoever sends', async () => {
+    partner.behaviour = refusing(400, '3');
+    await everybodyMoves(0, 10);
+    send({ random: () => 0.01 });
+    const alone = () => partner.received.filter((m) => namesOf(m).join() === '3');
+    await expect.poll(() => alone().length).toBeGreaterThan(0);
+    await expect.poll(waiting).toBe(1);
+    await outbox.close();
+    partner.behaviour = ok;
+    send({ outbox: new MemoryOutbox(memory) });
+    await nothingWaits();
+    expect(new Set(alone().map(keyOf)).size).toBe(1);
+  });
+
+  it('is not given up early where the partner takes nobody', async () => {
+    partner.behaviour = answers(400);
+    await everybodyMoves(0, 120);
+    send({ maxHeld: 100, random: () => 0.001 });
+    await expect.poll(() => partner.received.length).toBeGreaterThan(600);
+    expect(await letters()).toEqual([]);
+    partner.behaviour = ok;
+    await nothingWaits();
+    expect(new Set(arrived()).size).toBe(120);
+  });
+
+  it('takes no room from others, however many they are', async () => {
+    const all = visitors(0, 300);
+    const bad = all.filter((_, i) => i % 10 !== 0);
+    partner.behaviour = refusing(400, ...bad);
+    await everybodyMoves(0, 300);
+    send({ maxHeld: 100, random: () => 0.001 });
+    await expect.poll(() => new Set(taken(...bad).flat()).size).toBe(30);
+    for (const { problem } of await letters()) expect(problem).toContain('answered 400');
+  });
+});
+
+describe('what holds at sending', () => {
+  it('who opted out after it was queued is heard of no more, but that they have left', async () => {
+    await moves('7', 51);
+    await moves('7', -51);
+    await moves('8', 51);
+    memory.keep('7', visitor({ optOut: true }));
+    memory.keep('8', visitor({ optOut: true }));
+    send();
+    await nothingWaits();
+    expect(arrived()).toEqual(['7: 51-']);
+    expect(tallied).toEqual({ 'delivered 0': 1, 'delivered 51': 1 });
+  });
+
+  it('of which nothing is left for a probe, the next one goes', async () => {
+    partner.behaviour = answers(500);
+    await everybodyMoves(0, 30);
+    send({ random: () => 0.05 });
+    await expect.poll(() => reported).toHaveLength(1);
+    for (const id of visitors(0, 30)) memory.keep(id, visitor({ optOut: true }));
+    await nothingWaits();
+    expect(arrived()).toEqual([]);
+  });
+
+  it('and each repetition is composed anew', async () => {
+    partner.next.push(answers(500));
+    let profile: Profile = visitor();
+    memory.keep('7', profile);
+    await moves('7', 51);
+    send({ random: () => 0.5 });
+    await expect.poll(() => partner.received).toHaveLength(1);
+    profile = visitor({ optOut: true });
+    memory.keep('7', profile);
+    await nothingWaits();
+    expect(partner.received).toHaveLength(1);
+  });
+
+  it('a destination that is switched off is not sent to, nor given up', async () => {
+    change({}, false);
+    await moves('7', 51);
+    send();
+    ahead = 48 * HOUR_MS;
+    await aWhile();
+    expect(partner.received).toEqual([]);
+    change({});
+    await nothingWaits();
+    expect(arrived()).toEqual(['7: 51+']);
+  });
+
+  it('a changed address is the one', async () => {
+    const away = partner.url;
+    await partner.die();
+    const other = await new Partner().start();
+    await moves('7', 51);
+    send();
+    await expect.poll(() => reported).toHaveLength(1);
+    change({ endpointUrl: other.url });
+    await nothingWaits();
+    expect(other.received.map(namesOf)).toEqual([['7']]);
+    expect(away).not.toBe(other.url);
+    await other.die();
+  });
+});
+
+describe('several processes', () => {
+  it.each([1, 2, 8])('messages under way at the same time: %s', async (concurrency) => {
+    partner.behaviour = (response) => setTimeout(() => response.end(), 30);
+    await everybodyMoves(0, 200);
+    send({ concurrency });
+    await nothingWaits();
+    expect(partner.crowd).toBe(concurrency);
+  });
+
+  it('one of them sends; where it ends, the next takes over', async () => {
+    const first = send();
+    await expect.poll(() => memory.leases.size).toBe(1);
+    send({ outbox: new MemoryOutbox(memory), now: Date.now });
+    await everybodyMoves(0, 50);
+    first.wake();
+    await nothingWaits();
+    expect(partner.received).toHaveLength(5);
+    await first.close(1_000);
+    await moves('99', 51);
+    await nothingWaits();
+    expect(partner.received).toHaveLength(6);
+  });
+
+  it('one that is killed leaves its messages to the next, as they are', async () => {
+    partner.behaviour = hang;
+    await everybodyMoves(0, 100);
+    send();
+    await expect.poll(() => partner.received.length).toBeGreaterThanOrEqual(8);
+    await outbox.close();
+    const before = [...partner.received];
+    partner.behaviour = ok;
+    send({ outbox: new MemoryOutbox(memory) });
+    await nothingWaits();
+    for (const message of before) {
+      const again = partner.received.find((m) => m.behaviour === ok && keyOf(m) === keyOf(message));
+      expect(again && namesOf(again)).toEqual(namesOf(message));
+    }
+    expect(arrived()).toHaveLength(100);
+  });
+
+  it('one that has lost the queue sends nothing more', async () => {
+    partner.behaviour = answers(500);
+    await everybodyMoves(0, 50);
+    send({ lease: 300, random: () => 0.01 });
+    await expect.poll(() => partner.received.length).toBeGreaterThan(20);
+    memory.leases.set(`queue:${ID}`, { owner: {}, until: Date.now() + 60_000 });
+    // At most one renewal later.
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const { length } = partner.received;
+    partner.behaviour = ok;
+    await aWhile();
+    expect(partner.received).toHaveLength(length);
+    memory.leases.clear();
+    await nothingWaits();
+    expect(arrived()).toHaveLength(50);
+  });
+
+  it('where the store fails for a while, it goes on after it', async () => {
+    partner.behaviour = (response) => setTimeout(() => response.end(), 20);
+    await everybodyMoves(0, 300);
+    send();
+    await expect.poll(() => partner.received.length).toBeGreaterThan(4);
+    outbox.problem = 'away for a while';
+    await expect.poll(() => reported).toEqual(['away for a while']);
+    outbox.problem = undefined;
+    await nothingWaits();
+    expect(reported).toEqual(['away for a while', undefined]);
+    expect(new Set(partner.received.flatMap(namesOf)).size).toBe(300);
+  });
+});
+
+describe('at the end', () => {
+  it('what is under way is let finish, and nothing more is started', async () => {
+    partner.behaviour = (response) => setTimeout(() => response.end(), 100);
+    await everybodyMoves(0, 100);
+    const sender = send({ concurrency: 2 });
+    await expect.poll(() => partner.received).toHaveLength(2);
+    await sender.close(5_000);
+    expect(partner.received).toHaveLength(2);
+    expect(await waiting()).toBe(80);
+    expect(memory.leases.size).toBe(0);
+  });
+
+  it('what takes too long is broken off, and sent by the next under the same id', async () => {
+    partner.behaviour = hang;
+    await moves('7', 51);
+    const sender = send({ limit: 60_000 });
+    await expect.poll(() => partner.received).toHaveLength(1);
+    await sender.close(50);
+    expect(memory.leases.size).toBe(0);
+    partner.behaviour = ok;
+    send();
+    await nothingWaits();
+    expect(keyOf(partner.received[1])).toBe(keyOf(partner.received[0]));
+  });
+});
+
+it('whatever partners and processes do, every move arrives, in order, and the end is what was told', async () => {
+  const behaviours: Record<string, Behaviour> = {
+    ...{ ok, garbage, hang, hangUp, breakOff, drip },
+    ...{ flood: flood(200), failing: answers(500), busy: answers(429, { 'Retry-After': '0' }) },
+    refusing: answers(400),
+  };
+  const step = fc.record({
+    visitor: fc.constantFrom('1', '2', '3', '4', '5'),
+    sids: fc.uniqueArray(fc.constantFrom(...SEGMENTS), { minLength: 1 }),
+    killed: fc.nat(9).map((n) => n === 0),
+    pause: fc.nat(3),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 30 }),
+      fc.array(fc.constantFrom(...Object.keys(behaviours)), { maxLength: 30 }),
+      async (steps, names) => {
+        memory = new OutboxMemory(() => Date.now() + ahead);
+        outbox = new MemoryOutbox(memory);
+        partner.received.length = 0;
+        partner.next.splice(0, Number.POSITIVE_INFINITY, ...names.map((name) => behaviours[name]));
+        let sender = send({ limit: 60 });
+        const made: { visitor: string; sid: number; what: string }[] = [];
+        for (const { visitor: deviceId, sids, killed, pause } of steps) {
+          const [{ told }] = await outbox.look([deviceId]);
+          await moves(deviceId, ...sids.map((sid) => (told.get(ID)?.has(sid) ? -sid : sid)));
+          const { moves: own } = memory.queue(ID).unread.at(-1) ?? { moves: [] };
+          for (const { sid, isMember, at } of own) {
+            made.push({ visitor: deviceId, sid, what: `s${sid} ${+isMember} ${at}` });
+          }
+          sender.wake();
+          for (let i = 0; i < pause * 5; i++) await new Promise(setImmediate);
+          if (!killed) continue;
+          await outbox.close();
+          const { close } = sender;
+          await close.call(sender, 0);
+          outbox = new MemoryOutbox(memory);
+          sender = send({ outbox, limit: 60 });
+        }
+        await nothingWaits();
+        await sender.close(1_000);
+        expect(await letters()).toEqual([]);
+
+        const took = partner.received.filter(({ behaviour }) => behaviour !== behaviours.refusing);
+        const heard = took.flatMap((message, when) =>
+          usersOf(message).flatMap(({ AAM_UUID, Segments }) =>
+            Segments.map(({ Segment_ID, Status, DateTime }) => ({
+              ...{ when, visitor: AAM_UUID, alias: Segment_ID, isMember: Status === '1' },
+              what: `${Segment_ID} ${Status} ${Date.parse(DateTime)}`,
+            })),
+          ),
+        );
+        for (const name of ['1', '2', '3', '4', '5']) {
+          const own = heard.filter((h) => h.visitor === name);
+          const told = made.filter((m) => m.visitor === name);
+          const first = told.map(({ what }) => own.findIndex((h) => h.what === what));
+          const last = told.map(({ what }) => own.findLastIndex((h) => h.what === what));
+          expect(first).not.toContain(-1);
+          for (const [j, { sid }] of told.entries()) {
+            for (let i = 0; i < j; i++) {
+              expect(own[first[i]].when).toBeLessThanOrEqual(own[last[j]].when);
+              // What was overtaken is not said again.
+              if (told[i].sid === sid) expect(own[last[i]].when).toBeLessThan(own[last[j]].when);
+            }
+          }
+          const state = new Map(own.map(({ alias, isMember }) => [alias, isMember]));
+          const members = [...state].filter(([, isMember]) => isMember).map(([alias]) => alias);
+          const expected = [...(memory.told.get(name)?.get(ID)?.keys() ?? [])].map(
+            (sid) => `s${sid}`,
+          );
+          expect(members.sort()).toEqual(expected.sort());
+        }
+      },
+    ),
+    { numRuns: 25 },
+  );
+}, 300_000);
