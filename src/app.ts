@@ -14,7 +14,7 @@ export interface AppOptions {
   readonly door: FrontDoor;
   /** The builder's routes, where they share the port. */
   readonly administration?: Hono<Behind>;
-  /** The text of the tag; lines that are comments are not served. */
+  /** The tag's script. */
   readonly tag: string;
   /** Counts calls by client; the client's address comes from the runtime. */
   readonly clients: Guard;
@@ -27,8 +27,7 @@ const ALLOW = 'GET, POST, OPTIONS';
 const ALLOW_POST = 'POST, OPTIONS';
 
 export function app(options: AppOptions): Hono {
-  const { door, clients, clientOf } = options;
-  const tag = options.tag.replace(/^ *\/\/.*\n/gm, '');
+  const { door, clients, clientOf, tag } = options;
   const app = new Hono();
 
   app.all('/event', (c): Response | Promise<Response> => {

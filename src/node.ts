@@ -35,6 +35,7 @@ import { inboxOf, openAccount, urlHost } from './initial-account.ts';
 import { censusOrders } from './outbound/census/census-order.ts';
 import { screening } from './outbound/screening.ts';
 import { AccountConflict, type Store } from './store/store.ts';
+import { tagScript } from './tag/script.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
 
 /** What every process of one start has, whether it serves or watches over those that do. */
@@ -155,7 +156,7 @@ async function serveCalls(config: Config): Promise<void> {
   const routes = app({
     door,
     administration: config.ADMIN_PORT === 0 ? builder : undefined,
-    tag: fs.readFileSync(new URL('./tag/tag.js', import.meta.url), 'utf8'),
+    tag: await tagScript(pages),
     clients: new Guard(config.MAX_CALLS_PER_CLIENT),
     clientOf,
     problem: () => store.problem ?? accountProblem,

@@ -1,4 +1,4 @@
-/** Has the web application built, where that has not been done for what it is made of now. */
+/** Has the web application and the tag built, where that has not been done for what it is made of now. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const web = 'src/builder/web';
 
 /** What the application may be made of, besides its libraries: what is elsewhere would not be noticed. */
-export const SOURCES = [web, 'src/account', 'src/audience', 'src/destinations'];
+export const SOURCES = [web, 'src/account', 'src/audience', 'src/destinations', 'src/tag'];
 const LIBRARIES = 'package-lock.json';
 
 /** Builds are folders of this one, named by what they are made of. */

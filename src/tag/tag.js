@@ -1,7 +1,7 @@
 // The Switchyard tag. Embed: <script async src="https://collect.example/tag.js" data-c_page="home">
 // Send more: switchyard.send({ c_step: 'paid' }), or, before or after the tag has loaded,
 // (window.switchyard = window.switchyard || []).push({ c_step: 'paid' })
-// Lines that are comments are left out when it is served.
+// It is served without comments and with short names: see `script.ts`.
 (() => {
   const script = document.currentScript;
   const { origin } = new URL(script.src);
@@ -32,8 +32,26 @@
   }
   // What says how to treat this visitor holds for later calls too; what says what happened does not.
   const lasting = Object.fromEntries(
-    Object.entries(page).filter(([name]) => /^(d_(?!sid$)|gdpr|gpp)/.test(name)),
+    Object.entries(page).filter(([name]) => /^(d_(?!sid$)|gdpr|gpp|us_privacy)/.test(name)),
   );
+
+  // What the visitor allows, as consent managers of the page tell: calls wait for it, and a change of
+  // mind is sent at once.
+  const consent = {};
+  const asked = [];
+  const ask = (manager, read, ...version) => {
+    const listen = (known) => {
+      let next = known;
+      window[manager]('addEventListener', ...version, (data) => {
+        const told = data && read(data);
+        if (!told) return;
+        Object.assign(consent, told);
+        next();
+        next = send;
+      });
+    };
+    if (window[manager]) asked.push(new Promise(listen));
+  };
 
   const fire = ({ c, y, hr }, tell) => {
     const frame = y === 'iframe';
@@ -90,11 +108,13 @@
           document.addEventListener('prerenderingchange', go, { once: true });
         });
       }
+      await Promise.all(asked);
       const body = new URLSearchParams();
       const pairs = {
         h_referer: location.href.split('#')[0],
         d_uuid: known(),
         ...lasting,
+        ...consent,
         ...signals,
       };
       for (const name in pairs) {
@@ -145,6 +165,22 @@
     first = Promise.resolve(first).then(() => call(signals));
     return first;
   };
+  ask(
+    '__tcfapi',
+    ({ eventStatus, gdprApplies, tcString }) =>
+      // Where it is not known whether the law applies, it does.
+      eventStatus !== 'cmpuishown' && {
+        gdpr: gdprApplies === false ? 0 : 1,
+        gdpr_consent: tcString,
+      },
+    2,
+  );
+  ask(
+    '__gpp',
+    ({ eventName, pingData: { signalStatus, gppString, applicableSections } }) =>
+      /^[ls]i/.test(eventName) &&
+      signalStatus === 'ready' && { gpp: gppString, gpp_sid: `${applicableSections}` },
+  );
   const waiting = Array.isArray(window[KEY]) ? window[KEY] : [];
   window[KEY] = { send, push: (...all) => all.forEach(send) };
   send(page);

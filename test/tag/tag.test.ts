@@ -8,6 +8,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { executable, launch } from '../demo/browser.ts';
 import { type RunningServer, startServer } from '../server.ts';
 
+interface Manager {
+  say(name: string, data: object | null): void;
+}
+
 interface Answer {
   readonly uuid?: string;
   readonly traits: readonly number[];
@@ -288,6 +292,82 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     expect(Object.fromEntries(sent[1])).toMatchObject({ gdpr: '0', d_uuid: first.uuid });
     expect(sent[1].getAll('c_genre')).toEqual(['jazz', 'folk']);
     for (const name of ['c_page', 'd_sid', 'c_none']) expect(sent[1].has(name)).toBe(false);
+  });
+
+  describe('what consent managers of the page tell', () => {
+    /** Stand-ins that say it when the test does: `say(manager, …)`. */
+    const managers = (...names: string[]) => `<script>
+      listeners = {};
+      say = (name, data) => listeners[name](data, true);
+      for (const name of ${JSON.stringify(names)})
+        window[name] = (...args) => {
+          if (args[0] === 'addEventListener') listeners[name] = args.find((a) => a instanceof Function);
+          if (name === '__tcfapi' && args[1] !== 2) throw new Error('version');
+        };
+    </script>`;
+    const say = (name: string, data: object | null) =>
+      page.evaluate(([n, d]) => (window as unknown as Manager).say(n, d), [name, data] as const);
+    const tcf = (eventStatus: string, tcString: string) =>
+      say('__tcfapi', { eventStatus, gdprApplies: true, tcString });
+    const gpp = (eventName: string, signalStatus: string, gppString: string) =>
+      say('__gpp', {
+        eventName,
+        pingData: { signalStatus, gppString, applicableSections: [7, 8] },
+      });
+    const statements = () =>
+      sent.map((body) => {
+        const { gdpr, gdpr_consent, gpp, gpp_sid } = Object.fromEntries(body);
+        return [gdpr, gdpr_consent, gpp, gpp_sid].filter((value) => value !== undefined).join(' ');
+      });
+    const ready = () => page.waitForFunction(() => 'send' in (window.switchyard ?? {}));
+
+    test('is waited for, and goes with every call', async () => {
+      await open('data-c_page="concert"', { before: managers('__tcfapi') });
+      await ready();
+      await tcf('cmpuishown', 'NOTHING');
+      await say('__tcfapi', null);
+      expect(sent).toEqual([]);
+      await tcf('useractioncomplete', 'SOME');
+      expect((await answers())[0].traits).toEqual([1]);
+      await send({ c_step: 'paid' });
+      expect(statements()).toEqual(['1 SOME', '1 SOME']);
+      expect(problems).toEqual([]);
+    });
+
+    test('and is sent at once where it changes', async () => {
+      await open('data-c_page="concert"', { before: managers('__tcfapi') });
+      await ready();
+      await tcf('tcloaded', 'SOME');
+      await answers();
+      await tcf('useractioncomplete', 'LESS');
+      await answers(2);
+      expect(statements()).toEqual(['1 SOME', '1 LESS']);
+      expect(sent[1].has('c_page')).toBe(false);
+    });
+
+    test.each([
+      [true, '1'],
+      [undefined, '1'],
+      [false, '0'],
+    ])('where the GDPR applies: %s', async (applies, gdpr) => {
+      await open('data-c_page="concert"', { before: managers('__tcfapi') });
+      await ready();
+      await say('__tcfapi', { eventStatus: 'tcloaded', gdprApplies: applies, tcString: '' });
+      await answers();
+      expect(sent[0].get('gdpr')).toBe(gdpr);
+    });
+
+    test('one manager is waited for as well as the other', async () => {
+      await open('data-c_page="concert"', { before: managers('__tcfapi', '__gpp') });
+      await ready();
+      await tcf('tcloaded', 'SOME');
+      await gpp('listenerRegistered', 'not ready', 'EARLY');
+      await gpp('cmpDisplayStatus', 'ready', 'EARLY');
+      expect(sent).toEqual([]);
+      await gpp('signalStatus', 'ready', 'DBAA');
+      await answers();
+      expect(statements()).toEqual(['1 SOME DBAA 7,8']);
+    });
   });
 
   test('what was pushed before the tag has loaded is sent, all for one visitor', async () => {

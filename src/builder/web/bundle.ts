@@ -1,5 +1,5 @@
 /**
- * Makes the files of the web application: `node src/builder/web/bundle.ts FOLDER`. Nothing else loads
+ * Makes the files of the web application, and the tag's: `node src/builder/web/bundle.ts FOLDER`. Nothing else loads
  * Vite.
  */
 import fs from 'node:fs/promises';
@@ -7,7 +7,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import zlib from 'node:zlib';
-import { build } from 'vite';
+import { build, minifySync } from 'vite';
+import { buildTag } from '../../tag/script.ts';
 
 const config = fileURLToPath(new URL('./vite.config.ts', import.meta.url));
 const brotli = promisify(zlib.brotliCompress);
@@ -21,6 +22,7 @@ async function bundle(folder: string): Promise<void> {
     build: { outDir: folder },
   });
   await compress(path.join(folder, 'assets'));
+  await buildTag(folder, (code) => minifySync('tag.js', code).code);
 }
 
 /** Lays what can be compressed beside itself, so that no answer has to. */
