@@ -26,7 +26,7 @@ import { termsOf } from './terms.ts';
 export interface DeliveryOptions {
   readonly outbox: Outbox;
   readonly registry: Registry;
-  /** Stored visitors that are examined a second in each shard, after a rule or a mapping has changed. */
+  /** Visitors who have not come that are examined a second in each shard. */
   readonly rate: number;
   readonly allowPrivate: boolean;
   /** Below which destinations may have files written. */
