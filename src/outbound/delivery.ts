@@ -22,6 +22,7 @@ import { forgetPasses, passes } from './pass.ts';
 import { Sender } from './realtime/sender.ts';
 import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
+import { within } from './within.ts';
 
 export interface DeliveryOptions {
   readonly outbox: Outbox;
@@ -50,6 +51,8 @@ const PACED = 200;
 const ORDERS_LEASE_MS = 5_000;
 /** A process that answers pages and does not say what it has in force is waited for no longer. */
 const NODE_MS = 15_000;
+/** Given to what was broken off at the end. */
+const LAST_MS = 600;
 
 export class Delivery {
   readonly #options: DeliveryOptions;
@@ -123,16 +126,17 @@ export class Delivery {
     return this.#trouble?.message;
   }
 
-  /** Lets what is under way finish, for so many milliseconds. */
+  /** Lets what is under way finish, for so many milliseconds; then it is broken off, whatever hangs. */
   async close(milliseconds: number): Promise<void> {
     this.#isOver = true;
-    await Promise.all([
+    const closed = Promise.all([
       this.#tending,
       this.#censusTaker.close(),
       ...[...this.#examiners.values()].map((examiner) => examiner.close()),
       ...[...this.#senders.values()].map((sender) => sender.close(milliseconds)),
-      ...[...this.#runners.values()].map((runner) => runner.close()),
+      ...[...this.#runners.values()].map((runner) => runner.close(milliseconds)),
     ]);
+    await within(milliseconds + LAST_MS, closed);
   }
 
   async #tend(): Promise<void> {
@@ -254,7 +258,7 @@ export class Delivery {
       outbox,
       folder: path.join(workFolder, String(id)),
       terms: () => this.#inForce.terms,
-      open: (target) => openTarget(target, { folder: targetFolder, allowPrivate }),
+      open: (target, signal) => openTarget(target, { folder: targetFolder, allowPrivate, signal }),
       lastRun: async () => (await runsOf(registry, id)).last,
       report: async (told) => {
         if (told.state === 'failing')
