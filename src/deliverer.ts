@@ -42,6 +42,7 @@ export async function startDeliverer(
     {
       outbox,
       registry,
+      savedRevision: () => accounts.revision(),
       tally,
       rate: config.OUTBOUND_EXAMINED_PER_SECOND,
       allowPrivate: config.OUTBOUND_ALLOW_PRIVATE === '1',
