@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { NODE, TTL_MS } from './builder/heartbeat.ts';
+import { LOOKUP_THREADS } from './outbound/address.ts';
 import type { DelivererState } from './outbound/deliverers.ts';
 import type { Registry } from './store/registry.ts';
 
@@ -57,7 +58,12 @@ export class DelivererProcess {
     const child = spawn(process.execPath, [program], {
       // When the server ends, the channel does, too.
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      env: { ...process.env, ROLE: 'deliver', [CHILD]: NODE },
+      env: {
+        UV_THREADPOOL_SIZE: String(LOOKUP_THREADS),
+        ...process.env,
+        ROLE: 'deliver',
+        [CHILD]: NODE,
+      },
     });
     this.#child = child;
     let last: string | undefined;

@@ -34,6 +34,7 @@ import { startDeliverer } from './deliverer.ts';
 import { CHILD, DelivererProcess, sayLast, stopMs } from './deliverer-process.ts';
 import { openAccounts, openOutbox, openRegistry, openStore, reach } from './engine.ts';
 import { inboxOf, openAccount, urlHost } from './initial-account.ts';
+import { LOOKUP_THREADS } from './outbound/address.ts';
 import { censusOrders } from './outbound/census/census-order.ts';
 import { DeliveryWatch } from './outbound/deliverers.ts';
 import { screening } from './outbound/screening.ts';
@@ -273,6 +274,14 @@ async function deliver(config: Config): Promise<void> {
   );
 }
 
+/** How many there are is settled when a process starts: it starts anew, as the same process. */
+function haveThreads(): void {
+  if (process.env.UV_THREADPOOL_SIZE || process.platform === 'win32' || !process.execve) return;
+  const words = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const environment = { ...process.env, UV_THREADPOOL_SIZE: String(LOOKUP_THREADS) };
+  process.execve(process.execPath, words, environment);
+}
+
 /** How often it is looked whether visitors are to be counted exactly. */
 const CENSUS_MS = 500;
 /** So often it is tried to make the first admin. */
@@ -445,6 +454,7 @@ else {
   try {
     const config = readConfig(process.env);
     const delivers = config.ROLE === 'deliver';
+    if (delivers) haveThreads();
     if (cluster.isPrimary) {
       if (!process.env[CHILD]) await prepare(config);
       if (!delivers) await buildPages();
