@@ -21,6 +21,8 @@ export interface AppOptions {
   readonly clientOf: (context: Context) => string;
   /** What is wrong with this server now; undefined if nothing is. */
   readonly problem: () => string | undefined;
+  /** What keeps everything from being delivered, though this server is well. */
+  readonly delivery?: () => string | undefined;
 }
 
 const ALLOW = 'GET, POST, OPTIONS';
@@ -79,7 +81,7 @@ export function app(options: AppOptions): Hono {
     }),
   );
 
-  app.route('/', health(options.problem));
+  app.route('/', health(options.problem, options.delivery));
 
   if (options.administration) app.route('/', options.administration);
 
@@ -97,14 +99,17 @@ export function app(options: AppOptions): Hono {
 }
 
 /** Whether a process lives, and whether it is well. */
-export function health(problem: AppOptions['problem']): Hono {
+export function health(
+  problem: AppOptions['problem'],
+  delivery: AppOptions['delivery'] = () => undefined,
+): Hono {
   const app = new Hono();
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => {
     const wrong = problem();
     return wrong
-      ? c.json({ status: 'not ready', problem: wrong }, 503)
-      : c.json({ status: 'ready' });
+      ? c.json({ status: 'not ready', problem: wrong, delivery: delivery() }, 503)
+      : c.json({ status: 'ready', delivery: delivery() });
   });
   return app;
 }

@@ -15,12 +15,13 @@ import { meaningOf } from './account/document.ts';
 import { AccountError } from './account/problem.ts';
 import { compileAccount, compileAccountInTurns } from './account/snapshot.ts';
 import { usedIds } from './account/used-ids.ts';
+import { follow, type InForce } from './account-in-force.ts';
 import { app, health } from './app.ts';
 import { administration } from './builder/administration.ts';
 import { AccountBook } from './builder/book.ts';
 import { build, buildFolder } from './builder/build.ts';
-import { Ledger } from './builder/ledger.ts';
-import { Heartbeat } from './builder/node-state.ts';
+import { Heartbeat } from './builder/heartbeat.ts';
+import type { Ledger } from './builder/ledger.ts';
 import { People } from './builder/people.ts';
 import { Deadline } from './collect/deadline.ts';
 import { DeviceCookie } from './collect/device-cookie.ts';
@@ -28,12 +29,16 @@ import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
 import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
-import { CHILD, DelivererProcess, startDeliverer } from './deliverer.ts';
-import { Tally } from './destinations/tally.ts';
+import { countsFor } from './counts.ts';
+import { startDeliverer } from './deliverer.ts';
+import { CHILD, DelivererProcess, sayLast, stopMs } from './deliverer-process.ts';
 import { openAccounts, openOutbox, openRegistry, openStore, reach } from './engine.ts';
 import { inboxOf, openAccount, urlHost } from './initial-account.ts';
+import { LOOKUP_THREADS } from './outbound/address.ts';
 import { censusOrders } from './outbound/census/census-order.ts';
+import { DeliveryWatch } from './outbound/deliverers.ts';
 import { screening } from './outbound/screening.ts';
+import { within } from './outbound/within.ts';
 import { AccountConflict, type Store } from './store/store.ts';
 import { tagScript } from './tag/script.ts';
 import { isFirstWorker, REPLACEMENT, watchWorkers } from './workers.ts';
@@ -108,16 +113,12 @@ async function serveCalls(config: Config): Promise<void> {
   const opened = await reach(config, openAccount(accounts, config));
   const { isDemo } = opened;
   let { snapshot, revision: inForce } = opened;
-  let accountProblem: string | undefined;
+  let inForceSince = Date.now();
+  let followed: InForce | undefined;
+  const problem = () => store.problem ?? followed?.problem;
   releaseMemory();
   const { token, isNew } = adminToken(config);
-  const tally = new Tally();
-  const ledger = new Ledger({
-    tally,
-    registry,
-    report: (error) =>
-      error ? log.error({ err: error }, 'counts wait') : log.warn('counts wait no longer'),
-  });
+  const { tally, ledger } = countsFor(registry, log);
   const recording = new Recording(registry, store);
   const door: FrontDoor = {
     snapshot: () => snapshot,
@@ -159,13 +160,15 @@ async function serveCalls(config: Config): Promise<void> {
     tag: await tagScript(pages),
     clients: new Guard(config.MAX_CALLS_PER_CLIENT),
     clientOf,
-    problem: () => store.problem ?? accountProblem,
+    problem,
+    delivery: () => delivery.problem,
   });
-  const deliverer = new DelivererProcess(log, config.SHUTDOWN_MS);
+  const deliverer = new DelivererProcess(registry, log, config.SHUTDOWN_MS);
+  const sends = () => snapshot.destinations.some(({ kind }) => kind === 'server');
+  const delivery = new DeliveryWatch(registry, sends);
   // Who has nothing to send needs no process for it.
   const send = () => {
-    const sends = snapshot.destinations.some(({ kind }) => kind === 'server');
-    if (sends && config.ROLE === 'all' && isFirstWorker()) deliverer.start();
+    if (sends() && config.ROLE === 'all' && isFirstWorker()) deliverer.start();
   };
   send();
   // Nor, as a rule, who has nothing to count exactly. Any worker may be asked for that, and any node.
@@ -175,23 +178,21 @@ async function serveCalls(config: Config): Promise<void> {
       if (orders.length > 0) deliverer.start();
     }, CENSUS_MS).unref();
   }
-  const heartbeat = new Heartbeat(registry, opened.revision, () => store.problem ?? accountProblem);
-  accounts.watch(async (saved) => {
-    const { revision, document } = saved;
-    try {
+  const heartbeat = new Heartbeat(registry, 'node', () => ({
+    ...{ revision: inForce, since: inForceSince, problem: problem() },
+  }));
+  followed = follow(
+    accounts,
+    log,
+    async (saved) => {
       // Calls that are under way keep the snapshot that they have.
-      snapshot = book.takeOver(saved) ?? (await compileAccountInTurns(document));
-      inForce = revision;
-      accountProblem = undefined;
-      heartbeat.tookOver(revision);
+      snapshot = book.takeOver(saved) ?? (await compileAccountInTurns(saved.document));
+      inForce = saved.revision;
+      inForceSince = Date.now();
       send();
-      log.info({ revision }, 'account taken over');
-    } catch (error) {
-      accountProblem = `revision ${revision} of the account is not in force here: ${(error as Error).message}`;
-      heartbeat.beat();
-      log.error({ revision, err: error }, 'account not taken over');
-    }
-  });
+    },
+    () => heartbeat.beat(),
+  );
   const servers: ServerType[] = [];
   // Of several workers, one is the partner.
   if (isDemo) {
@@ -217,10 +218,12 @@ async function serveCalls(config: Config): Promise<void> {
   servers.push(await listen(routes.fetch, config.HOST, config.PORT, 'PORT'));
   ledger.start();
   const last = async () => {
-    await Promise.all([heartbeat.close(), recording.close(), deliverer.close()]);
+    await Promise.all([heartbeat.close(), recording.close()]);
     await Promise.all([registry.close(), outbox.close()]);
   };
-  stopOnSignal(servers, store, ledger, [accounts, { close: last }], config.SHUTDOWN_MS, log);
+  stopOnSignal(servers, store, ledger, [accounts, { close: last }], config.SHUTDOWN_MS, {
+    ...{ deliverer, log },
+  });
   watchStore(store, log);
   log.info({ origin }, 'started');
   if (!isFirstWorker() || process.env[REPLACEMENT]) return;
@@ -247,17 +250,22 @@ async function serveCalls(config: Config): Promise<void> {
 /** Sends, and answers nobody but who asks whether it is well. */
 async function deliver(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
-  const deliverer = await startDeliverer(config, log);
+  const isChild = process.env[CHILD] !== undefined;
+  if (isChild) process.on('uncaughtExceptionMonitor', (error) => void sayLast(error));
+  const deliverer = await startDeliverer(config, log, process.env[CHILD]);
   let server: ServerType | undefined;
+  let stopping = false;
   const stop = async () => {
+    if (stopping) return;
+    stopping = true;
     server?.close();
-    await deliverer.close(config.SHUTDOWN_MS);
+    await within(stopMs(config.SHUTDOWN_MS), deliverer.close(config.SHUTDOWN_MS));
     process.exit(0);
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
-  if (process.env[CHILD]) {
-    process.once('disconnect', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  if (isChild) {
+    process.on('disconnect', stop);
     return;
   }
   const routes = health(() => deliverer.problem);
@@ -265,6 +273,14 @@ async function deliver(config: Config): Promise<void> {
   console.log(
     `Switchyard delivers, and listens on http://${urlHost(config.HOST)}:${config.PORT} (/readyz)\n`,
   );
+}
+
+/** How many there are is settled when a process starts: it starts anew, as the same process. */
+function haveThreads(): void {
+  if (process.env.UV_THREADPOOL_SIZE || process.platform === 'win32' || !process.execve) return;
+  const words = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const environment = { ...process.env, UV_THREADPOOL_SIZE: String(LOOKUP_THREADS) };
+  process.execve(process.execPath, words, environment);
 }
 
 /** How often it is looked whether visitors are to be counted exactly. */
@@ -384,13 +400,15 @@ function stopOnSignal(
   ledger: Ledger,
   others: readonly { close(): Promise<void> }[],
   milliseconds: number,
-  log: pino.Logger,
+  { deliverer, log }: { deliverer: DelivererProcess; log: pino.Logger },
 ): void {
   let stopping = false;
   const stop = async () => {
     if (stopping) return;
     stopping = true;
     const end = performance.now() + milliseconds;
+    // It needs nothing of what follows, and has the same time.
+    const delivered = deliverer.close();
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     for (const server of servers) {
       if ('closeIdleConnections' in server) server.closeIdleConnections();
@@ -403,7 +421,7 @@ function stopOnSignal(
     // Only now nothing is counted any more.
     const counts = await ledger.close(Math.max(MIN_LEDGER_MS, end - performance.now()));
     if (counts > 0) log.error({ counts }, 'counts were not written');
-    await Promise.all(others.map((other) => other.close()));
+    await Promise.all([delivered, ...others.map((other) => other.close())]);
     if (store.lost > lost) log.error({ visits: store.lost - lost }, 'visits were not written');
     log.info('stopped');
     process.exit(0);
@@ -437,6 +455,7 @@ else {
   try {
     const config = readConfig(process.env);
     const delivers = config.ROLE === 'deliver';
+    if (delivers) haveThreads();
     if (cluster.isPrimary) {
       if (!process.env[CHILD]) await prepare(config);
       if (!delivers) await buildPages();
@@ -448,6 +467,7 @@ else {
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof AccountError)) throw error;
     console.error(error.message);
+    await sayLast(error);
     process.exit(1);
   }
 }

@@ -61,6 +61,8 @@ export interface ServerOptions {
   readonly environment?: Record<string, string>;
   /** Folder of the project; a copy of it, for instance, with a fault. */
   readonly root?: string;
+  /** A command that runs the one which follows it. */
+  readonly prefix?: readonly string[];
 }
 
 /** Starts `src/node.ts` on free ports and waits until it listens. */
@@ -79,7 +81,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     fs.mkdirSync(folder, { recursive: true });
     fs.writeFileSync(environment.ACCOUNT_FILE, JSON.stringify(options.account));
   }
-  const child = spawn(process.execPath, ['src/node.ts'], {
+  const [program, ...words] = [...(options.prefix ?? []), process.execPath, 'src/node.ts'];
+  const child = spawn(program, words, {
     cwd: options.root ?? root,
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

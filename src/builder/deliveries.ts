@@ -1,6 +1,7 @@
 /** Server-to-server delivery as people see it: queues, dead letters, and the pass over stored visitors. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
+import { deliverers, standstill } from '../outbound/deliverers.ts';
 import { type RunHistory, runHistories } from '../outbound/files/run-history.ts';
 import { nextRun, ScheduleError } from '../outbound/files/schedule.ts';
 import { ask, NobodyDelivers, type Order } from '../outbound/order.ts';
@@ -54,8 +55,15 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
   };
 
   app.on('GET', either('/deliveries'), async (c) => {
-    const [destinations, of, passing] = await Promise.all([all(), standing(), passes(registry)]);
+    const [destinations, of, passing, processes] = await Promise.all([
+      all(),
+      standing(),
+      passes(registry),
+      deliverers(registry),
+    ]);
     const answer: z.input<typeof LIST> = {
+      problem: destinations.length > 0 ? standstill(processes) : undefined,
+      deliverers: processes,
       destinations: destinations.map(of),
       passes: passing.map(({ cursor, digest, ...pass }) => pass),
     };
@@ -184,6 +192,18 @@ const DELIVERY = z.object({
     .meta({ description: 'Of a destination that gets files, where one is asked for.' }),
 });
 const LIST = z.object({
+  problem: z.string().optional().meta({ description: 'Why nothing at all is delivered now.' }),
+  deliverers: z
+    .array(
+      z.object({
+        node: z.string().meta({
+          description: 'Host name and process id; of a child, those of the server that started it.',
+        }),
+        at: z.int().meta({ description: 'When it said so last, in Unix milliseconds.' }),
+        problem: z.string().optional().meta({ description: 'What is wrong with it now.' }),
+      }),
+    )
+    .meta({ description: 'The processes that deliver.' }),
   destinations: z.array(DELIVERY),
   passes: z.array(
     z.object({

@@ -101,41 +101,58 @@ export type Resolve = (
 ) => void;
 
 /**
- * Looks names up for connections, and leaves out what is not public; where nothing else is left, the
- * connection is not made. Connections that are made at the same time share a look-up: Node has few
- * threads for them, and a name server that hangs is not to hold up other partners.
- *
- * @param resolve the name service; the system's
+ * Looks names up, each once at a time, whoever asks: a look-up that hangs holds one of the process's threads
+ * (`LOOKUP_THREADS`), and a name that hangs is to hold no more than one.
  */
-export function guardedLookup(
-  allowPrivate: boolean,
-  resolve: Resolve = dns.lookup,
-): net.LookupFunction {
-  const underWay = new Map<string, Promise<dns.LookupAddress[]>>();
-  const look = (hostname: string, options: dns.LookupOptions) =>
-    new Promise<dns.LookupAddress[]>((answer, refuse) => {
-      resolve(hostname, { ...options, all: true }, (error, addresses) => {
-        if (error) refuse(error);
-        else answer(addresses);
+export class Names {
+  readonly #resolve: Resolve;
+  readonly #underWay = new Map<string, Promise<dns.LookupAddress[]>>();
+
+  /** @param resolve the name service; the system's */
+  constructor(resolve: Resolve = dns.lookup) {
+    this.#resolve = resolve;
+  }
+
+  lookUp(hostname: string, options: dns.LookupOptions): Promise<dns.LookupAddress[]> {
+    const key = `${hostname} ${options.family ?? 0} ${options.hints ?? 0}`;
+    let looking = this.#underWay.get(key);
+    if (!looking) {
+      looking = new Promise((answer, refuse) => {
+        this.#resolve(hostname, { ...options, all: true }, (error, addresses) => {
+          this.#underWay.delete(key);
+          if (error) refuse(error);
+          else answer(addresses);
+        });
       });
-    });
+      this.#underWay.set(key, looking);
+    }
+    return looking;
+  }
+}
+
+const OF_THE_SYSTEM = new Names();
+
+/**
+ * Threads of a process that delivers. Node looks names up in at most half of them, four if nobody says
+ * otherwise: then two names that hang would hold up all others.
+ */
+export const LOOKUP_THREADS = 64;
+
+/**
+ * Looks names up for connections, at each of them, and leaves out what is not public; where nothing else is
+ * left, the connection is not made.
+ */
+export function guardedLookup(allowPrivate: boolean, names = OF_THE_SYSTEM): net.LookupFunction {
   return (hostname, options, callback) => {
-    const key = `${hostname} ${options.family ?? 0}`;
-    const looking = underWay.get(key) ?? look(hostname, options);
-    underWay.set(key, looking);
-    looking.then(
+    names.lookUp(hostname, options).then(
       (addresses) => {
-        underWay.delete(key);
         const allowed = addresses.filter(({ address }) => allowPrivate || isPublic(address));
         if (allowed.length === 0) {
           callback(insideError(hostname, addresses), options.all ? [] : '');
         } else if (options.all) callback(null, allowed);
         else callback(null, allowed[0].address, allowed[0].family);
       },
-      (error) => {
-        underWay.delete(key);
-        callback(error, options.all ? [] : '');
-      },
+      (error) => callback(error, options.all ? [] : ''),
     );
   };
 }

@@ -3,6 +3,7 @@
  * may do it together: each works on the shards and the queues that it has leased.
  */
 
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Snapshot } from '../account/snapshot.ts';
@@ -22,11 +23,15 @@ import { forgetPasses, passes } from './pass.ts';
 import { Sender } from './realtime/sender.ts';
 import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
+import { within } from './within.ts';
+import { workedOn, workFolderOf } from './work-folder.ts';
 
 export interface DeliveryOptions {
   readonly outbox: Outbox;
   readonly registry: Registry;
-  /** Stored visitors that are examined a second in each shard, after a rule or a mapping has changed. */
+  /** The revision of the account that was saved last. */
+  readonly savedRevision: () => Promise<number>;
+  /** Visitors who have not come that are examined a second in each shard. */
   readonly rate: number;
   readonly allowPrivate: boolean;
   /** Below which destinations may have files written. */
@@ -39,6 +44,8 @@ export interface DeliveryOptions {
   readonly tally: Tally;
   /** Says what an operator has to know; without an error, that it is over. */
   readonly report: (message: string, error?: unknown) => void;
+  /** How often it is looked what is left of destinations that are gone, in milliseconds; 30 s. */
+  readonly tidyMs?: number;
 }
 
 /** How often the shards, the day and the orders are looked at. */
@@ -50,6 +57,8 @@ const PACED = 200;
 const ORDERS_LEASE_MS = 5_000;
 /** A process that answers pages and does not say what it has in force is waited for no longer. */
 const NODE_MS = 15_000;
+/** Given to what was broken off at the end. */
+const LAST_MS = 600;
 
 export class Delivery {
   readonly #options: DeliveryOptions;
@@ -64,7 +73,7 @@ export class Delivery {
   #taking: Promise<void> = Promise.resolve();
   /** What is wrong with the queues now. */
   #trouble: Error | undefined;
-  /** Destinations that were gone the last time. */
+  /** Destinations that were gone the last time, though something was left of them. */
   #gone = new Set<number>();
   #tending: Promise<void> | undefined;
 
@@ -123,21 +132,23 @@ export class Delivery {
     return this.#trouble?.message;
   }
 
-  /** Lets what is under way finish, for so many milliseconds. */
+  /** Lets what is under way finish, for so many milliseconds; then it is broken off, whatever hangs. */
   async close(milliseconds: number): Promise<void> {
     this.#isOver = true;
-    await Promise.all([
+    const closed = Promise.all([
       this.#tending,
       this.#censusTaker.close(),
       ...[...this.#examiners.values()].map((examiner) => examiner.close()),
       ...[...this.#senders.values()].map((sender) => sender.close(milliseconds)),
-      ...[...this.#runners.values()].map((runner) => runner.close()),
+      ...[...this.#runners.values()].map((runner) => runner.close(milliseconds)),
     ]);
+    await within(milliseconds + LAST_MS, closed);
   }
 
   async #tend(): Promise<void> {
     this.#man();
     let [shardsAt, tidiedAt] = [Number.NEGATIVE_INFINITY, performance.now()];
+    const { tidyMs = TIDY_MS } = this.#options;
     let orders: Lease | undefined;
     while (!this.#isOver) {
       try {
@@ -156,8 +167,8 @@ export class Delivery {
           isFirst ? outbox : undefined,
           (id) => this.#runners.get(id)?.run() ?? false,
         );
-        if (isFirst && now - tidiedAt > TIDY_MS) {
-          await this.#tidy();
+        if (now - tidiedAt > tidyMs) {
+          await this.#tidy(isFirst);
           tidiedAt = now;
         }
         if (this.#trouble) this.#options.report('delivery goes on');
@@ -252,9 +263,9 @@ export class Delivery {
     const runner = new FileRunner({
       id,
       outbox,
-      folder: path.join(workFolder, String(id)),
+      folder: workFolderOf(workFolder, id),
       terms: () => this.#inForce.terms,
-      open: (target) => openTarget(target, { folder: targetFolder, allowPrivate }),
+      open: (target, signal) => openTarget(target, { folder: targetFolder, allowPrivate, signal }),
       lastRun: async () => (await runsOf(registry, id)).last,
       report: async (told) => {
         if (told.state === 'failing')
@@ -285,19 +296,40 @@ export class Delivery {
     return shards.every((shard) => over.some((pass) => pass.shard === shard));
   }
 
-  /** What waits for destinations that are gone is forgotten, once nobody counts as told any more. */
-  async #tidy(): Promise<void> {
-    const { outbox, registry } = this.#options;
-    const { terms } = this.#inForce;
-    await forgetPasses(registry, await outbox.shards());
-    if (!(await this.#isPassed())) return;
-    // Another process may have an account in force that this one does not know yet.
+  /**
+   * What is left of destinations that are gone is forgotten, once nobody counts as told any more: the
+   * queues by one process, unfinished files by each.
+   *
+   * @param isFirst whether this process sees to the queues
+   */
+  async #tidy(isFirst: boolean): Promise<void> {
+    const { outbox, registry, savedRevision, workFolder } = this.#options;
+    const { terms, revision } = this.#inForce;
+    if (isFirst) await forgetPasses(registry, await outbox.shards());
     const before = this.#gone;
     this.#gone = new Set();
-    for (const { destination } of await outbox.queues()) {
-      if (terms.destinations.has(destination)) continue;
-      if (before.has(destination)) await outbox.clear(destination);
-      else this.#gone.add(destination);
+    // A destination that is new in an account which is not in force here is not gone.
+    if ((await savedRevision()) !== revision || !(await this.#isPassed())) return;
+    const isGone = (id: number) => {
+      if (terms.destinations.has(id)) return false;
+      // Another process may still have the account before in force.
+      this.#gone.add(id);
+      return before.has(id);
+    };
+    const queues = isFirst ? await outbox.queues() : [];
+    for (const { destination } of queues) {
+      if (isGone(destination)) await outbox.clear(destination);
+    }
+    for (const id of await workedOn(workFolder)) {
+      if (!isGone(id)) continue;
+      // Another process of this folder may be in the midst of a run.
+      const lease = await Lease.take(outbox, `file:${id}`);
+      if (!lease) continue;
+      try {
+        await fs.rm(workFolderOf(workFolder, id), { recursive: true, force: true });
+      } finally {
+        await lease.release();
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Examines the visitors of one shard, one batch after the other: those whose time has come first, and
- * between them those whom a pass has not met yet.
+ * Examines the visitors of one shard, one batch after the other: first those whom a visit has brought, since
+ * partners are to hear of them in seconds; between them, at a rate, those whom time alone has brought, and
+ * those whom a pass has not met yet.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Snapshot } from '../account/snapshot.ts';
@@ -23,7 +24,7 @@ export interface ExaminerOptions {
   readonly outbox: Outbox;
   readonly registry: Registry;
   readonly inForce: () => InForce;
-  /** Visitors of a pass that are examined a second, so that pages do not feel it. */
+  /** Visitors who have not come that are examined a second, so that pages do not feel it. */
   readonly rate: number;
   /** Whether every process that answers pages has a revision in force. */
   readonly isEverywhere: (revision: number) => Promise<boolean>;
@@ -37,6 +38,8 @@ const LEASE_MS = 10_000;
 /** How soon it is tried again to get the lease. */
 const AGAIN_MS = 500;
 const BATCH = 200;
+/** Of those who have not come, no more at a time than a rate allows in so many milliseconds. */
+const PACE_MS = 100;
 const IDLE_MS = 50;
 const RETRY_MS = 1_000;
 const ASK_AGAIN_MS = 250;
@@ -51,7 +54,7 @@ export class Examiner {
   #ended: Promise<void> | undefined;
   #pass: Pass | undefined;
   #notedAt = 0;
-  /** When the next part of a pass may begin, by `performance.now()`. */
+  /** When the next of those who have not come may be examined, by `performance.now()`. */
   #paced = 0;
 
   constructor(shard: string, options: ExaminerOptions) {
@@ -98,14 +101,25 @@ export class Examiner {
 
   /** Returns whether there was anything to do. */
   async #step(): Promise<boolean> {
-    const { outbox } = this.#options;
-    const due = await outbox.due(this.#shard, BATCH);
-    if (due.candidates.length > 0) await this.#examine(due);
-    const isPassing = performance.now() >= this.#paced && (await this.#goOn());
-    return due.candidates.length > 0 || isPassing;
+    const { outbox, rate } = this.#options;
+    const came = await outbox.due(this.#shard, BATCH, 'visit');
+    await this.#examine(came);
+    const isBusy = came.candidates.length > 0;
+    const now = performance.now();
+    if (now < this.#paced) return isBusy;
+    const some = Math.min(BATCH, Math.ceil((rate * PACE_MS) / 1_000));
+    const due = await outbox.due(this.#shard, some, 'time');
+    // What a look came too late for is made up for, though not for more than a moment.
+    this.#paced = Math.max(this.#paced, now - PACE_MS) + (due.candidates.length / rate) * 1_000;
+    await this.#examine(due);
+    const passed = await this.#goOn(some);
+    this.#paced += ((passed ?? 0) / rate) * 1_000;
+    return isBusy || due.candidates.length > 0 || passed !== undefined;
   }
 
+  /** Returns how many have moved. */
   async #examine(batch: Batch): Promise<number> {
+    if (batch.candidates.length === 0) return 0;
     const { outbox, inForce } = this.#options;
     const { snapshot, terms } = inForce();
     if (this.#held?.snapshot !== snapshot) {
@@ -123,18 +137,18 @@ export class Examiner {
     return movers.length;
   }
 
-  /** Goes on with the pass, if one is due. Returns whether it was. */
-  async #goOn(): Promise<boolean> {
-    const { outbox, rate, inForce, registry } = this.#options;
+  /** Goes on with the pass, if one is due. Returns how many it has met; undefined: none is due. */
+  async #goOn(limit: number): Promise<number | undefined> {
+    const { outbox, inForce, registry } = this.#options;
     const { terms, revision } = inForce();
     let pass = this.#pass;
     if (pass?.digest !== terms.digest) {
       // Where nothing has ever been sent, there is nothing to take back either.
-      if (!pass && terms.mappings.size === 0) return false;
+      if (!pass && terms.mappings.size === 0) return undefined;
       // Visits decided by an older account do not say that partners have to hear of them.
       if (!(await this.#options.isEverywhere(revision))) {
-        this.#paced = performance.now() + ASK_AGAIN_MS;
-        return false;
+        this.#paced += ASK_AGAIN_MS;
+        return undefined;
       }
       pass = {
         shard: this.#shard,
@@ -148,13 +162,12 @@ export class Examiner {
       this.#pass = pass;
       await keepPass(registry, pass);
     }
-    if (pass.finishedAt !== undefined) return false;
-    const { batch, cursor, progress } = await outbox.walk(this.#shard, pass.cursor, BATCH);
+    if (pass.finishedAt !== undefined) return undefined;
+    const { batch, cursor, progress } = await outbox.walk(this.#shard, pass.cursor, limit);
     const size = batch.candidates.length;
-    this.#paced = performance.now() + (size / rate) * 1_000;
-    const moved = size > 0 ? await this.#examine(batch) : 0;
+    const moved = await this.#examine(batch);
     // What came in force meanwhile may have been too late for the first of them.
-    if (inForce().terms.digest !== pass.digest) return true;
+    if (inForce().terms.digest !== pass.digest) return size;
     const next: Pass = {
       ...pass,
       cursor,
@@ -167,7 +180,7 @@ export class Examiner {
     if (next.finishedAt !== undefined || performance.now() - this.#notedAt > NOTE_MS) {
       await this.#note(next);
     }
-    return true;
+    return size;
   }
 
   async #note(pass: Pass): Promise<void> {

@@ -1,7 +1,20 @@
-/** The folder in which a run of files is worked on; what is written there survives whatever happens. */
+/** Folders in which runs of files are worked on; what is written there survives whatever happens. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { synced } from './files/folder.ts';
+
+/** Of destinations, each has a folder of its own, which is named by its id. */
+export const workFolderOf = (folder: string, destination: number): string =>
+  path.join(folder, String(destination));
+
+/** Destinations that have a folder there. */
+export async function workedOn(folder: string): Promise<number[]> {
+  const names = await fs.readdir(folder).catch((error) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return names.filter((name) => /^\d+$/.test(name)).map(Number);
+}
 
 export class WorkFolder {
   readonly #folder: string;

@@ -34,6 +34,9 @@ export interface Candidate {
   readonly partnerIds?: ReadonlyMap<number, string>;
 }
 
+/** What has brought a visitor to the agenda. */
+export type Cause = 'visit' | 'time';
+
 /** Some visitors to examine, all of one shard. */
 export interface Batch {
   readonly candidates: readonly Candidate[];
@@ -48,7 +51,10 @@ export interface Outcome {
   readonly moves: ReadonlyMap<number, readonly Move[]>;
   /** By destination: the id by which its partner hears of the visitor; kept for as long as anything is told. */
   readonly partnerIds?: ReadonlyMap<number, string>;
-  /** When to examine again, in Unix milliseconds; undefined: not before the visitor comes back. */
+  /**
+   * When to examine again, in Unix milliseconds; undefined: not before the visitor comes back. What is to
+   * be at once counts as a visit: somebody has made it necessary, and waits.
+   */
   readonly next: number | undefined;
 }
 
@@ -105,8 +111,13 @@ export interface Outbox {
   lease(name: string, milliseconds: number): Promise<boolean>;
   release(name: string): Promise<void>;
 
-  /** Visitors of a shard whose time has come, as of now; those who wait longest first. */
-  due(shard: string, limit: number): Promise<Batch>;
+  /**
+   * Visitors of a shard whose time has come, as of now; those who wait longest first.
+   *
+   * @param by whom a visit has brought; or whom time alone has, of whom there may be very many at once,
+   *   or that nobody knows any more who came, so that all visitors are to be examined; visits
+   */
+  due(shard: string, limit: number, by?: Cause): Promise<Batch>;
 
   /**
    * Stored visitors of a shard, whoever they are: who is stored all the time is met at least once.

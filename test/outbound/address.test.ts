@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   guardedLookup,
   isPublic,
+  Names,
   type Resolve,
   refusedAddress,
 } from '../../src/outbound/address.ts';
@@ -131,7 +132,7 @@ describe('when a name is looked up', () => {
 
   it('what is inside is left out', async () => {
     const { resolve } = service([v4('10.0.0.1'), v6('2606:4700::1111'), v4('1.1.1.1')]);
-    expect(await looked(guardedLookup(false, resolve))).toEqual([
+    expect(await looked(guardedLookup(false, new Names(resolve)))).toEqual([
       v6('2606:4700::1111'),
       v4('1.1.1.1'),
     ]);
@@ -139,19 +140,19 @@ describe('when a name is looked up', () => {
 
   it('also where one address is asked for', async () => {
     const { resolve } = service([v4('10.0.0.1'), v4('1.1.1.1')]);
-    expect(await looked(guardedLookup(false, resolve), false)).toEqual(['1.1.1.1', 4]);
+    expect(await looked(guardedLookup(false, new Names(resolve)), false)).toEqual(['1.1.1.1', 4]);
   });
 
   it('and where nothing is left, it says so', async () => {
     const { resolve } = service([v4('127.0.0.1'), v6('::1')]);
-    await expect(looked(guardedLookup(false, resolve))).rejects.toThrow(
+    await expect(looked(guardedLookup(false, new Names(resolve)))).rejects.toThrow(
       'partner.example leads to 127.0.0.1, ::1, which is inside a network',
     );
   });
 
   it('each time: a name that leads inside the second time is refused then', async () => {
     const { resolve, asked } = service([v4('1.1.1.1')], [v4('127.0.0.1')], [v4('1.1.1.1')]);
-    const lookup = guardedLookup(false, resolve);
+    const lookup = guardedLookup(false, new Names(resolve));
     await looked(lookup);
     await expect(looked(lookup)).rejects.toThrow('inside a network');
     await looked(lookup);
@@ -160,15 +161,29 @@ describe('when a name is looked up', () => {
 
   it('everything is fine where private addresses are allowed', async () => {
     const { resolve } = service([v4('127.0.0.1')]);
-    expect(await looked(guardedLookup(true, resolve))).toEqual([v4('127.0.0.1')]);
+    expect(await looked(guardedLookup(true, new Names(resolve)))).toEqual([v4('127.0.0.1')]);
   });
 
   it('those who ask at the same time share the answer, a bad one too', async () => {
     const { resolve, asked } = service(new Error('no answer'), [v4('1.1.1.1')]);
-    const lookup = guardedLookup(false, resolve);
+    const lookup = guardedLookup(false, new Names(resolve));
     const results = await Promise.allSettled([looked(lookup), looked(lookup), looked(lookup)]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(await looked(lookup)).toEqual([v4('1.1.1.1')]);
     expect(asked).toHaveLength(2);
+  });
+
+  it('so do different destinations, though each is let go only where it may', async () => {
+    const { resolve, asked } = service([v4('127.0.0.1')]);
+    const names = new Names(resolve);
+    const [strict, lenient] = await Promise.allSettled([
+      looked(guardedLookup(false, names)),
+      looked(guardedLookup(true, names)),
+    ]);
+    expect([strict.status, lenient]).toEqual([
+      'rejected',
+      { status: 'fulfilled', value: [v4('127.0.0.1')] },
+    ]);
+    expect(asked).toHaveLength(1);
   });
 });

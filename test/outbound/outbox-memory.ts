@@ -3,6 +3,7 @@ import type { Profile } from '../../src/audience/profile.ts';
 import type {
   Batch,
   Candidate,
+  Cause,
   DeadLetter,
   Entry,
   Outbox,
@@ -31,7 +32,7 @@ export class OutboxMemory {
   readonly told = new Map<string, Told>();
   readonly partnerIds = new Map<string, Outcome['partnerIds']>();
   /** When to examine, and how often that was written. */
-  readonly agenda = new Map<string, { at: number; version: number }>();
+  readonly agenda = new Map<string, { at: number; by: Cause; version: number }>();
   readonly queues = new Map<number, Queue>();
   readonly leases = new Map<string, { owner: object; until: number }>();
   /** Unix milliseconds. */
@@ -54,7 +55,8 @@ export class OutboxMemory {
   }
 
   schedule(deviceId: string, at: number): void {
-    this.agenda.set(deviceId, { at, version: this.nextNumber() });
+    const by = at <= this.now() ? 'visit' : 'time';
+    this.agenda.set(deviceId, { at, by, version: this.nextNumber() });
   }
 
   queue(destination: number): Queue {
@@ -95,10 +97,10 @@ export class MemoryOutbox implements Outbox {
     if (this.memory.leases.get(name)?.owner === this) this.memory.leases.delete(name);
   }
 
-  async due(_shard: string, limit: number): Promise<Batch> {
+  async due(_shard: string, limit: number, by: Cause = 'visit'): Promise<Batch> {
     await this.#arrive();
     const now = this.memory.now();
-    const due = [...this.memory.agenda].filter(([, { at }]) => at <= now);
+    const due = [...this.memory.agenda].filter(([, entry]) => entry.by === by && entry.at <= now);
     due.sort(([, a], [, b]) => a.at - b.at || a.version - b.version);
     return this.#batch(due.slice(0, limit).map(([deviceId]) => deviceId));
   }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type {
   Batch,
   Candidate,
+  Cause,
   Entry,
   Move,
   Outbox,
@@ -30,6 +31,7 @@ export const DAYS = { profileDays: 100, newcomerDays: 10 };
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
+const CAUSES = ['visit', 'time'] as const;
 const A = 9_001;
 const B = 9_002;
 
@@ -101,7 +103,9 @@ export function outboxContract({
     const wanted = expected.map(device);
     for (const end = Date.now() + 10_000; ; await pause(20)) {
       const batches: Batch[] = [];
-      for (const shard of await outbox.shards()) batches.push(await outbox.due(shard, 1_000));
+      for (const shard of await outbox.shards()) {
+        for (const by of CAUSES) batches.push(await outbox.due(shard, 1_000, by));
+      }
       const ids = new Set(idsOf(batches));
       if (wanted.every((id) => ids.has(id))) return batches;
       if (Date.now() > end) {
@@ -276,6 +280,26 @@ export function outboxContract({
         expect(all).toEqual(all.toSorted().reverse());
         expect(some).toEqual(all.slice(0, 2));
       }
+    });
+
+    it('tells whom time alone brings from whom a visit does, and a visit says it of both', async () => {
+      const idsBy = async (by: Cause) => {
+        const batches: Batch[] = [];
+        for (const shard of await outbox.shards()) batches.push(await outbox.due(shard, 1_000, by));
+        return idsOf(batches);
+      };
+      for (const n of [1, 2, 3]) await visited(store, flagged(n));
+      await settle(await dueWith(1, 2, 3), (one) => ({ ...nothing(one), next: Date.now() + 200 }));
+      await dueWith(1, 2, 3);
+      expect([await idsBy('visit'), await idsBy('time')]).toEqual([[], [1, 2, 3].map(device)]);
+      await visited(store, flagged(2));
+      await visited(store, flagged(4));
+      await expect.poll(() => idsBy('visit')).toEqual([2, 4].map(device));
+      expect(await idsBy('time')).toEqual([1, 3].map(device));
+      // What has to be done again at once has somebody who waits for it.
+      const now = Date.now();
+      await settle(await dueWith(1, 2, 3, 4), (one) => ({ ...nothing(one), next: now }));
+      expect([await idsBy('visit'), await idsBy('time')]).toEqual([[1, 2, 3, 4].map(device), []]);
     });
 
     it('has who is examined by a walk no longer', async () => {

@@ -76,7 +76,9 @@ const entering = ({ deviceId }: Candidate, next?: number): Outcome => ({
 /** All whose time has come, of all shards. */
 async function allDue(outbox: OutboxRedis): Promise<Candidate[]> {
   const batches = [];
-  for (const shard of await outbox.shards()) batches.push(await outbox.due(shard, 1_000));
+  for (const shard of await outbox.shards()) {
+    for (const by of ['visit', 'time'] as const) batches.push(await outbox.due(shard, 1_000, by));
+  }
   return batches.flatMap(({ candidates }) => candidates);
 }
 

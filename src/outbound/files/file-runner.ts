@@ -8,6 +8,7 @@ import type { FileTarget } from '../../destinations/destination.ts';
 import type { Outbox } from '../../store/outbox.ts';
 import { Lease } from '../lease.ts';
 import type { Terms } from '../terms.ts';
+import { within } from '../within.ts';
 import { type CompleteRun, type FileDestination, FileRuns } from './file-run.ts';
 import { nextRun } from './schedule.ts';
 import { reasonOf, type Target, TargetError } from './target.ts';
@@ -39,7 +40,8 @@ export interface FileRunnerOptions {
   readonly folder: string;
   /** As they are now. Nothing runs while the destination is not there, is inactive, or wants no files. */
   readonly terms: () => Terms;
-  readonly open: (target: FileTarget) => Promise<Target>;
+  /** @param signal breaks off what is under way there */
+  readonly open: (target: FileTarget, signal: AbortSignal) => Promise<Target>;
   /** When a run was begun last, by whatever process, in Unix milliseconds; undefined: never. */
   readonly lastRun: () => Promise<number | undefined>;
   /** Keeps what came of a run, for all processes. */
@@ -59,9 +61,12 @@ const RETRY = { first: 1_000, longest: 600_000 };
 const AGAIN_MS = 1_000;
 /** So often a schedule is looked at anew, though nobody says that it has changed. */
 const LOOK_MS = 60_000;
+/** Given to what was broken off at the end. */
+const LAST_MS = 500;
 
 export class FileRunner {
   readonly #options: FileRunnerOptions;
+  readonly #breakOff = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #isClosing = false;
   #isMine = false;
@@ -88,11 +93,16 @@ export class FileRunner {
     this.#endPause();
   }
 
-  /** Breaks off what is under way; whoever comes next goes on with it. */
-  async close(): Promise<void> {
+  /**
+   * Begins nothing more, lets a file that is on its way arrive for so many milliseconds, and breaks off the
+   * rest; whoever comes next goes on with it.
+   */
+  async close(milliseconds = 0): Promise<void> {
     this.#isClosing = true;
     this.#endPause();
-    await this.#running;
+    await within(milliseconds, this.#running);
+    this.#breakOff.abort();
+    await within(LAST_MS, this.#running);
   }
 
   async #live(): Promise<void> {
@@ -118,11 +128,13 @@ export class FileRunner {
 
   async #work(lease: Lease): Promise<void> {
     const { id, outbox, folder, terms, open, pace, now } = this.#options;
+    const { signal } = this.#breakOff;
     const check = () => {
       if (this.#isClosing || !lease.isHeld) throw new Stopped();
     };
     const runs = new FileRuns({
-      ...{ id, outbox, folder, terms, open, now },
+      ...{ id, outbox, folder, terms, now },
+      open: (target) => open(target, signal),
       pace: async () => {
         check();
         await pace?.();
@@ -155,9 +167,10 @@ export class FileRunner {
         await this.#options.report({ state: 'complete', run, finished: this.#now() });
       } catch (error) {
         if (!(error instanceof TargetError)) throw error;
+        // What was broken off has not failed.
+        check();
         wait = this.#longer(wait);
         await this.#failed(error, wait);
-        check();
         await this.#pause(wait);
       }
     }

@@ -95,7 +95,7 @@ export class S3Storage implements Target {
       ...{ method, url: to, accessKeyId, secretAccessKey, region, service: 's3' },
       headers: { 'Content-Length': String(length) },
     }).sign();
-    const { allowPrivate, patience = PATIENCE_MS } = this.#reach;
+    const { allowPrivate, patience = PATIENCE_MS, signal } = this.#reach;
     // A name is looked at when it is looked up; an address is not looked up.
     const refused = refusedAddress(signed.url.href, allowPrivate);
     if (refused) throw new Error(`${refused.wrong}; ${refused.instead}`);
@@ -104,6 +104,7 @@ export class S3Storage implements Target {
       headers: Object.fromEntries(signed.headers),
       lookup: guardedLookup(allowPrivate),
       agent: false,
+      signal,
     });
     // Of the connection, so that an upload may take as long as it goes on.
     request.setTimeout(patience, () => request.destroy(new Error('the storage does not answer')));

@@ -29,11 +29,11 @@ export async function openSftp(target: SftpTarget, reach: Reach): Promise<Target
   }
   for (const kinds of KEY_KINDS) {
     const client = new Client();
-    // Whatever is under way hears of it, too; nobody else listens once it is connected.
-    client.on('error', () => {});
+    const ended = endOf(client, reach.signal);
     try {
-      await connect(client, target, { kinds: [...kinds], reach, shown });
-      return new Sftp(client, await opened(client), target.path);
+      await Promise.race([connect(client, target, { kinds: [...kinds], reach, shown }), ended]);
+      const sftp = await Promise.race([opened(client), ended]);
+      return new Sftp(client, sftp, target.path, ended);
     } catch (error) {
       client.destroy();
       const { level } = error as { level?: string };
@@ -58,16 +58,15 @@ function connect(
   given: { kinds: string[]; reach: Reach; shown: string[] },
 ): Promise<void> {
   const { kinds, shown } = given;
-  const { allowPrivate, patience = PATIENCE_MS } = given.reach;
+  const { allowPrivate, patience = PATIENCE_MS, signal } = given.reach;
   return new Promise((resolve, reject) => {
     const sock = net.connect({
       host: target.host,
       port: target.port,
       lookup: guardedLookup(allowPrivate),
+      signal,
     });
     client.once('ready', resolve);
-    client.once('error', reject);
-    client.once('close', () => reject(new Error('the server closed the connection')));
     client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) =>
       finish(prompts.map(() => target.password ?? '')),
     );
@@ -101,6 +100,27 @@ function connect(
   });
 }
 
+/**
+ * Rejects when the connection ends, or is broken off: what is under way there would wait for its answer for
+ * ever.
+ */
+function endOf(client: Client, signal: AbortSignal | undefined): Promise<never> {
+  const ended = new Promise<never>((_, reject) => {
+    const breakOff = () => {
+      reject(new Error('it was broken off'));
+      client.destroy();
+    };
+    client.on('error', reject);
+    client.once('close', () => {
+      signal?.removeEventListener('abort', breakOff);
+      reject(new Error('the server closed the connection'));
+    });
+    signal?.addEventListener('abort', breakOff);
+  });
+  ended.catch(() => {});
+  return ended;
+}
+
 const fingerprintOf = (key: Buffer) =>
   `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 
@@ -113,18 +133,13 @@ class Sftp implements Target {
   readonly #client: Client;
   readonly #sftp: SFTPWrapper;
   readonly #folder: string;
-  /** Rejects when the connection ends: what is under way would wait for its answer for ever. */
   readonly #ended: Promise<never>;
 
-  constructor(client: Client, sftp: SFTPWrapper, folder: string) {
+  constructor(client: Client, sftp: SFTPWrapper, folder: string, ended: Promise<never>) {
     this.#client = client;
     this.#sftp = sftp;
     this.#folder = folder;
-    this.#ended = new Promise((_, reject) => {
-      client.once('error', reject);
-      client.once('close', () => reject(new Error('the connection has ended')));
-    });
-    this.#ended.catch(() => {});
+    this.#ended = ended;
   }
 
   async put(file: string, name: string): Promise<void> {

@@ -25,6 +25,8 @@ export interface Reach {
   readonly allowPrivate: boolean;
   /** After so many milliseconds without a sign of life a server is given up; 60 s. */
   readonly patience?: number;
+  /** Breaks off whatever is under way. */
+  readonly signal?: AbortSignal;
 }
 
 export const PATIENCE_MS = 60_000;

@@ -1,7 +1,7 @@
 /** A partner's endpoint: one POST, and what became of it. */
 import http from 'node:http';
 import https from 'node:https';
-import { guardedLookup, type Resolve, refusedAddress } from '../address.ts';
+import { guardedLookup, Names, type Resolve, refusedAddress } from '../address.ts';
 
 /** What became of a POST. */
 export interface Reply {
@@ -53,7 +53,7 @@ export class Endpoint {
       keepAlive: true,
       maxSockets: connections,
       timeout: IDLE_MS,
-      lookup: guardedLookup(allowPrivate, resolve),
+      lookup: guardedLookup(allowPrivate, resolve && new Names(resolve)),
     };
     this.#agents = { https: new https.Agent({ ...kept, ca }), http: new http.Agent(kept) };
   }

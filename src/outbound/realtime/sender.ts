@@ -7,6 +7,7 @@
 import type { Outbox } from '../../store/outbox.ts';
 import { Lease } from '../lease.ts';
 import type { Terms } from '../terms.ts';
+import { within } from '../within.ts';
 import { Circuit } from './circuit.ts';
 import { Dispatch } from './dispatch.ts';
 import { Endpoint } from './endpoint.ts';
@@ -136,13 +137,4 @@ export class Sender {
       };
     });
   }
-}
-
-async function within(milliseconds: number, running: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeIsUp = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  await Promise.race([running, timeIsUp]);
-  clearTimeout(timer);
 }

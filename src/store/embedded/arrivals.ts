@@ -10,13 +10,11 @@ import path from 'node:path';
 import { type EmbeddedOptions, EmbeddedStore } from './embedded-store.ts';
 import { entriesOf } from './entry.ts';
 import { fileOf, readSegment, segmentsIn } from './log.ts';
-import type { OutboxBase } from './outbox-base.ts';
+import { BY_TIME, type OutboxBase } from './outbox-base.ts';
 import { readThrough, throughFileOf, writeThrough } from './through.ts';
 import type { Walk } from './walk.ts';
 
 const TEND_MS = 1_000;
-/** Visitors of one transaction, where all are to be examined. */
-const CHUNK = 1_000;
 const SECOND = 1_000;
 
 export class Arrivals {
@@ -71,11 +69,21 @@ export class Arrivals {
     this.store.catchUp();
     this.#readMissed();
     this.#put();
+  }
+
+  /** Goes on putting all visitors there, where it is not known who came. */
+  bringSome(limit: number): void {
     const cursor = this.#base.everybody;
     if (cursor === undefined) return;
-    const part = this.#everybody.next(cursor || undefined, CHUNK);
+    const part = this.#everybody.next(cursor || undefined, limit);
+    const next = BY_TIME + Date.now();
     this.#write(() => {
-      for (const deviceId of part.deviceIds) this.#schedule(deviceId);
+      for (const deviceId of part.deviceIds) {
+        const before = this.#base.visitor(deviceId);
+        // Who is to be examined sooner is.
+        if (before.next !== undefined && before.next < next) continue;
+        this.#base.putVisitor(deviceId, before, { ...before, next });
+      }
       this.#base.everybody = part.cursor;
     });
   }

@@ -3,13 +3,13 @@
  * everybody reads, without locks.
  *
  * All numbers within values are little-endian, times are Unix milliseconds. Value of a visitor: when to
- * examine (6 bytes; 0: not on the agenda), then what was told. Value of an entry: when it was queued (6
+ * examine (6 bytes; 0: not on the agenda; by time alone: with `BY_TIME`), then what was told. Value of an entry: when it was queued (6
  * bytes), device id (19 bytes), then the moves (both: `store/told.ts`).
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import type { Entry, Told } from '../outbox.ts';
+import type { Cause, Entry, Told } from '../outbox.ts';
 import { packDeviceId, readDeviceId, readU16, readU32, Writer, writeDeviceId } from '../record.ts';
 import { readMoves, readTold, writeMoves, writeTold } from '../told.ts';
 import type { Bytes } from './base.ts';
@@ -19,11 +19,17 @@ export const END = new Uint8Array([255]);
 
 const TIME_BYTES = 6;
 
+/** Added to the times of those whom time alone brings: they stand after all whom a visit has brought. */
+export const BY_TIME = 2 ** 47;
+
 /** What is kept of a visitor. */
 export interface Scheduled {
   readonly told: Told;
   readonly partnerIds?: ReadonlyMap<number, string>;
-  /** When to examine; undefined: not before the visitor comes back. Is another one with each visit. */
+  /**
+   * When to examine, by time alone with `BY_TIME`; undefined: not before the visitor comes back. Is another
+   * one with each visit.
+   */
   readonly next: number | undefined;
 }
 
@@ -119,8 +125,10 @@ export class OutboxBase {
   }
 
   /** Ids of visitors whose time has come, those who wait longest first. */
-  due(now: number, limit: number): string[] {
-    const keys = this.#agenda.getKeys({ end: agendaKey(now + 1, ''), limit });
+  due(now: number, limit: number, by: Cause): string[] {
+    const from = by === 'time' ? BY_TIME : 0;
+    const [start, end] = [agendaKey(from, ''), agendaKey(from + now + 1, '')];
+    const keys = this.#agenda.getKeys({ start, end, limit });
     return [...keys.map((key) => readDeviceId(key, TIME_BYTES))];
   }
 

@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto';
 import type {
   Batch,
   Candidate,
+  Cause,
   DeadLetter,
   Entry,
   Outbox,
@@ -20,7 +21,7 @@ import type {
 import { StoreError } from '../store.ts';
 import { Arrivals } from './arrivals.ts';
 import type { EmbeddedStore } from './embedded-store.ts';
-import { END, entryBytes, entryIn, OutboxBase, type Tail } from './outbox-base.ts';
+import { BY_TIME, END, entryBytes, entryIn, OutboxBase, type Tail } from './outbox-base.ts';
 import type { Walk } from './walk.ts';
 
 export interface OutboxOptions {
@@ -86,14 +87,14 @@ export class OutboxFile implements Outbox {
     });
   }
 
-  async due(_shard: string, limit: number): Promise<Batch> {
+  async due(_shard: string, limit: number, by: Cause = 'visit'): Promise<Batch> {
     const arrivals = this.#deliverer();
     return this.#read((base) => {
       arrivals.bring();
+      if (by === 'time') arrivals.bringSome(limit);
       const now = Date.now();
-      return {
-        candidates: base.due(now, limit).map((id) => this.#candidate(id, arrivals.store, now)),
-      };
+      const ids = base.due(now, limit, by);
+      return { candidates: ids.map((id) => this.#candidate(id, arrivals.store, now)) };
     });
   }
 
@@ -135,7 +136,7 @@ export class OutboxFile implements Outbox {
         base.putVisitor(deviceId, before, {
           told,
           partnerIds,
-          next: cameBack ? before.next : next,
+          next: cameBack ? before.next : scheduled(next, queuedAt),
         });
       }
       for (const [destination, entries] of queued) this.#queue(destination, entries);
@@ -401,6 +402,9 @@ export class OutboxFile implements Outbox {
     }
   }
 }
+
+const scheduled = (next: number | undefined, now: number) =>
+  next === undefined || next <= now ? next : BY_TIME + Math.ceil(next);
 
 const unwritten = (error: unknown) =>
   new StoreError(`the outbox cannot be written: ${(error as Error).message}`);

@@ -7,11 +7,12 @@
  */
 import slotOf from 'cluster-key-slot';
 import { Cluster } from 'ioredis';
+import type { Cause } from '../outbox.ts';
 import { packDeviceId, readDeviceId } from '../record.ts';
 import type { RedisClient } from './client.ts';
 import { type Command, type Connection, inPieces } from './connection.ts';
 import { hintChannel, slotsIn } from './hint.ts';
-import { agendaKey, visitorKey } from './script.ts';
+import { agendaKey, BY_TIME, visitorKey } from './script.ts';
 import { type Primary, SLOTS, tagOf } from './slot.ts';
 
 /** Stands for a time that is not known. */
@@ -37,7 +38,7 @@ export class Agenda {
   readonly #prefix: string;
   readonly #isCluster: boolean;
   readonly #sweepMs: number;
-  /** By slot: when the first visitor is due, in Unix microseconds by Redis' clock. */
+  /** By slot: when the first visitor is due, as their score says. */
   readonly #first = new Float64Array(SLOTS).fill(LOOK);
   /** By primary. */
   readonly #swept = new Map<string, number>();
@@ -60,24 +61,27 @@ export class Agenda {
   }
 
   /** Device ids; those who wait longest first. */
-  async due({ name, address, slots }: Primary, limit: number): Promise<string[]> {
+  async due({ name, address, slots }: Primary, limit: number, by: Cause): Promise<string[]> {
     this.#sweep(name, slots);
     for (const piece of inPieces(
       slots.filter((slot) => this.#first[slot] === LOOK),
       PIECE,
     )) {
-      await this.#heads(address, piece, 1);
+      await this.#look(address, piece);
     }
     const [time] = await this.#connection.together(address, [['TIME']]);
     const now = microsecondsIn(time);
-    const waiting = slots.filter((slot) => this.#first[slot] <= now);
+    const [from, to] = by === 'time' ? [BY_TIME, BY_TIME + now] : [0, now];
+    // Behind whom a visit has brought, there may be others.
+    const waiting = slots.filter(
+      (slot) => this.#first[slot] <= now || (this.#first[slot] >= from && this.#first[slot] <= to),
+    );
     waiting.sort((a, b) => this.#first[a] - this.#first[b]);
     const asked = waiting.slice(0, limit);
     const count = Math.ceil(limit / asked.length) + 1;
     const due: Due[] = [];
     for (const piece of inPieces(asked, Math.max(1, Math.floor((8 * PIECE) / count)))) {
-      const heads = await this.#heads(address, piece, count);
-      due.push(...heads.flat().filter(([, score]) => score <= now));
+      due.push(...(await this.#between(address, piece, [from, to], count)));
     }
     due.sort(([, a], [, b]) => a - b);
     return due.slice(0, limit).map(([member]) => readDeviceId(member, 0));
@@ -95,7 +99,7 @@ export class Agenda {
 
   /** Has visitors who are due come again later, so that they are in nobody's way. */
   async putOff(deviceIds: readonly string[]): Promise<void> {
-    const later = (Date.now() + PUT_OFF_MS) * 1e3;
+    const later = BY_TIME + (Date.now() + PUT_OFF_MS) * 1e3;
     for (const id of deviceIds) {
       await this.#connection.run(['ZADD', this.keyOf(id), 'XX', later, memberOf(id)]);
       this.changed(id);
@@ -138,24 +142,47 @@ export class Agenda {
     this.#swept.set(name, now);
   }
 
-  /** Who is first in some slots, whenever they are due. */
-  async #heads(address: string, slots: readonly number[], count: number): Promise<Due[][]> {
+  /** Learns who is first in some slots, whenever they are due. */
+  async #look(address: string, slots: readonly number[]): Promise<void> {
     // A hint that comes meanwhile is not to be forgotten.
     for (const slot of slots) this.#first[slot] = NEVER;
+    const heads = await this.#ask(address, slots, ['0', '0']);
+    for (const [i, slot] of slots.entries()) {
+      this.#first[slot] = Math.min(this.#first[slot], heads[i][0]?.[1] ?? NEVER);
+    }
+  }
+
+  /** Of some slots, those who come first between two scores. */
+  async #between(
+    address: string,
+    slots: readonly number[],
+    [from, to]: readonly number[],
+    count: number,
+  ): Promise<Due[]> {
+    const range = [from.toFixed(), to.toFixed(), 'BYSCORE', 'LIMIT', '0', String(count)];
+    const found = await this.#ask(address, slots, range);
+    // What is known of whom was taken from there is out of date.
+    for (const [i, slot] of slots.entries()) if (found[i].length === 0) this.#first[slot] = LOOK;
+    return found.flat();
+  }
+
+  async #ask(
+    address: string,
+    slots: readonly number[],
+    range: readonly string[],
+  ): Promise<Due[][]> {
     const commands = slots.map(
-      (slot): Command => ['ZRANGE', this.#keyOf(slot), 0, count - 1, 'WITHSCORES'],
+      (slot): Command => ['ZRANGE', this.#keyOf(slot), ...range, 'WITHSCORES'],
     );
     try {
       const answers = await this.#connection.together(address, commands);
-      return answers.map((answer, i) => {
+      return answers.map((answer) => {
         if (answer instanceof Error) throw answer;
         // RESP3 has a row for each, RESP2 one for all.
         const row = (answer as Buffer[]).flat();
-        const heads: Due[] = [];
-        for (let at = 0; at < row.length; at += 2) heads.push([row[at], Number(row[at + 1])]);
-        const slot = slots[i];
-        this.#first[slot] = Math.min(this.#first[slot], heads[0]?.[1] ?? NEVER);
-        return heads;
+        const due: Due[] = [];
+        for (let at = 0; at < row.length; at += 2) due.push([row[at], Number(row[at + 1])]);
+        return due;
       });
     } catch (error) {
       for (const slot of slots) this.#first[slot] = LOOK;

@@ -17,6 +17,7 @@ import { Cluster } from 'ioredis';
 import type {
   Batch,
   Candidate,
+  Cause,
   DeadLetter,
   Entry,
   Outbox,
@@ -31,7 +32,7 @@ import { Agenda, memberOf, microsecondsIn } from './agenda.ts';
 import type { RedisClient } from './client.ts';
 import { type Command, Connection, inPieces, type Script } from './connection.ts';
 import { defineQueueScripts, Queue, type QueueScripts, queueKey } from './queue.ts';
-import { examineFunction, HEADER, PREAMBLE, visitorKey, writeSection } from './script.ts';
+import { BY_TIME, examineFunction, HEADER, PREAMBLE, visitorKey, writeSection } from './script.ts';
 import { digestOf, type Primary, primariesOf } from './slot.ts';
 import { toldKey, writeEntry } from './told.ts';
 import { profileIn } from './value.ts';
@@ -172,8 +173,8 @@ export class OutboxRedis implements Outbox {
     await this.#release([`${this.#prefix}lease:${name}`], [this.#token]);
   }
 
-  async due(shard: string, limit: number): Promise<Batch> {
-    const ids = await this.#agenda.due(await this.#primary(shard), limit);
+  async due(shard: string, limit: number, by: Cause = 'visit'): Promise<Batch> {
+    const ids = await this.#agenda.due(await this.#primary(shard), limit, by);
     const found = await this.#read(ids);
     const unreadable = ids.filter((_, i) => 'problem' in found[i]);
     if (unreadable.length > 0) await this.#agenda.putOff(unreadable);
@@ -459,7 +460,7 @@ function writeSettled(
   writer.raw(memberOf(deviceId));
   writer.ascii(deviceId);
   section(() => writer.raw(due));
-  section(() => writer.ascii(next === undefined ? '' : (Math.ceil(next) * 1e3).toFixed()));
+  section(() => writer.ascii(next === undefined ? '' : scoreOf(next).toFixed()));
   section(() => writer.raw(toldBytes));
   section(() => writeTold(writer, { told, partnerIds }));
   writer.u32(moves.size);
@@ -469,6 +470,8 @@ function writeSettled(
     section(() => writeEntry(writer, deviceId, { moves: own, partnerId }));
   }
 }
+
+const scoreOf = (next: number) => Math.ceil(next) * 1e3 + (next <= Date.now() ? 0 : BY_TIME);
 
 const EMPTY = Buffer.alloc(0);
 

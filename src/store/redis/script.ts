@@ -48,9 +48,13 @@ export const visitorKey = (prefix: string, deviceId: string) => `${prefix}{${dev
 
 /**
  * The key of an agenda: a sorted set of device ids, packed, by when to examine them, in Unix microseconds
- * by Redis' clock. In a Cluster each slot has one, since a visit may touch no other.
+ * by Redis' clock; by time alone, with `BY_TIME`. In a Cluster each slot has one, since a visit may touch
+ * no other.
  */
 export const agendaKey = (prefix: string, tag = 'all') => `${prefix}agenda:{${tag}}`;
+
+/** Added to the scores of those whom time alone brings: they stand after all whom a visit has brought. */
+export const BY_TIME = 2 ** 52;
 
 /** The key of an alias; its value is a device id. */
 export const aliasKeyOf = (prefix: string, alias: string) => `${prefix}id:${alias}`;

@@ -4,6 +4,8 @@ import net from 'node:net';
 
 export interface Line {
   readonly port: number;
+  /** So many connections have been broken. */
+  readonly broken: number;
   /** From now on each connection passes on so many bytes; then it is cut, or silent. */
   breakAfter(bytes: number, how: 'cut' | 'silent'): void;
   heal(): void;
@@ -13,12 +15,14 @@ export interface Line {
 export async function startLine(to: number): Promise<Line> {
   let fault: { bytes: number; how: 'cut' | 'silent' } | undefined;
   const open = new Set<net.Socket>();
+  let breaks = 0;
   const server = net.createServer((client) => {
     const partner = net.connect({ port: to, host: '127.0.0.1' });
     const broken = fault;
     let passed = 0;
     open.add(client);
     client.on('data', (bytes) => {
+      if (broken && passed < broken.bytes && passed + bytes.length >= broken.bytes) breaks++;
       passed += bytes.length;
       if (!broken || passed < broken.bytes) partner.write(bytes);
       else if (broken.how === 'cut') client.destroy();
@@ -38,6 +42,9 @@ export async function startLine(to: number): Promise<Line> {
   await once(server, 'listening');
   return {
     port: (server.address() as net.AddressInfo).port,
+    get broken() {
+      return breaks;
+    },
     breakAfter(bytes, how) {
       fault = { bytes, how };
     },

@@ -198,6 +198,19 @@ describe.skipIf(!hasSftpServer)('an SFTP server', () => {
     },
   );
 
+  it.each([1, 3_000, LONG / 2])('is broken off when it is silent after %i bytes', async (bytes) => {
+    const before = line.broken;
+    line.breakAfter(bytes, 'silent');
+    const breakOff = new AbortController();
+    const { signal } = breakOff;
+    const target = { ...server.target, port: line.port };
+    const failed = refused(put(target, fileOf(LONG).file, 'off', { ...reach, ...{ signal } }));
+    await expect.poll(() => line.broken, { timeout: 10_000 }).toBe(before + 1);
+    breakOff.abort();
+    expect(await failed).toContain('broken off');
+    line.heal();
+  });
+
   it.skipIf(process.getuid?.() !== 0)('with a full disk has no half file', async () => {
     const disk = temporaryFolder();
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', disk]);
@@ -267,6 +280,19 @@ describe('S3-compatible storage', () => {
     line.heal();
     await put(target, file, how, patient);
     expect(server.read(how).equals(content)).toBe(true);
+  });
+
+  it.each([1, LONG / 2])('is broken off when it is silent after %i bytes', async (bytes) => {
+    const before = line.broken;
+    line.breakAfter(bytes, 'silent');
+    const breakOff = new AbortController();
+    const { signal } = breakOff;
+    const target = { ...server.target, endpoint: `http://127.0.0.1:${line.port}` };
+    const failed = refused(put(target, fileOf(LONG).file, 'off', { ...reach, ...{ signal } }));
+    await expect.poll(() => line.broken, { timeout: 10_000 }).toBe(before + 1);
+    breakOff.abort();
+    expect(await failed).toContain('aborted');
+    line.heal();
   });
 
   it('is refused at an address inside a network, and without TLS, unless the operator allows it', async () => {

@@ -16,6 +16,7 @@ import { DeadLetters } from './dead-letters.tsx';
 import { type Delivery, useDelivery } from './delivery.ts';
 import { PreviousVisitors } from './previous-visitors.tsx';
 import { Runs } from './runs.tsx';
+import { Standstill } from './standstill.tsx';
 
 export function DeliveryPage() {
   const { id = '' } = useParams();
@@ -35,6 +36,7 @@ export function DeliveryPage() {
           <Answered query={delivery}>
             {(data) => (
               <Stack gap="lg">
+                <Standstill />
                 <Standing delivery={data} destination={found} />
                 {found.transfer === 'file' && <Runs destination={found} delivery={data} />}
                 <PreviousVisitors />

@@ -65,6 +65,8 @@ export interface Pass {
 }
 
 interface Deliveries {
+  /** Why nothing at all is delivered now. */
+  readonly problem?: string;
   readonly destinations: readonly Delivery[];
   readonly passes: readonly Pass[];
 }

@@ -6,6 +6,7 @@ import { useAnswer, withQuery } from '../api.ts';
 import { useDelivery } from '../deliveries/delivery.ts';
 import { PreviousVisitors } from '../deliveries/previous-visitors.tsx';
 import { Sign } from '../deliveries/sign.tsx';
+import { Standstill } from '../deliveries/standstill.tsx';
 import { count, share } from '../figures.ts';
 import { Moment } from '../moment.tsx';
 import { useNames } from '../reports/use-names.ts';
@@ -66,6 +67,7 @@ export function Overview({ destinationId, destination }: OverviewProps) {
           </Stack>
         </Paper>
       )}
+      {isServer && <Standstill />}
       {isServer && <PreviousVisitors isOnlyRunning />}
     </>
   );

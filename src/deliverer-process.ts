@@ -1,0 +1,115 @@
+/** The deliverer of a server that does everything: a child process, kept alive for as long as the server is. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import { NODE, TTL_MS } from './builder/heartbeat.ts';
+import { LOOKUP_THREADS } from './outbound/address.ts';
+import type { DelivererState } from './outbound/deliverers.ts';
+import type { Registry } from './store/registry.ts';
+
+/** Set for a deliverer that is the child of a server: the node that this is. */
+export const CHILD = 'SWITCHYARD_DELIVERER';
+
+/** Said to the server by a child that ends, if it still can: why. */
+export function sayLast(error: unknown): Promise<void> {
+  const why = error instanceof Error ? error.message : String(error);
+  return new Promise((resolve) => {
+    if (process.send) process.send(why, undefined, undefined, () => resolve());
+    else resolve();
+  });
+}
+
+/** How long a deliverer's stop may take, whatever hangs: the counts need a moment even where there is none. */
+export const stopMs = (shutdownMs: number) => Math.max(shutdownMs, MIN_STOP_MS);
+const MIN_STOP_MS = 1_000;
+/** After that, a child is ended by force. */
+const GRACE_MS = 500;
+
+/** Before one that has ended is started again: twice as long as before, unless it lived for long. */
+const PAUSE_MS = { first: 1_000, longest: 60_000 };
+const LONG_LIFE_MS = 60_000;
+
+export class DelivererProcess {
+  readonly #registry: Registry;
+  readonly #log: Logger;
+  readonly #shutdownMs: number;
+  #child: ChildProcess | undefined;
+  #pause = 0;
+  #next: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(registry: Registry, log: Logger, shutdownMs: number) {
+    this.#registry = registry;
+    this.#log = log;
+    this.#shutdownMs = shutdownMs;
+    // A signal of the terminal reaches both: who ends by it is not replaced.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.prependListener(signal, () => {
+        this.#isOver = true;
+      });
+    }
+  }
+
+  /** Starts it, unless it runs already, or is to be started again. One that ends is replaced. */
+  start(): void {
+    if (this.#child || this.#next || this.#isOver) return;
+    const began = performance.now();
+    const program = fileURLToPath(new URL('./node.ts', import.meta.url));
+    const child = spawn(process.execPath, [program], {
+      // When the server ends, the channel does, too.
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: {
+        UV_THREADPOOL_SIZE: String(LOOKUP_THREADS),
+        ...process.env,
+        ROLE: 'deliver',
+        [CHILD]: NODE,
+      },
+    });
+    this.#child = child;
+    let last: string | undefined;
+    child.on('message', (why) => {
+      last = String(why);
+    });
+    child.once('exit', (code, signal) => {
+      const how = signal ?? `code ${code}`;
+      this.#ended(last === undefined ? how : `${how}: ${last}`, performance.now() - began);
+    });
+    child.on('error', (error) => {
+      // Else it is there, and ends sooner or later.
+      if (child.pid === undefined) this.#ended(`it cannot be started: ${error.message}`, 0);
+    });
+    child.unref();
+    child.channel?.unref();
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true;
+    clearTimeout(this.#next);
+    const child = this.#child;
+    if (!child) return;
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    child.kill('SIGTERM');
+    const force = setTimeout(() => child.kill('SIGKILL'), stopMs(this.#shutdownMs) + GRACE_MS);
+    await ended;
+    clearTimeout(force);
+  }
+
+  #ended(why: string, lived: number): void {
+    this.#child = undefined;
+    if (this.#isOver) return;
+    const { first, longest } = PAUSE_MS;
+    this.#pause =
+      lived > LONG_LIFE_MS ? first : Math.min(longest, Math.max(first, this.#pause * 2));
+    this.#next = setTimeout(() => {
+      this.#next = undefined;
+      this.start();
+    }, this.#pause).unref();
+    const problem = `the process that delivers ended (${why}); it is started again after ${this.#pause / 1_000} s`;
+    this.#log.error({ why, pause: this.#pause }, 'the deliverer ended and is replaced');
+    const state: DelivererState = { node: NODE, at: Date.now(), problem };
+    this.#registry
+      .put('deliverer', NODE, state, { ttl: this.#pause + TTL_MS })
+      // Where the registry is gone, that is what has to be known.
+      .catch(() => undefined);
+  }
+}
