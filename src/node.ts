@@ -28,7 +28,7 @@ import type { FrontDoor } from './collect/event.ts';
 import { Guard } from './collect/guard.ts';
 import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
-import { CHILD, DelivererProcess, startDeliverer } from './deliverer.ts';
+import { CHILD, type Deliverer, DelivererProcess, startDeliverer } from './deliverer.ts';
 import { Tally } from './destinations/tally.ts';
 import { openAccounts, openOutbox, openRegistry, openStore, reach } from './engine.ts';
 import { inboxOf, openAccount, urlHost } from './initial-account.ts';
@@ -246,20 +246,23 @@ async function serveCalls(config: Config): Promise<void> {
 /** Sends, and answers nobody but who asks whether it is well. */
 async function deliver(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
-  const deliverer = await startDeliverer(config, log);
+  let deliverer: Deliverer | undefined;
   let server: ServerType | undefined;
   const stop = async () => {
     server?.close();
-    await deliverer.close(config.SHUTDOWN_MS);
+    await deliverer?.close(config.SHUTDOWN_MS);
     process.exit(0);
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   if (process.env[CHILD]) {
     process.once('disconnect', stop);
-    return;
+    // Its server may have ended while this was read.
+    if (!process.connected) await stop();
   }
-  const routes = health(() => deliverer.problem);
+  deliverer = await startDeliverer(config, log);
+  if (process.env[CHILD]) return;
+  const routes = health(() => deliverer?.problem);
   server = await listen(routes.fetch, config.HOST, config.PORT, 'PORT');
   console.log(
     `Switchyard delivers, and listens on http://${urlHost(config.HOST)}:${config.PORT} (/readyz)\n`,
