@@ -3,83 +3,18 @@
  * delivers, Redis, the partner. In the end the partner has heard of every change, and knows what the
  * profiles say. `CHANGES=100000` makes more of them.
  */
-import { once } from 'node:events';
-import http from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../server.ts';
 import { device } from '../store/workbench.ts';
 import { account, realtime, segment, trait } from './example.ts';
 import { Chaos, Crowd, Installation, STORES } from './installation.ts';
+import { PlainPartner, type State } from './plain-partner.ts';
 
 const CHANGES = Number(process.env.CHANGES ?? 3_000);
 /** Everybody enters 51, then leaves it for 52. */
 const VISITORS = Math.ceil(CHANGES / 3);
 /** So that there is something to kill. */
 const REST_MS = 40;
-
-type State = Record<string, string>;
-
-/** A partner that remembers what it acknowledged, and misbehaves when it is told to. */
-class Partner {
-  /** What each visitor is in, as it was heard last. */
-  readonly states = new Map<string, State>();
-  /** Everything that was ever heard, as `visitor segment=status`. */
-  readonly heard = new Set<string>();
-  /** How often it was told something, whether or not it had heard it before. */
-  told = 0;
-  mood: 'well' | 'silent' | 'broken' | 'rude' = 'well';
-  readonly #port: number;
-  #server: http.Server | undefined;
-
-  constructor(port: number) {
-    this.#port = port;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#port}/in`;
-  }
-
-  async start(): Promise<void> {
-    const server = http.createServer((request, response) => void this.#take(request, response));
-    server.listen(this.#port, '127.0.0.1');
-    await once(server, 'listening');
-    this.#server = server;
-  }
-
-  stop(): void {
-    this.#server?.close();
-    this.#server?.closeAllConnections();
-    this.#server = undefined;
-  }
-
-  async #take(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    const parts: Buffer[] = [];
-    try {
-      for await (const part of request) parts.push(part);
-    } catch {
-      return;
-    }
-    if (this.mood === 'silent') return;
-    if (this.mood === 'broken') {
-      response.writeHead(500).end('oh');
-      return;
-    }
-    const { Users } = JSON.parse(Buffer.concat(parts).toString());
-    for (const { AAM_UUID, Segments } of Users) {
-      const state = this.states.get(AAM_UUID) ?? {};
-      for (const { Segment_ID, Status } of Segments) {
-        state[Segment_ID] = Status;
-        this.told++;
-        this.heard.add(`${AAM_UUID} ${Segment_ID}=${Status}`);
-      }
-      this.states.set(AAM_UUID, state);
-    }
-    // It has taken the message, but nobody hears of it.
-    if (this.mood === 'rude') request.socket.destroy();
-    else response.end();
-  }
-}
 
 const ended: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -92,8 +27,7 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
   test(`${CHANGES} changes arrive, whatever is killed`, {
     timeout: 60_000 + CHANGES * 20,
   }, async () => {
-    const partner = new Partner(await freePort());
-    await partner.start();
+    const partner = await PlainPartner.start();
     ended.push(() => partner.stop());
     const installation = await Installation.start({
       store,

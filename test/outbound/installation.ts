@@ -1,7 +1,8 @@
 /** A whole installation, with what it keeps everything in: killed for real, always at the same port. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { OutboxBase } from '../../src/store/embedded/outbox-base.ts';
-import { type RunningRedis, redisServer, startRedis, until } from '../redis.ts';
+import type { Clock } from '../clock.ts';
+import { RunningRedis, redisServer, until } from '../redis.ts';
 import {
   childrenOf,
   freePort,
@@ -21,7 +22,12 @@ export interface InstallationOptions {
   readonly store: 'embedded' | 'Redis';
   readonly account: object;
   readonly environment?: Readonly<Record<string, string>>;
+  /** For Redis, too, where there is a compiler of C; the machine's. */
+  readonly clock?: Clock;
+  readonly compiler?: string;
 }
+
+const KEEPS_EVERYTHING = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always'];
 
 /** Delivery as `GET /v1/deliveries/{id}` tells it. */
 export interface Standing {
@@ -40,10 +46,13 @@ export class Installation {
   readonly #ending: number[] = [];
 
   static async start(options: InstallationOptions): Promise<Installation> {
+    const { store, clock, compiler } = options;
+    const environment = compiler && clock ? clock.ofProgram(compiler) : {};
     const redis =
-      options.store === 'Redis'
-        ? await startRedis('--appendonly', 'yes', '--appendfsync', 'always')
+      store === 'Redis'
+        ? new RunningRedis(await freePort(), KEEPS_EVERYTHING, [], environment)
         : undefined;
+    await redis?.start();
     const installation = new Installation(options, await freePort(), redis);
     await installation.#serve();
     return installation;
@@ -112,7 +121,7 @@ export class Installation {
   }
 
   async #serve(): Promise<void> {
-    const { account, environment } = this.#options;
+    const { account, environment, clock } = this.#options;
     this.server = await startServer({
       folder: this.folder,
       account,
@@ -121,6 +130,7 @@ export class Installation {
         OUTBOUND_ALLOW_PRIVATE: '1',
         MAX_CALLS_PER_ID: '0',
         ...(this.redis && { REDIS_URL: this.redis.url }),
+        ...clock?.ofNode,
         ...environment,
       },
     });
@@ -181,6 +191,8 @@ const AT_ONCE = 16;
 /** Visitors, numbered from 0, who come until they are answered for. */
 export class Crowd {
   readonly size: number;
+  /** How often nobody answered, or with another status than 200. */
+  refusals = 0;
   readonly #origin: string;
   readonly #rest: number;
 
@@ -199,6 +211,7 @@ export class Crowd {
           `${this.#origin}/event?d_rtbd=json&d_cts=1&${signals}&d_uuid=${device(n)}`,
           { signal: AbortSignal.timeout(5_000) },
         );
+        if (response.status !== 200) throw new Error(`${response.status}`);
         const { uuid, segments, errors } = (await response.json()) as {
           uuid?: string;
           segments?: number[];
@@ -206,7 +219,7 @@ export class Crowd {
         };
         if (uuid && segments && !errors?.length) return segments;
       } catch {
-        // Nobody was there.
+        this.refusals++;
       }
       await pause(50);
     }
