@@ -39,7 +39,7 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
     });
     ended.push(() => installation.stop());
     const began = Date.now();
-    const chaos = new Chaos({
+    const deeds = {
       ...installation.deeds,
       async partner() {
         partner.stop();
@@ -51,7 +51,8 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
         await pause(1_000);
         partner.mood = 'well';
       },
-    });
+    };
+    const chaos = new Chaos(deeds, () => partner.heard.size);
     const crowd = new Crowd(installation.origin, VISITORS, REST_MS);
     const missing = (what: string) =>
       Array.from({ length: VISITORS }, (_, n) => device(n)).filter(
@@ -77,10 +78,10 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
     expect(Object.fromEntries(partner.states)).toEqual(Object.fromEntries(profiles));
     expect(chaos.done.size).toBeGreaterThan(2);
     if (process.env.CHANGES) {
-      const deeds = [...chaos.done].map(([deed, times]) => `${deed} ${times}`).join(', ');
+      const done = [...chaos.done].map(([deed, times]) => `${deed} ${times}`).join(', ');
       const seconds = Math.round((Date.now() - began) / 1_000);
       const repeated = partner.told - partner.heard.size;
-      console.log(`${store}: ${seconds} s; ended: ${deeds}; ${repeated} changes told again`);
+      console.log(`${store}: ${seconds} s; ended: ${done}; ${repeated} changes told again`);
     }
   });
 });

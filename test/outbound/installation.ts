@@ -161,10 +161,13 @@ function isAlive(pid: number): boolean {
 export class Chaos {
   /** How often each was done. */
   readonly done = new Map<string, number>();
+  readonly #progress: () => number;
   #isOver = false;
   readonly #ended: Promise<void>;
 
-  constructor(deeds: Record<string, () => Promise<void>>) {
+  /** @param progress changes as the work goes on: what was killed is not killed again before it works */
+  constructor(deeds: Record<string, () => Promise<void>>, progress: () => number) {
+    this.#progress = progress;
     this.#ended = this.#rage(Object.entries(deeds));
     // Whoever ends it hears of it.
     this.#ended.catch(() => {});
@@ -178,7 +181,9 @@ export class Chaos {
   async #rage(deeds: [name: string, deed: () => Promise<void>][]): Promise<void> {
     for (let i = 0; !this.#isOver; i++) {
       const [name, deed] = deeds[i % deeds.length];
+      const before = this.#progress();
       await pause(300 + Math.random() * 1_500);
+      while (!this.#isOver && this.#progress() === before) await pause(50);
       if (this.#isOver) return;
       await deed();
       this.done.set(name, (this.done.get(name) ?? 0) + 1);

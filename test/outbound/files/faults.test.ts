@@ -125,7 +125,9 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
         await pause(500);
         await places[which % places.length].start();
       };
-      const chaos = new Chaos({ ...installation.deeds, s3: () => place(0), sftp: () => place(1) });
+      const deeds = { ...installation.deeds, s3: () => place(0), sftp: () => place(1) };
+      const arrivals = () => places.reduce((sum, { shelf }) => sum + shelf.names().length, 0);
+      const chaos = new Chaos(deeds, arrivals);
       const crowd = new Crowd(installation.origin, VISITORS, REST_MS);
       const everybodyIsTold = (...changes: string[]) =>
         until(
@@ -166,10 +168,10 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
       }
       expect(chaos.done.size).toBeGreaterThan(2);
       if (process.env.CHANGES) {
-        const deeds = [...chaos.done].map(([deed, times]) => `${deed} ${times}`).join(', ');
+        const done = [...chaos.done].map(([deed, times]) => `${deed} ${times}`).join(', ');
         const seconds = Math.round((Date.now() - began) / 1_000);
         const runs = places.map(({ shelf }) => arrived(shelf).length).join(' and ');
-        console.log(`${store}: ${seconds} s; ended: ${deeds}; ${runs} runs with files`);
+        console.log(`${store}: ${seconds} s; ended: ${done}; ${runs} runs with files`);
       }
     },
   );
