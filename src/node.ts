@@ -30,7 +30,7 @@ import { Guard } from './collect/guard.ts';
 import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
 import { countsFor } from './counts.ts';
-import { startDeliverer } from './deliverer.ts';
+import { type Deliverer, startDeliverer } from './deliverer.ts';
 import { CHILD, DelivererProcess, sayLast, stopMs } from './deliverer-process.ts';
 import { openAccounts, openOutbox, openRegistry, openStore, reach } from './engine.ts';
 import { inboxOf, openAccount, urlHost } from './initial-account.ts';
@@ -252,23 +252,28 @@ async function deliver(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
   const isChild = process.env[CHILD] !== undefined;
   if (isChild) process.on('uncaughtExceptionMonitor', (error) => void sayLast(error));
-  const deliverer = await startDeliverer(config, log, process.env[CHILD]);
+  let deliverer: Deliverer | undefined;
   let server: ServerType | undefined;
   let stopping = false;
   const stop = async () => {
     if (stopping) return;
     stopping = true;
     server?.close();
-    await within(stopMs(config.SHUTDOWN_MS), deliverer.close(config.SHUTDOWN_MS));
+    if (deliverer) {
+      await within(stopMs(config.SHUTDOWN_MS), deliverer.close(config.SHUTDOWN_MS));
+    }
     process.exit(0);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   if (isChild) {
     process.on('disconnect', stop);
-    return;
+    // Its server may have ended while this was read.
+    if (!process.connected) await stop();
   }
-  const routes = health(() => deliverer.problem);
+  deliverer = await startDeliverer(config, log, process.env[CHILD]);
+  if (isChild) return;
+  const routes = health(() => deliverer?.problem);
   server = await listen(routes.fetch, config.HOST, config.PORT, 'PORT');
   console.log(
     `Switchyard delivers, and listens on http://${urlHost(config.HOST)}:${config.PORT} (/readyz)\n`,

@@ -29,30 +29,47 @@ export class RunningRedis {
   readonly folder = temporaryFolder();
   readonly #args: readonly string[];
   readonly #cliArgs: readonly string[];
+  readonly #environment: Readonly<Record<string, string>>;
   #process: ChildProcess | undefined;
 
-  constructor(port: number, args: readonly string[], cliArgs: readonly string[] = []) {
+  constructor(
+    port: number,
+    args: readonly string[],
+    cliArgs: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     this.port = port;
     this.#args = args;
     this.#cliArgs = cliArgs;
+    this.#environment = environment;
   }
 
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  /** Waits until it has read what it kept: on a busy machine that takes its time. */
   async start(): Promise<void> {
+    await until(
+      `Redis on ${this.port}`,
+      async () => {
+        // Its port may be that of somebody's connection for a moment: it is tried again then.
+        if (!this.isRunning) this.#spawn();
+        return (await this.cli('ping').catch(() => '')).includes('PONG');
+      },
+      60_000,
+    );
+  }
+
+  #spawn(): void {
     const ownPort = this.#args.includes('--tls-port') ? '0' : String(this.port);
     const child = spawn(
       redisServer as string,
       [...this.#args, '--port', ownPort, '--bind', '127.0.0.1', '--dir', this.folder],
-      { stdio: 'ignore' },
+      { stdio: 'ignore', env: { ...process.env, ...this.#environment } },
     );
     this.#process = child;
     endWithTests(child);
-    await until(`Redis on ${this.port}`, async () =>
-      (await this.cli('ping').catch(() => '')).includes('PONG'),
-    );
   }
 
   /** A command through `redis-cli`. */
