@@ -146,6 +146,7 @@ describe.each(ENGINES)('on the %s store, with 20,000 due by time', (name, isTher
         if (examined - before > MANY / 2) throw new Error('they came first');
       }
     }
+    expect(examiner.behindSince).toBeLessThanOrEqual(Date.now());
     await examiner.close();
     // As much again is the moment that may be made up for, and what is under way at the end.
     const allowed = (RATE * (performance.now() - began)) / 1_000 + RATE / 2;
