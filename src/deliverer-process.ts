@@ -26,8 +26,8 @@ const MIN_STOP_MS = 1_000;
 const GRACE_MS = 500;
 
 /** Before one that has ended is started again: twice as long as before, unless it lived for long. */
-const PAUSE_MS = { first: 1_000, longest: 60_000 };
-const LONG_LIFE_MS = 60_000;
+const PAUSE_MS = { first: 1_000, longest: 30_000 };
+const LONG_LIFE_MS = 30_000;
 
 export class DelivererProcess {
   readonly #registry: Registry;

@@ -59,7 +59,8 @@ export async function startDeliverer(
     delivery.takeOver(await compileAccountInTurns(document), revision),
   );
   const problem = () => delivery.problem ?? inForce.problem;
-  const heartbeat = new Heartbeat(registry, 'deliverer', () => ({ problem: problem() }), node);
+  const state = () => ({ problem: problem(), behindSince: delivery.behindSince });
+  const heartbeat = new Heartbeat(registry, 'deliverer', state, node);
   ledger.start();
   log.info('delivers');
   return {

@@ -16,6 +16,8 @@ import { bodyIn, either, RestError, unknown } from './request.ts';
 import { type Entry, entriesOf } from './resource.ts';
 
 const MAX_BODY = 256 * 1024;
+/** Of what was delivered longer ago, it is said when, and no more how many. */
+const LATELY_MS = 10_000;
 /** Dead letters that are shown. */
 const SHOWN = 100;
 
@@ -123,14 +125,19 @@ function shown(
   standing: Standing | undefined,
 ): z.input<typeof DELIVERY> {
   const { waiting = 0, oldest, dead = 0 } = queue ?? {};
-  return { destinationId, waiting, oldest, dead, ...standing };
+  const { perSecond, ...known } = standing ?? {};
+  const isLate = (known.deliveredAt ?? 0) < Date.now() - LATELY_MS;
+  return {
+    ...{ destinationId, waiting, oldest, dead, ...known },
+    perSecond: isLate ? undefined : perSecond,
+  };
 }
 
 /** A partner who gets files is away where none can be brought. */
 function standingAfter({ current, past }: RunHistory = { past: [] }): Standing {
   const deliveredAt = past.find(({ files }) => files > 0)?.finished;
   if (current?.state !== 'failing') return { deliveredAt };
-  return { problem: current.problem, since: current.at, deliveredAt };
+  return { problem: current.problem, since: current.at, next: current.next, deliveredAt };
 }
 
 /** When the next run is due; undefined where none is. */
@@ -161,7 +168,12 @@ const DELIVERY = z.object({
   dead: count('Messages that were given up.'),
   problem: z.string().optional().meta({ description: 'What is wrong with the partner now.' }),
   since: time('Since when, in Unix milliseconds.'),
+  next: time('When it is tried again; not given: at any time.'),
   deliveredAt: time('When something was delivered last.'),
+  perSecond: z
+    .number()
+    .optional()
+    .meta({ description: 'Messages a second that are delivered; not given: none now.' }),
   runs: z
     .object({
       current: z
@@ -201,6 +213,9 @@ const LIST = z.object({
         }),
         at: z.int().meta({ description: 'When it said so last, in Unix milliseconds.' }),
         problem: z.string().optional().meta({ description: 'What is wrong with it now.' }),
+        behindSince: time(
+          'Since when visitors whose time has come wait for their turn: where that is long, OUTBOUND_EXAMINED_PER_SECOND is too low.',
+        ),
       }),
     )
     .meta({ description: 'The processes that deliver.' }),
@@ -213,6 +228,10 @@ const LIST = z.object({
       finishedAt: z.int().optional(),
       progress: z.number().min(0).max(1),
       examined: count('Stored visitors who were looked at.'),
+      perSecond: z
+        .number()
+        .optional()
+        .meta({ description: 'How many a second, lately; once it is finished, on average.' }),
       moved: count('Those of whom partners had to be told something.'),
     }),
   ),

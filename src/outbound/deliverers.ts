@@ -11,6 +11,8 @@ export interface DelivererState {
   readonly at: number;
   /** What is wrong with it now, in words; undefined if nothing is. */
   readonly problem?: string;
+  /** Since when visitors whose time has come wait for their turn, likewise; undefined: they do not. */
+  readonly behindSince?: number;
 }
 
 export const deliverers = async (registry: Registry): Promise<DelivererState[]> =>

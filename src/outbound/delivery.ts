@@ -132,6 +132,12 @@ export class Delivery {
     return this.#trouble?.message;
   }
 
+  /** Since when visitors whose time has come wait for their turn, in Unix milliseconds; undefined: they do not. */
+  get behindSince(): number | undefined {
+    const all = [...this.#examiners.values()].flatMap(({ behindSince }) => behindSince ?? []);
+    return all.length > 0 ? Math.min(...all) : undefined;
+  }
+
   /** Lets what is under way finish, for so many milliseconds; then it is broken off, whatever hangs. */
   async close(milliseconds: number): Promise<void> {
     this.#isOver = true;
@@ -244,6 +250,7 @@ export class Delivery {
         tally.count(id, sid, what);
         if (what === 'delivered' && sid === 0) standing.delivered();
       },
+      paused: (until) => standing.paused(until),
       report: (error) => {
         standing.tell(error);
         report(

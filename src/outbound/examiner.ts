@@ -53,13 +53,19 @@ export class Examiner {
   #isOver = false;
   #ended: Promise<void> | undefined;
   #pass: Pass | undefined;
-  #notedAt = 0;
+  #noted = { at: 0, examined: 0 };
+  #behindSince: number | undefined;
   /** When the next of those who have not come may be examined, by `performance.now()`. */
   #paced = 0;
 
   constructor(shard: string, options: ExaminerOptions) {
     this.#shard = shard;
     this.#options = options;
+  }
+
+  /** Since when there are more whose time has come than the rate allows, in Unix milliseconds. */
+  get behindSince(): number | undefined {
+    return this.#behindSince;
   }
 
   start(): void {
@@ -81,7 +87,10 @@ export class Examiner {
         if (!lease?.isHeld) {
           lease = await Lease.take(outbox, name, LEASE_MS);
           // Somebody else may have gone on with it meanwhile.
-          if (lease) this.#pass = await passOf(this.#options.registry, this.#shard);
+          if (lease) {
+            this.#pass = await passOf(this.#options.registry, this.#shard);
+            this.#noted = { at: performance.now(), examined: this.#pass?.examined ?? 0 };
+          } else this.#behindSince = undefined;
         }
         const isBusy = lease !== undefined && (await this.#step());
         if (isTroubled) report('visitors are examined again');
@@ -111,6 +120,8 @@ export class Examiner {
     const due = await outbox.due(this.#shard, some, 'time');
     // What a look came too late for is made up for, though not for more than a moment.
     this.#paced = Math.max(this.#paced, now - PACE_MS) + (due.candidates.length / rate) * 1_000;
+    const isBehind = due.candidates.length === some;
+    this.#behindSince = isBehind ? (this.#behindSince ?? Date.now()) : undefined;
     await this.#examine(due);
     const passed = await this.#goOn(some);
     this.#paced += ((passed ?? 0) / rate) * 1_000;
@@ -160,6 +171,7 @@ export class Examiner {
         moved: 0,
       };
       this.#pass = pass;
+      this.#noted = { at: performance.now(), examined: 0 };
       await keepPass(registry, pass);
     }
     if (pass.finishedAt !== undefined) return undefined;
@@ -177,14 +189,21 @@ export class Examiner {
       ...(cursor === undefined && { finishedAt: Date.now() }),
     };
     this.#pass = next;
-    if (next.finishedAt !== undefined || performance.now() - this.#notedAt > NOTE_MS) {
+    if (next.finishedAt !== undefined || performance.now() - this.#noted.at > NOTE_MS) {
       await this.#note(next);
     }
     return size;
   }
 
   async #note(pass: Pass): Promise<void> {
-    this.#notedAt = performance.now();
-    await keepPass(this.#options.registry, pass);
+    const now = performance.now();
+    const { startedAt, finishedAt, examined } = pass;
+    const [seen, milliseconds] =
+      finishedAt === undefined
+        ? [examined - this.#noted.examined, now - this.#noted.at]
+        : [examined, finishedAt - startedAt];
+    this.#noted = { at: now, examined };
+    const perSecond = (seen * 1_000) / Math.max(1, milliseconds);
+    await keepPass(this.#options.registry, { ...pass, perSecond });
   }
 }

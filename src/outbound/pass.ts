@@ -19,6 +19,8 @@ export interface Pass {
   /** From 0 to 1. */
   readonly progress: number;
   readonly examined: number;
+  /** How many of them a second, lately; once it is finished, on average. */
+  readonly perSecond?: number;
   /** Of whom partners had to be told something. */
   readonly moved: number;
 }

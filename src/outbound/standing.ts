@@ -6,8 +6,12 @@ export interface Standing {
   readonly problem?: string;
   /** Since when, in Unix milliseconds. */
   readonly since?: number;
+  /** Not before then is it tried again, likewise: the circuit is open, or the partner wants to be left alone. */
+  readonly next?: number;
   /** When something was delivered last, likewise. */
   readonly deliveredAt?: number;
+  /** Messages a second by then. */
+  readonly perSecond?: number;
 }
 
 /** Of all destinations, by their ids. */
@@ -24,6 +28,8 @@ export class StandingKeeper {
   readonly #registry: Registry;
   readonly #id: string;
   #standing: Standing = {};
+  /** Messages that were delivered since the timer was set. */
+  #delivered = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(registry: Registry, destination: number) {
@@ -32,22 +38,40 @@ export class StandingKeeper {
   }
 
   delivered(): void {
-    this.#standing = { deliveredAt: Date.now() };
-    this.#timer ??= setTimeout(() => this.#keep(), EVERY_MS).unref();
+    this.#delivered++;
+    this.#standing = { deliveredAt: Date.now(), perSecond: this.#standing.perSecond };
+    this.#keepSoon();
+  }
+
+  /** @param until nothing is sent before then, in Unix milliseconds */
+  paused(until: number): void {
+    this.#standing = { ...this.#standing, next: until };
+    this.#keepSoon();
   }
 
   /** @param error what is wrong; nothing is without one */
   tell(error?: unknown): void {
-    const { deliveredAt } = this.#standing;
+    const { deliveredAt, next } = this.#standing;
     this.#standing = error
-      ? { problem: (error as Error).message, since: Date.now(), deliveredAt }
+      ? { problem: (error as Error).message, since: Date.now(), next, deliveredAt }
       : { deliveredAt };
     this.#keep();
+  }
+
+  #keepSoon(): void {
+    if (this.#timer) return;
+    const began = performance.now();
+    this.#timer = setTimeout(() => {
+      const perSecond = (this.#delivered * 1_000) / (performance.now() - began);
+      if (this.#delivered > 0) this.#standing = { ...this.#standing, perSecond };
+      this.#keep();
+    }, EVERY_MS).unref();
   }
 
   #keep(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#delivered = 0;
     // Where the registry is away, the next one says it.
     this.#registry.put('delivery', this.#id, this.#standing).catch(() => undefined);
   }

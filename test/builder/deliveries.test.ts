@@ -84,6 +84,16 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
     ]);
   });
 
+  it('so is the process that delivers', async () => {
+    const look = async () => (await call('GET', 'deliveries')).body;
+    await expect
+      .poll(async () => (await look()).deliverers, { timeout: 20_000 })
+      .toEqual([
+        { node: expect.stringMatching(`:${server.process.pid}$`), at: expect.any(Number) },
+      ]);
+    expect(await look()).not.toHaveProperty('problem');
+  });
+
   it('a pass is said with its shard, without what is of no use to others', async () => {
     const passes = async () => (await call('GET', 'deliveries')).body.passes;
     await expect
@@ -91,7 +101,8 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
       .toBeTypeOf('number');
     const [{ startedAt, finishedAt, ...pass }, ...others] = await passes();
     expect(startedAt).toBeLessThanOrEqual(finishedAt);
-    expect(pass).toEqual({ shard: 'all', revision: 1, progress: 1, examined: 0, moved: 0 });
+    const none = { examined: 0, moved: 0, perSecond: 0 };
+    expect(pass).toEqual({ shard: 'all', revision: 1, progress: 1, ...none });
     expect(others).toEqual([]);
   });
 
@@ -188,6 +199,7 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
       .poll(async () => (await delivery()).problem, { timeout: 40_000 })
       .toMatch(/127\.0\.0\.1:9/);
     expect((await delivery()).since).toBeLessThanOrEqual(Date.now());
+    await expect.poll(async () => (await delivery()).next).toBeTypeOf('number');
     const { destinations } = (await call('GET', 'deliveries')).body;
     expect(destinations[1].problem).toBe((await delivery()).problem);
     expect(destinations[0]).not.toHaveProperty('problem');
@@ -274,7 +286,10 @@ it('where nothing was ever delivered, all is empty', async () => {
   const call = callerOf(() => server);
   expect(await call('GET', 'deliveries')).toMatchObject({
     status: 200,
-    body: { destinations: [{ waiting: 0, dead: 0 }, { waiting: 0 }, { waiting: 0 }], passes: [] },
+    body: {
+      ...{ problem: 'no process delivers now', deliverers: [], passes: [] },
+      destinations: [{ waiting: 0, dead: 0 }, { waiting: 0 }, { waiting: 0 }],
+    },
   });
   expect(await call('GET', 'deliveries/801/dead-letters')).toEqual({ status: 200, body: [] });
   await server.stop();

@@ -48,6 +48,10 @@ describe('a deliverer that ends', { timeout: 60_000 }, () => {
     const response = await fetch(`${server.origin}/v1/deliveries`, { headers });
     return (await response.json()) as { problem?: string; deliverers: { problem?: string }[] };
   };
+  const standing = async () => {
+    const headers = { Authorization: `Bearer ${server.adminToken}` };
+    return (await fetch(`${server.origin}/v1/deliveries/801`, { headers })).json();
+  };
   const patience = { timeout: 30_000 };
   const isWell = async () => {
     await expect.poll(ready, patience).toEqual([200, { status: 'ready' }]);
@@ -76,6 +80,9 @@ describe('a deliverer that ends', { timeout: 60_000 }, () => {
       await isWell();
       expect(childrenOf(server)).toHaveLength(1);
       await delivers();
+      await expect.poll(standing, patience).toMatchObject({
+        ...{ waiting: 0, deliveredAt: expect.any(Number), perSecond: expect.any(Number) },
+      });
     }
   });
 

@@ -31,7 +31,7 @@ function mayHide(): boolean {
 describe.each([
   ['a server that does everything', 'all'],
   ['a process that only delivers', 'deliver'],
-])('%s', { timeout: 60_000 }, (_, role) => {
+])('%s', { timeout: 180_000 }, (_, role) => {
   const ends: (() => unknown)[] = [];
   const asked = new Set<string>();
   let heard = '';
@@ -66,7 +66,7 @@ describe.each([
     };
     const look = [
       // Longer than anything here may take.
-      file('resolv.conf', `nameserver ${SILENT}\noptions timeout:30 attempts:3\n`),
+      file('resolv.conf', `nameserver ${SILENT}\noptions timeout:30 attempts:5\n`),
       file('hosts', `127.0.0.1 localhost ${GOOD}\n`),
     ];
     prefix = ['unshare', '-m', 'sh', '-c', `${look.join(' && ')} && exec "$0" "$@"`];
@@ -102,7 +102,7 @@ describe.each([
       return ((await response.json()) as { uuid: string }).uuid;
     };
     const first = await come();
-    const patience = { timeout: 20_000 };
+    const patience = { timeout: 60_000 };
     await expect.poll(() => heard.includes(first), patience).toBe(true);
     await expect.poll(() => asked.size, patience).toBe(HANGING.length);
     const second = await come();

@@ -36,6 +36,12 @@ export class Circuit {
   /** The pause that an open circuit makes. */
   #pausedUntil = 0;
   #probe: Attempt | undefined;
+  readonly #paused: (until: number) => void;
+
+  /** @param paused is told from when on something is started again, each time that the circuit opens or stays open */
+  constructor(paused: (until: number) => void = () => {}) {
+    this.#paused = paused;
+  }
 
   get isOpen(): boolean {
     return this.#failures >= FAILURES;
@@ -71,7 +77,9 @@ export class Circuit {
     // What was under way when it opened says nothing new.
     if (wasOpen && !wasProbe) return;
     this.#failures++;
-    if (this.isOpen) this.#pausedUntil = now + backoff(this.#failures - FAILURES, random);
+    if (!this.isOpen) return;
+    this.#pausedUntil = now + backoff(this.#failures - FAILURES, random);
+    this.#paused(this.from);
   }
 
   /** An attempt is over; if it neither succeeded nor failed, it said nothing of the partner. */

@@ -26,6 +26,8 @@ export interface SenderOptions {
   readonly retryHours: number;
   /** Says that nothing gets through, and why; or, without an error, that it does again. */
   readonly report: (error?: unknown) => void;
+  /** Says, while nothing gets through, when it is tried again, in Unix milliseconds. */
+  readonly paused?: (until: number) => void;
   /** Counts what arrived and what was given up: each move by its segment; 0: the messages. */
   readonly tally: (what: 'delivered' | 'failed', sid: number) => void;
   /** Messages under way at the same time; 8. */
@@ -60,7 +62,7 @@ export class Sender {
   readonly #options: Sending;
   readonly #endpoint: Endpoint;
   /** What is known of the partner outlasts the lease. */
-  readonly #circuit = new Circuit();
+  readonly #circuit: Circuit;
   #dispatch: Dispatch | undefined;
   #isClosing = false;
   #isStoreTroubled = false;
@@ -72,7 +74,8 @@ export class Sender {
       ...{ concurrency: CONCURRENCY, maxHeld: MAX_HELD, now: Date.now, random: Math.random },
       ...options,
     };
-    const { allowPrivate, concurrency, ca, limit } = this.#options;
+    const { allowPrivate, concurrency, ca, limit, paused } = this.#options;
+    this.#circuit = new Circuit(paused);
     this.#endpoint = new Endpoint({ allowPrivate, connections: concurrency, ca, limit });
   }
 

@@ -11,7 +11,7 @@ import { keepPass } from '../../../src/outbound/pass.ts';
 import { RegistryFile } from '../../../src/store/embedded/registry-file.ts';
 import { executable } from '../../demo/browser.ts';
 import { account, realtime, segment, trait } from '../../outbound/example.ts';
-import { temporaryFolder } from '../../server.ts';
+import { childrenOf, temporaryFolder } from '../../server.ts';
 import { bury, type Letter } from '../outbox.ts';
 import { flaws, PATIENCE_MS, startVisits, type Visits } from './visit.ts';
 
@@ -110,6 +110,7 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
     const at = `${visits.server.origin}/event?d_rtbd=json&d_uuid=${visitor(n)}&${signals}`;
     expect((await fetch(at)).status).toBe(200);
   };
+  const patience = { timeout: 30_000 };
   const figure = (page: Page, name: string) =>
     page.getByText(name, { exact: true }).first().locator('..');
 
@@ -210,6 +211,23 @@ describe.skipIf(!executable)('delivery in the builder', { timeout: PATIENCE_MS }
     await expect.poll(() => partner.heard).toContain(visitor(11));
     await expect.poll(() => figure(page, 'Waiting').textContent()).toContain('Nothing waits');
     await expect.poll(() => figure(page, 'Delivered last').textContent()).toContain('now');
+    expect(visits.problems).toEqual([]);
+  });
+
+  test('that no process delivers is said, with why, and that one does again', async () => {
+    const page = await visits.open('/destinations/801/delivery');
+    await page.getByText('Delivered last').waitFor();
+    const alert = page.getByRole('alert').filter({ hasText: 'Nothing is delivered now' });
+    await expect
+      .poll(() => {
+        // Each time, it is away for longer: sooner or later somebody looks meanwhile.
+        for (const child of childrenOf(visits.server)) process.kill(child, 'SIGKILL');
+        return alert.count();
+      }, patience)
+      .toBe(1);
+    await alert.getByText(/ended \(SIGKILL\); it is started again after \d+ s/).waitFor();
+    expect(await flaws(page, 'nobody delivers')).toEqual([]);
+    await alert.waitFor({ state: 'detached' });
     expect(visits.problems).toEqual([]);
   });
 
@@ -405,9 +423,11 @@ describe.skipIf(!executable)('where nobody delivers', { timeout: PATIENCE_MS }, 
     const registry = new RegistryFile(folder);
     // What another process has left, a part of it at work.
     const common = { digest: 'd', revision: 7, startedAt: Date.now() - 60_000 };
-    await keepPass(registry, { ...common, shard: 'a', progress: 0.5, examined: 5_000, moved: 40 });
     await keepPass(registry, {
-      ...{ ...common, shard: 'b', progress: 1, examined: 10_000, moved: 2 },
+      ...{ ...common, shard: 'a', progress: 0.5, examined: 5_000, moved: 40, perSecond: 123.4 },
+    });
+    await keepPass(registry, {
+      ...{ ...common, shard: 'b', progress: 1, examined: 10_000, moved: 2, perSecond: 900 },
       finishedAt: Date.now(),
     });
     await registry.close();
@@ -426,7 +446,9 @@ describe.skipIf(!executable)('where nobody delivers', { timeout: PATIENCE_MS }, 
       const page = await visits.open(at);
       const part = page.getByRole('region', { name: 'Previous visitors' });
       await part.getByText('75%').waitFor();
-      await part.getByText(/Since revision 7, .* 15,000 so far. Partners are told of 42/).waitFor();
+      await part
+        .getByText(/Since revision 7, .* 15,000 so far, 124 a second\. Partners are told of 42/)
+        .waitFor();
       expect(await part.getByRole('progressbar').getAttribute('aria-valuenow')).toBe('75');
       expect(await flaws(page, `pass${at.replaceAll('/', ' ')}`)).toEqual([]);
     }

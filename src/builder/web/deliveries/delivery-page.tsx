@@ -56,7 +56,7 @@ interface StandingProps {
 }
 
 function Standing({ delivery, destination }: StandingProps) {
-  const { waiting, oldest, dead, problem, since, deliveredAt } = delivery;
+  const { waiting, oldest, dead, problem, since, next, deliveredAt, perSecond } = delivery;
   const isFile = destination.transfer === 'file';
   return (
     <>
@@ -72,6 +72,11 @@ function Standing({ delivery, destination }: StandingProps) {
             {since !== undefined && (
               <>
                 It has been so since <Moment at={since} isExact />.{' '}
+                {next !== undefined && next > Date.now() && (
+                  <>
+                    The next try is due <Moment at={next} />.{' '}
+                  </>
+                )}
               </>
             )}
             {isFile
@@ -107,7 +112,12 @@ function Standing({ delivery, destination }: StandingProps) {
           {
             name: 'Delivered last',
             value: deliveredAt === undefined ? '–' : ago(deliveredAt),
-            hint: deliveredAt === undefined ? 'Nothing yet' : undefined,
+            hint:
+              deliveredAt === undefined
+                ? 'Nothing yet'
+                : perSecond === undefined
+                  ? undefined
+                  : `${count(Math.ceil(perSecond))} a second`,
           },
           ...(isFile
             ? []

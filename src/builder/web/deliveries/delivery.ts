@@ -13,8 +13,12 @@ export interface Delivery {
   readonly problem?: string;
   /** Since when: Unix milliseconds. */
   readonly since?: number;
+  /** When it is tried again: Unix milliseconds. */
+  readonly next?: number;
   /** When something arrived last: Unix milliseconds. */
   readonly deliveredAt?: number;
+  /** Messages a second that arrive. */
+  readonly perSecond?: number;
   /** Of a destination that gets files. */
   readonly runs?: Runs;
 }
@@ -60,6 +64,8 @@ export interface Pass {
   /** From 0 to 1. */
   readonly progress: number;
   readonly examined: number;
+  /** How many a second, lately. */
+  readonly perSecond?: number;
   /** Of whom partners had to be told something. */
   readonly moved: number;
 }
@@ -67,6 +73,10 @@ export interface Pass {
 interface Deliveries {
   /** Why nothing at all is delivered now. */
   readonly problem?: string;
+  readonly deliverers: readonly {
+    /** Since when visitors whose time has come wait for their turn: Unix milliseconds. */
+    readonly behindSince?: number;
+  }[];
   readonly destinations: readonly Delivery[];
   readonly passes: readonly Pass[];
 }
@@ -105,8 +115,8 @@ export function together(passes: readonly Pass[]): Omit<Pass, 'shard'> | undefin
   if (passes.length === 0) return undefined;
   const revision = Math.max(...passes.map((pass) => pass.revision));
   const begun = passes.filter((pass) => pass.revision === revision);
-  const sum = (name: 'progress' | 'examined' | 'moved') =>
-    begun.reduce((all, pass) => all + pass[name], 0);
+  const sum = (name: 'progress' | 'examined' | 'moved' | 'perSecond', of = begun) =>
+    of.reduce((all, pass) => all + (pass[name] ?? 0), 0);
   const ends = begun.flatMap(({ finishedAt }) => finishedAt ?? []);
   return {
     revision,
@@ -114,6 +124,10 @@ export function together(passes: readonly Pass[]): Omit<Pass, 'shard'> | undefin
     finishedAt: ends.length === passes.length ? Math.max(...ends) : undefined,
     progress: sum('progress') / passes.length,
     examined: sum('examined'),
+    perSecond: sum(
+      'perSecond',
+      begun.filter(({ finishedAt }) => finishedAt === undefined),
+    ),
     moved: sum('moved'),
   };
 }

@@ -13,7 +13,7 @@ export function PreviousVisitors({ isOnlyRunning = false }: PreviousVisitorsProp
   const { data } = useDeliveries(LOOK_MS);
   const pass = together(data?.passes ?? []);
   if (!pass || (isOnlyRunning && pass.finishedAt !== undefined)) return null;
-  const { revision, startedAt, finishedAt, progress, examined, moved } = pass;
+  const { revision, startedAt, finishedAt, progress, examined, moved, perSecond = 0 } = pass;
   return (
     <Paper withBorder p="lg" component="section" aria-label="Previous visitors">
       <Stack gap="xs">
@@ -30,7 +30,8 @@ export function PreviousVisitors({ isOnlyRunning = false }: PreviousVisitorsProp
             <Progress value={progress * 100} aria-label="Progress over the stored visitors" />
             <Text size="sm" c="dimmed">
               Since revision {revision}, <Moment at={startedAt} />, all stored visitors are looked
-              at, whether or not they come back: {count(examined)} so far. {toldOf(moved)}
+              at, whether or not they come back: {count(examined)} so far
+              {perSecond > 0 && `, ${count(Math.ceil(perSecond))} a second`}. {toldOf(moved)}
             </Text>
           </>
         ) : (
