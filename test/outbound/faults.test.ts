@@ -13,8 +13,8 @@ import { PlainPartner, type State } from './plain-partner.ts';
 const CHANGES = Number(process.env.CHANGES ?? 3_000);
 /** Everybody enters 51, then leaves it for 52. */
 const VISITORS = Math.ceil(CHANGES / 3);
-/** So that there is something to kill. */
-const REST_MS = 40;
+/** Of each after a visit: so that there is something to kill, however few they are. */
+const REST_MS = 40_000 / VISITORS;
 
 const ended: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -53,6 +53,7 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
       },
     };
     const chaos = new Chaos(deeds, () => partner.heard.size);
+    ended.unshift(() => chaos.end().catch(() => {}));
     const crowd = new Crowd(installation.origin, VISITORS, REST_MS);
     const missing = (what: string) =>
       Array.from({ length: VISITORS }, (_, n) => device(n)).filter(

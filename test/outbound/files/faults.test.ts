@@ -15,11 +15,11 @@ import { arrived, type Shelf } from './runs.ts';
 import { startS3Server } from './s3-server.ts';
 import { hasSftpServer, startSftpServer } from './sftp-server.ts';
 
-const CHANGES = Number(process.env.CHANGES ?? 1_500);
+const CHANGES = Number(process.env.CHANGES ?? 1_200);
 /** Everybody enters 51, then leaves it for 52. */
 const VISITORS = Math.ceil(CHANGES / 3);
-/** So that there are many runs, and something to kill. */
-const REST_MS = 100;
+/** Of each after a visit: so that there are many runs, however few they are. */
+const REST_MS = 50_000 / VISITORS;
 /** Between two runs that are asked for; by themselves they come every minute. */
 const RUN_MS = 250;
 
@@ -128,6 +128,7 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
       const deeds = { ...installation.deeds, s3: () => place(0), sftp: () => place(1) };
       const arrivals = () => places.reduce((sum, { shelf }) => sum + shelf.names().length, 0);
       const chaos = new Chaos(deeds, arrivals);
+      ended.unshift(() => chaos.end().catch(() => {}));
       const crowd = new Crowd(installation.origin, VISITORS, REST_MS);
       const everybodyIsTold = (...changes: string[]) =>
         until(
