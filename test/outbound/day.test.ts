@@ -2,11 +2,9 @@
  * A partner is dead for a day, by a clock that the test puts forward, while visitors come each hour, enter
  * a segment and leave the one before. Nobody feels it, and in the end the partner hears everything.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Clock } from '../clock.ts';
 import { askable, heldBy } from '../held-memory.ts';
-import { until } from '../redis.ts';
 import { childrenOf, temporaryFolder } from '../server.ts';
 import { service } from '../services.ts';
 import { device } from '../store/workbench.ts';
@@ -76,10 +74,9 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
     const memory: Record<string, number[]> = { server: [], deliverer: [] };
     for (const step of steps) {
       await crowd.all(`c_t=${step}`);
-      await until('everybody to be queued', async () => {
-        await pause(50);
-        return (await standing()).waiting === VISITORS * step;
-      });
+      await expect
+        .poll(async () => (await standing()).waiting, { ...PATIENT, interval: 50 })
+        .toBe(VISITORS * step);
       const { server } = installation;
       memory.server.push(await heldBy(server.process.pid as number, folder));
       memory.deliverer.push(await heldBy(childrenOf(server)[0], folder));
