@@ -1,9 +1,10 @@
 /** What benchmarks start and load: servers as processes of their own, on fixed ports of 127.0.0.1. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import autocannon from 'autocannon';
 import { benchAccount, HEADERS, queryOf, type Size, visitorOf } from './account.ts';
 
@@ -93,6 +94,27 @@ export async function startRedis(): Promise<Contender & { readonly url: string }
   return { ...redis, url: `redis://127.0.0.1:${REDIS_PORT}` };
 }
 
+const CLUSTER_PORTS = [9321, 9322, 9323];
+
+/** A Cluster of three primaries, without persistence. */
+export async function startCluster(): Promise<{ readonly url: string }> {
+  const members = CLUSTER_PORTS.map((port) => `127.0.0.1:${port}`);
+  for (const port of CLUSTER_PORTS) {
+    const line = `--port ${port} --bind 127.0.0.1 --dir ${folder} --loglevel warning --cluster-enabled yes`;
+    const args = [...line.split(' '), '--cluster-config-file', `${port}.conf`, '--save', ''];
+    await startProcess(`Redis on ${port}`, 'redis-server', args, {}, port);
+  }
+  const create = ['--cluster', 'create', ...members, '--cluster-replicas', '0', '--cluster-yes'];
+  await promisify(execFile)('redis-cli', create, { timeout: 20_000 });
+  // Each of them has to have heard of it.
+  for (const port of CLUSTER_PORTS) {
+    const asked = ['-p', String(port), 'cluster', 'info'];
+    while (!(await promisify(execFile)('redis-cli', asked)).stdout.includes('cluster_state:ok'))
+      await pause(100);
+  }
+  return { url: `redis+cluster://${members.join(',')}` };
+}
+
 export function startSwitchyard(
   name: string,
   size: Size,
@@ -165,7 +187,16 @@ export function cpuSeconds({ pids }: Contender): number {
   return ticks / 100;
 }
 
-export function residentMegabytes({ pids }: Contender): number {
+/** The process that delivers for a server, by Linux; none elsewhere, or where there is nothing to send. */
+export function delivererOf({ pids: [pid] }: Contender): Pick<Contender, 'pids'> {
+  const list = `/proc/${pid}/task/${pid}/children`;
+  const children = fs.existsSync(list) ? fs.readFileSync(list, 'utf8').trim().split(' ') : [];
+  const delivers = (child: string) =>
+    fs.readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('src/node.ts');
+  return { pids: children.filter((child) => child && delivers(child)).map(Number) };
+}
+
+export function residentMegabytes({ pids }: Pick<Contender, 'pids'>): number {
   const sizes = pids.map((pid) => {
     const file = `/proc/${pid}/status`;
     if (!fs.existsSync(file)) return Number.NaN;

@@ -14,7 +14,7 @@ export const askable = (folder: string) => ({
   MEMORY_FOLDER: folder,
 });
 
-/** In MB; what is only mapped from files, such as LMDB's, is not counted. */
+/** In MB; what is only mapped from files, such as LMDB's, is not counted on Linux. */
 export async function heldBy(pid: number, folder: string): Promise<number> {
   const answer = path.join(folder, String(pid));
   process.kill(pid, 'SIGUSR2');
@@ -29,8 +29,9 @@ function answerIn(folder: string): void {
   const collect = vm.runInNewContext('gc');
   process.on('SIGUSR2', () => {
     collect();
-    const [, kilobytes] =
-      /RssAnon:\s+(\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8')) ?? [];
+    const status = '/proc/self/status';
+    const own = fs.existsSync(status) ? fs.readFileSync(status, 'utf8') : '';
+    const kilobytes = /RssAnon:\s+(\d+)/.exec(own)?.[1] ?? process.memoryUsage.rss() / 1_024;
     const answer = path.join(folder, String(process.pid));
     fs.writeFileSync(`${answer}.part`, String(kilobytes));
     fs.renameSync(`${answer}.part`, answer);

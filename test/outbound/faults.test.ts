@@ -13,8 +13,8 @@ import { PlainPartner, type State } from './plain-partner.ts';
 const CHANGES = Number(process.env.CHANGES ?? 3_000);
 /** Everybody enters 51, then leaves it for 52. */
 const VISITORS = Math.ceil(CHANGES / 3);
-/** So that there is something to kill. */
-const REST_MS = 40;
+/** Of each after a visit: so that there is something to kill, however few they are. */
+const REST_MS = 60_000 / VISITORS;
 
 const ended: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -25,7 +25,7 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
   const test = isThere ? it : it.skip;
 
   test(`${CHANGES} changes arrive, whatever is killed`, {
-    timeout: 60_000 + CHANGES * 20,
+    timeout: 120_000 + CHANGES * 40,
   }, async () => {
     const partner = await PlainPartner.start();
     ended.push(() => partner.stop());
@@ -53,13 +53,14 @@ describe.each(STORES)('on the %s store', (store, isThere) => {
       },
     };
     const chaos = new Chaos(deeds, () => partner.heard.size);
+    ended.unshift(() => chaos.end().catch(() => {}));
     const crowd = new Crowd(installation.origin, VISITORS, REST_MS);
     const missing = (what: string) =>
       Array.from({ length: VISITORS }, (_, n) => device(n)).filter(
         (id) => !partner.heard.has(`${id} ${what}`),
       ).length;
     const everybodyHeardOf = async (...changes: string[]) => {
-      for (const end = Date.now() + 60_000 + CHANGES * 5; Date.now() < end; await pause(200)) {
+      for (const end = Date.now() + 60_000 + CHANGES * 10; Date.now() < end; await pause(200)) {
         if (changes.every((what) => missing(what) === 0)) return;
       }
       for (const what of changes) expect([what, missing(what)]).toEqual([what, 0]);

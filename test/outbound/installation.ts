@@ -116,7 +116,7 @@ export class Installation {
   }
 
   async #allEnded(): Promise<void> {
-    await until('the end of who delivered', () => !this.#ending.some(isAlive));
+    await until('the end of who delivered', () => !this.#ending.some(isAlive), 60_000);
     this.#ending.length = 0;
   }
 
