@@ -7,11 +7,13 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Snapshot } from '../account/snapshot.ts';
 import { inTurns } from '../account/turns.ts';
-import { dayOf } from '../audience/profile.ts';
+import { HeldTraits } from '../audience/holdings.ts';
+import { dayOf, type Profile } from '../audience/profile.ts';
 import type { Tally } from '../destinations/tally.ts';
 import type { Outbox } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
 import { CensusTaker } from './census/census-taker.ts';
+import { membersOf } from './examination.ts';
 import { Examiner, type InForce } from './examiner.ts';
 import { FileRunner } from './files/file-runner.ts';
 import { openTarget } from './files/open-target.ts';
@@ -22,6 +24,7 @@ import { forgetPasses, passes } from './pass.ts';
 import { Sender } from './realtime/sender.ts';
 import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
+import { type Meet, unreadableReport } from './unreadable.ts';
 
 export interface DeliveryOptions {
   readonly outbox: Outbox;
@@ -43,6 +46,8 @@ export interface DeliveryOptions {
 
 /** How often the shards, the day and the orders are looked at. */
 const TEND_MS = 250;
+/** Between two turns of something that takes several. */
+const BUSY_MS = 10;
 const SHARDS_MS = 5_000;
 const TIDY_MS = 30_000;
 /** Visitors between two pauses of a file run. */
@@ -57,6 +62,9 @@ export class Delivery {
   readonly #senders = new Map<number, Sender>();
   readonly #runners = new Map<number, FileRunner>();
   readonly #censusTaker: CensusTaker;
+  readonly #unreadable: Meet;
+  /** What file runs look at visitors by: examiners have their own, since awaits come in between. */
+  #held: { readonly snapshot: Snapshot; readonly traits: HeldTraits } | undefined;
   #inForce: InForce;
   #day: number;
   #since = Date.now();
@@ -72,6 +80,7 @@ export class Delivery {
     this.#options = options;
     this.#inForce = inForce;
     this.#day = day;
+    this.#unreadable = unreadableReport(options.report);
     const { outbox, registry, rate, report, workFolder } = options;
     this.#censusTaker = new CensusTaker({
       ...{ outbox, registry, rate, report },
@@ -139,6 +148,7 @@ export class Delivery {
     this.#man();
     let [shardsAt, tidiedAt] = [Number.NEGATIVE_INFINITY, performance.now()];
     let orders: Lease | undefined;
+    let isBusy = false;
     while (!this.#isOver) {
       try {
         const now = performance.now();
@@ -151,7 +161,7 @@ export class Delivery {
         // It keeps itself: to ask each time would write each time.
         if (!orders?.isHeld) orders = await Lease.take(outbox, 'orders', ORDERS_LEASE_MS);
         const isFirst = orders !== undefined;
-        await obey(
+        isBusy = await obey(
           registry,
           isFirst ? outbox : undefined,
           (id) => this.#runners.get(id)?.run() ?? false,
@@ -165,8 +175,9 @@ export class Delivery {
       } catch (error) {
         if (!this.#trouble) this.#options.report('delivery waits', error);
         this.#trouble = error as Error;
+        isBusy = false;
       }
-      await pause(TEND_MS);
+      await pause(isBusy ? BUSY_MS : TEND_MS);
     }
     await orders?.release().catch(() => undefined);
   }
@@ -181,6 +192,7 @@ export class Delivery {
         registry,
         rate,
         report,
+        unreadable: this.#unreadable,
         moved: (destinations) => {
           for (const id of destinations) this.#senders.get(id)?.wake();
         },
@@ -229,6 +241,7 @@ export class Delivery {
       retryHours,
       region,
       terms: () => this.#inForce.terms,
+      unreadable: this.#unreadable,
       tally: (what, sid) => {
         tally.count(id, sid, what);
         if (what === 'delivered' && sid === 0) standing.delivered();
@@ -254,6 +267,8 @@ export class Delivery {
       outbox,
       folder: path.join(workFolder, String(id)),
       terms: () => this.#inForce.terms,
+      members: (profile) => this.#membersOf(profile, id),
+      unreadable: this.#unreadable,
       open: (target) => openTarget(target, { folder: targetFolder, allowPrivate }),
       lastRun: async () => (await runsOf(registry, id)).last,
       report: async (told) => {
@@ -261,11 +276,19 @@ export class Delivery {
           report(`files of destination ${id} wait`, new Error(told.problem));
         await keepRun(registry, id, told);
       },
-      isComplete: () => this.#isPassed(),
       pace: () => pause((PACED / rate) * 1_000),
     });
     this.#runners.set(id, runner);
     runner.start();
+  }
+
+  #membersOf(profile: Profile, destination: number): ReadonlySet<number> {
+    const { snapshot, terms } = this.#inForce;
+    if (this.#held?.snapshot !== snapshot) {
+      this.#held = { snapshot, traits: new HeldTraits(snapshot.traits, snapshot.traitPlaces) };
+    }
+    const grounds = { snapshot, terms, held: this.#held.traits };
+    return membersOf(profile, grounds, dayOf(Date.now())).get(destination) ?? new Set();
   }
 
   async #isEverywhere(revision: number): Promise<boolean> {

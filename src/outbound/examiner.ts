@@ -11,6 +11,7 @@ import { examine } from './examination.ts';
 import { Lease } from './lease.ts';
 import { keepPass, type Pass, passOf } from './pass.ts';
 import type { Terms } from './terms.ts';
+import type { Meet } from './unreadable.ts';
 
 /** What is in force. */
 export interface InForce {
@@ -29,6 +30,8 @@ export interface ExaminerOptions {
   readonly isEverywhere: (revision: number) => Promise<boolean>;
   /** Destinations have something in their queues that was not there before. */
   readonly moved: (destinations: Iterable<number>) => void;
+  /** Visitors who cannot be read. */
+  readonly unreadable: Meet;
   /** Says what is wrong; or, without an error, that it is over. */
   readonly report: (message: string, error?: unknown) => void;
 }
@@ -100,7 +103,7 @@ export class Examiner {
   async #step(): Promise<boolean> {
     const { outbox } = this.#options;
     const due = await outbox.due(this.#shard, BATCH);
-    if (due.candidates.length > 0) await this.#examine(due);
+    await this.#examine(due);
     const isPassing = performance.now() >= this.#paced && (await this.#goOn());
     return due.candidates.length > 0 || isPassing;
   }
@@ -108,6 +111,7 @@ export class Examiner {
   async #examine(batch: Batch): Promise<number> {
     const { outbox, inForce } = this.#options;
     const { snapshot, terms } = inForce();
+    this.#options.unreadable(batch.unreadable ?? []);
     if (this.#held?.snapshot !== snapshot) {
       // Not the one that pages are decided by: here, awaits come in between.
       const traits = new HeldTraits(snapshot.traits, snapshot.traitPlaces);
@@ -115,6 +119,7 @@ export class Examiner {
     }
     const grounds = { snapshot, held: this.#held.traits, terms };
     const now = Date.now();
+    if (batch.candidates.length === 0) return 0;
     const outcomes = batch.candidates.map((candidate) => examine(candidate, grounds, now));
     await outbox.settle(batch, outcomes);
     const movers = outcomes.filter(({ moves }) => moves.size > 0);
@@ -152,7 +157,7 @@ export class Examiner {
     const { batch, cursor, progress } = await outbox.walk(this.#shard, pass.cursor, BATCH);
     const size = batch.candidates.length;
     this.#paced = performance.now() + (size / rate) * 1_000;
-    const moved = size > 0 ? await this.#examine(batch) : 0;
+    const moved = await this.#examine(batch);
     // What came in force meanwhile may have been too late for the first of them.
     if (inForce().terms.digest !== pass.digest) return true;
     const next: Pass = {

@@ -7,20 +7,25 @@
  * there is not forgotten, since a fold leaves the segment until it is on the agenda (`through.ts`).
  */
 import { randomUUID } from 'node:crypto';
-import type {
-  Batch,
-  Candidate,
-  DeadLetter,
-  Entry,
-  Outbox,
-  Outcome,
-  QueueState,
-  Sealed,
+import {
+  type Batch,
+  type Candidate,
+  type DeadLetter,
+  type Entry,
+  isReadable,
+  type Letters,
+  type Outbox,
+  type Outcome,
+  PUT_OFF_MS,
+  type QueueState,
+  type Sealed,
+  type Subject,
+  type Unreadable,
 } from '../outbox.ts';
 import { StoreError } from '../store.ts';
 import { Arrivals } from './arrivals.ts';
 import type { EmbeddedStore } from './embedded-store.ts';
-import { END, entryBytes, entryIn, OutboxBase, type Tail } from './outbox-base.ts';
+import { type Buried, END, entryBytes, entryIn, OutboxBase, type Tail } from './outbox-base.ts';
 import type { Walk } from './walk.ts';
 
 export interface OutboxOptions {
@@ -88,27 +93,27 @@ export class OutboxFile implements Outbox {
 
   async due(_shard: string, limit: number): Promise<Batch> {
     const arrivals = this.#deliverer();
-    return this.#read((base) => {
+    const batch = this.#read((base) => {
       arrivals.bring();
       const now = Date.now();
-      return {
-        candidates: base.due(now, limit).map((id) => this.#candidate(id, arrivals.store, now)),
-      };
+      return this.#batch(base.due(now, limit), arrivals.store, now);
     });
+    await this.#putOff(batch.unreadable);
+    return batch;
   }
 
   async walk(_shard: string, cursor: string | undefined, limit: number) {
     const { store } = this.#deliverer();
-    return this.#read(() => {
+    const part = this.#read(() => {
       this.#walk ??= store.walk();
-      const { deviceIds, ...part } = this.#walk.next(cursor, limit);
-      const now = Date.now();
-      const candidates = deviceIds.map((id) => this.#candidate(id, store, now));
-      return { batch: { candidates }, ...part };
+      const { deviceIds, ...rest } = this.#walk.next(cursor, limit);
+      return { batch: this.#batch(deviceIds, store, Date.now()), ...rest };
     });
+    await this.#putOff(part.batch.unreadable);
+    return part;
   }
 
-  async look(deviceIds: readonly string[]): Promise<Candidate[]> {
+  async look(deviceIds: readonly string[]): Promise<(Subject | Unreadable)[]> {
     const { store } = this.#deliverer();
     return this.#read(() => {
       store.catchUp();
@@ -161,9 +166,10 @@ export class OutboxFile implements Outbox {
       const sealed: Sealed[] = [];
       const parts = new Set<number>();
       for (const { value } of base.sealed.getRange(rangeOf(destination))) {
-        const entries = value.numbers.map((number) => {
+        const entries = value.numbers.flatMap((number) => {
           parts.add(number);
-          return entryIn(number, base.entries.get([destination, number]) as Uint8Array);
+          const bytes = base.entries.get([destination, number]);
+          return bytes ? entryIn(number, bytes) : [];
         });
         sealed.push({ message: value.message, entries });
       }
@@ -198,21 +204,36 @@ export class OutboxFile implements Outbox {
   seal(destination: number, { message, entries }: Sealed): Promise<void> {
     return this.#write(() => {
       const numbers = entries.map(({ id }) => Number(id));
-      this.#base.sealed.putSync([destination, numbers[0]], { message, numbers });
+      this.#seal(destination, message, numbers);
     });
   }
 
   done(destination: number, messages: readonly Sealed[]): Promise<void> {
     return this.#write(() => {
-      for (const { entries } of messages) {
-        this.#base.sealed.removeSync([destination, Number(entries[0].id)]);
-        this.#remove(destination, entries);
+      for (const message of messages) {
+        this.#unseal(destination, message);
+        this.#remove(destination, message.entries);
       }
     });
   }
 
   discard(destination: number, entries: readonly Entry[]): Promise<void> {
-    return this.#write(() => this.#remove(destination, entries));
+    return this.#write(() => {
+      this.#remove(destination, entries);
+    });
+  }
+
+  putBack(destination: number, message: Sealed, entries: readonly Entry[]): Promise<void> {
+    return this.#write(() => {
+      const numbers = new Set(this.#unseal(destination, message));
+      const queuedAt = Date.now();
+      // Whoever does not know whether it was put back says it again.
+      const removed = entries.filter((entry) => this.#remove(destination, [entry]) > 0);
+      const again = removed.map(({ id, ...entry }) => ({ ...entry, queuedAt, isLate: true }));
+      this.#queue(destination, again);
+      for (const { id } of removed) numbers.delete(Number(id));
+      this.#seal(destination, message.message, [...numbers]);
+    });
   }
 
   bury(destination: number, { message, entries, at, problem }: DeadLetter): Promise<void> {
@@ -229,33 +250,45 @@ export class OutboxFile implements Outbox {
     return this.#read((base) => {
       const { start, end } = rangeOf(destination);
       const newest = base.dead.getRange({ start: end, end: start, reverse: true, limit });
-      return [
-        ...newest.map(({ key: [, at, message], value: { problem, entries } }) => ({
-          message,
-          entries,
-          at,
-          problem,
-        })),
-      ];
+      return [...newest.map(letterIn)];
     });
   }
 
-  replay(destination: number, messages: readonly string[] | undefined): Promise<number> {
-    const queuedAt = Date.now();
-    return this.#exhume(destination, messages, (entries) =>
-      this.#queue(
-        destination,
-        entries.map(({ id, ...entry }) => ({ ...entry, queuedAt })),
-      ),
-    );
+  async oldestDead(destination: number, limit: number, after?: DeadLetter): Promise<DeadLetter[]> {
+    return this.#read((base) => {
+      const { start, end } = rangeOf(destination);
+      const from = after ? { start: graveOf(destination, after), exclusiveStart: true } : { start };
+      return [...base.dead.getRange({ ...from, end, limit }).map(letterIn)];
+    });
   }
 
-  drop(destination: number, messages: readonly string[] | undefined): Promise<number> {
-    return this.#exhume(destination, messages, () => {});
+  amend(destination: number, letter: DeadLetter): Promise<void> {
+    const { problem, entries } = letter;
+    return this.#write(() => {
+      const grave = graveOf(destination, letter);
+      if (!this.#base.dead.doesExist(grave)) return;
+      if (entries.length > 0) this.#base.dead.putSync(grave, { problem, entries });
+      else this.#exhume(destination, [grave]);
+    });
+  }
+
+  async replay(destination: number, letters: Letters): Promise<number> {
+    return this.#takeOut(destination, letters, (graves) => {
+      const queuedAt = Date.now();
+      const again = graves
+        .flatMap((grave) => this.#base.dead.get(grave)?.entries ?? [])
+        .map(({ id, ...entry }) => ({ ...entry, queuedAt, isLate: true }));
+      this.#queue(destination, again);
+    });
+  }
+
+  async drop(destination: number, letters: Letters): Promise<number> {
+    return this.#takeOut(destination, letters, () => {});
   }
 
   async clear(destination: number): Promise<void> {
-    await this.drop(destination, undefined);
+    const all = { until: Number.MAX_SAFE_INTEGER, limit: CHUNK };
+    while ((await this.drop(destination, all)) === CHUNK);
     const range = { ...rangeOf(destination), limit: CHUNK };
     for (let removed = CHUNK; removed === CHUNK; ) {
       removed = await this.#write(() => {
@@ -280,9 +313,24 @@ export class OutboxFile implements Outbox {
     await this.#base.root.close();
   }
 
-  #candidate(deviceId: string, store: EmbeddedStore, now: number): Taken {
+  #batch(deviceIds: readonly string[], store: EmbeddedStore, now: number) {
+    const [candidates, unreadable]: [Taken[], Unreadable[]] = [[], []];
+    for (const id of deviceIds) {
+      const one = this.#candidate(id, store, now);
+      if (isReadable(one)) candidates.push(one);
+      else unreadable.push(one);
+    }
+    return { candidates, unreadable };
+  }
+
+  #candidate(deviceId: string, store: EmbeddedStore, now: number): Taken | Unreadable {
     const { next, ...told } = this.#base.visitor(deviceId);
-    const found = store.recall(deviceId);
+    let found: ReturnType<EmbeddedStore['recall']>;
+    try {
+      found = store.recall(deviceId);
+    } catch (error) {
+      return { deviceId, problem: `visitor ${deviceId}: ${(error as Error).message}` };
+    }
     if (!found) return { deviceId, profile: undefined, keptUntil: undefined, ...told, next };
     const { profile, newcomer } = found;
     const { profileDays, newcomerDays } = this.#options;
@@ -296,6 +344,18 @@ export class OutboxFile implements Outbox {
     return { deviceId, profile, keptUntil, ...told, next };
   }
 
+  /** Has visitors come later, whenever they were to come, so that they are in nobody's way. */
+  async #putOff(visitors: readonly Unreadable[]): Promise<void> {
+    if (visitors.length === 0) return;
+    await this.#write(() => {
+      const next = Date.now() + PUT_OFF_MS;
+      for (const { deviceId } of visitors) {
+        const before = this.#base.visitor(deviceId);
+        this.#base.putVisitor(deviceId, before, { ...before, next });
+      }
+    });
+  }
+
   #queue(destination: number, entries: readonly Omit<Entry, 'id'>[]): void {
     this.#change(destination, ({ last, waiting }) => {
       for (const entry of entries) {
@@ -305,12 +365,37 @@ export class OutboxFile implements Outbox {
     });
   }
 
-  #remove(destination: number, entries: readonly Entry[]): void {
+  /** Without numbers, there is no message any more. */
+  #seal(destination: number, message: string, numbers: readonly number[]): void {
+    if (numbers.length > 0)
+      this.#base.sealed.putSync([destination, numbers[0]], { message, numbers });
+  }
+
+  /** Returns the numbers that were part of the message. */
+  #unseal(destination: number, { message, entries }: Sealed): readonly number[] {
+    const { sealed } = this.#base;
+    let key: [number, number] = [destination, Number(entries[0].id)];
+    let found = sealed.get(key);
+    if (found?.message !== message) {
+      // It begins with another one, where the first ones were put back.
+      const other = [...sealed.getRange(rangeOf(destination))].find(
+        ({ value }) => value.message === message,
+      );
+      if (!other) return [];
+      ({ key, value: found } = other);
+    }
+    sealed.removeSync(key);
+    return found.numbers;
+  }
+
+  /** Returns how many of them were there. */
+  #remove(destination: number, entries: readonly Entry[]): number {
     let removed = 0;
     for (const { id } of entries) {
       if (this.#base.entries.removeSync([destination, Number(id)])) removed++;
     }
     if (removed > 0) this.#change(destination, ({ waiting }) => ({ waiting: waiting - removed }));
+    return removed;
   }
 
   #change(destination: number, change: (tail: Tail) => Partial<Tail>): void {
@@ -318,36 +403,34 @@ export class OutboxFile implements Outbox {
     this.#base.tails.putSync(destination, { ...tail, ...change(tail) });
   }
 
-  /** Takes dead letters out, the oldest first; no others than there are now. */
-  async #exhume(
+  /** Takes dead letters out; what is to be done with them is done in the same step. */
+  #takeOut(
     destination: number,
-    messages: readonly string[] | undefined,
-    take: (entries: readonly Entry[]) => void,
+    letters: Letters,
+    take: (graves: readonly Grave[]) => void,
   ): Promise<number> {
-    this.#deliverer();
-    const { start, end } = rangeOf(destination);
-    const [last] = this.#read((base) => [
-      ...base.dead.getKeys({ start: end, end: start, reverse: true, limit: 1 }),
-    ]);
-    if (!last) return 0;
-    const names = messages && new Set(messages);
-    let count = 0;
-    for (let taken = CHUNK; taken === CHUNK; count += taken) {
-      taken = await this.#write(() => {
-        const { dead } = this.#base;
-        const wanted = dead
-          .getKeys({ start, end: last, inclusiveEnd: true })
-          .filter(([, , message]) => names?.has(message) ?? true);
-        const keys = [...firstOf(wanted, CHUNK)];
-        for (const key of keys) {
-          take(dead.get(key)?.entries ?? []);
-          dead.removeSync(key);
-        }
-        this.#change(destination, (tail) => ({ dead: tail.dead - keys.length }));
-        return keys.length;
-      });
-    }
-    return count;
+    return this.#write(() => {
+      const { start, end } = rangeOf(destination);
+      const { dead } = this.#base;
+      const graves =
+        'until' in letters
+          ? [
+              ...dead.getKeys({
+                start,
+                end: [destination, letters.until, END],
+                limit: letters.limit,
+              }),
+            ]
+          : gravesOf(dead.getKeys({ start, end }), letters);
+      take(graves);
+      this.#exhume(destination, graves);
+      return graves.length;
+    });
+  }
+
+  #exhume(destination: number, graves: readonly Grave[]): void {
+    for (const grave of graves) this.#base.dead.removeSync(grave);
+    this.#change(destination, ({ dead }) => ({ dead: dead - graves.length }));
   }
 
   #deliverer(): Arrivals {
@@ -407,10 +490,25 @@ const unwritten = (error: unknown) =>
 
 const rangeOf = (destination: number) => ({ start: [destination], end: [destination, END] });
 
-function* firstOf<Value>(values: Iterable<Value>, limit: number): Generator<Value> {
-  let left = limit;
-  for (const value of values) {
-    if (left-- === 0) return;
-    yield value;
-  }
+type Grave = [destination: number, at: number, message: string];
+
+const graveOf = (destination: number, { at, message }: DeadLetter): Grave => [
+  destination,
+  at,
+  message,
+];
+
+function gravesOf(all: Iterable<Grave>, messages: readonly string[]): Grave[] {
+  const names = new Set(messages);
+  const graves: Grave[] = [];
+  for (const grave of all) if (names.has(grave[2])) graves.push(grave);
+  return graves;
 }
+
+const letterIn = ({
+  key: [, at, message],
+  value: { problem, entries },
+}: {
+  key: Grave;
+  value: Buried;
+}): DeadLetter => ({ message, entries, at, problem });

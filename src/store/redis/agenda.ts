@@ -7,6 +7,7 @@
  */
 import slotOf from 'cluster-key-slot';
 import { Cluster } from 'ioredis';
+import { PUT_OFF_MS } from '../outbox.ts';
 import { packDeviceId, readDeviceId } from '../record.ts';
 import type { RedisClient } from './client.ts';
 import { type Command, type Connection, inPieces } from './connection.ts';
@@ -19,8 +20,6 @@ const LOOK = Number.NEGATIVE_INFINITY;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Agendas that are asked together; Redis serves nobody else meanwhile. */
 const PIECE = 128;
-/** So long, whoever cannot be worked on now is put off. */
-const PUT_OFF_MS = 60_000;
 /** So long, a slot that moves is left alone. */
 const REST_MS = 1_000;
 
@@ -93,12 +92,16 @@ export class Agenda {
     this.#first[this.#slotOf(deviceId)] = (Date.now() + REST_MS) * 1e3;
   }
 
-  /** Has visitors who are due come again later, so that they are in nobody's way. */
-  async putOff(deviceIds: readonly string[]): Promise<void> {
+  /** Has visitors come later, whenever they were to come, so that they are in nobody's way. */
+  async putOff(visitors: readonly { readonly deviceId: string }[]): Promise<void> {
     const later = (Date.now() + PUT_OFF_MS) * 1e3;
-    for (const id of deviceIds) {
-      await this.#connection.run(['ZADD', this.keyOf(id), 'XX', later, memberOf(id)]);
-      this.changed(id);
+    for (const piece of inPieces(visitors, PIECE)) {
+      await Promise.all(
+        piece.map(({ deviceId }) =>
+          this.#connection.run(['ZADD', this.keyOf(deviceId), later, memberOf(deviceId)]),
+        ),
+      );
+      for (const { deviceId } of piece) this.changed(deviceId);
     }
   }
 

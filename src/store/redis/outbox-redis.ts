@@ -14,15 +14,19 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Cluster } from 'ioredis';
-import type {
-  Batch,
-  Candidate,
-  DeadLetter,
-  Entry,
-  Outbox,
-  Outcome,
-  QueueState,
-  Sealed,
+import {
+  type Batch,
+  type Candidate,
+  type DeadLetter,
+  type Entry,
+  isReadable,
+  type Letters,
+  type Outbox,
+  type Outcome,
+  type QueueState,
+  type Sealed,
+  type Subject,
+  type Unreadable,
 } from '../outbox.ts';
 import { Writer } from '../record.ts';
 import { StoreError } from '../store.ts';
@@ -33,7 +37,7 @@ import { type Command, Connection, inPieces, type Script } from './connection.ts
 import { defineQueueScripts, Queue, type QueueScripts, queueKey } from './queue.ts';
 import { examineFunction, HEADER, PREAMBLE, visitorKey, writeSection } from './script.ts';
 import { digestOf, type Primary, primariesOf } from './slot.ts';
-import { toldKey, writeEntry } from './told.ts';
+import { entryBytes, toldKey, writeEntry } from './told.ts';
 import { profileIn } from './value.ts';
 
 export interface OutboxRedisOptions {
@@ -129,11 +133,6 @@ interface Found extends Candidate {
   readonly toldBytes: Buffer;
 }
 
-/** A visitor that cannot be read. */
-interface Unreadable {
-  readonly problem: string;
-}
-
 export class OutboxRedis implements Outbox {
   readonly #connection: Connection;
   readonly #prefix: string;
@@ -174,10 +173,9 @@ export class OutboxRedis implements Outbox {
 
   async due(shard: string, limit: number): Promise<Batch> {
     const ids = await this.#agenda.due(await this.#primary(shard), limit);
-    const found = await this.#read(ids);
-    const unreadable = ids.filter((_, i) => 'problem' in found[i]);
-    if (unreadable.length > 0) await this.#agenda.putOff(unreadable);
-    return { candidates: found.filter((one) => 'deviceId' in one) };
+    const batch = batchOf(await this.#read(ids));
+    await this.#agenda.putOff(batch.unreadable);
+    return batch;
   }
 
   async walk(
@@ -191,14 +189,16 @@ export class OutboxRedis implements Outbox {
     for (let calls = 0; visitors.size < limit && calls < CALLS && !at.isOver; calls++) {
       at = await this.#scan(primary, at, Math.max(FEW, limit - visitors.size), visitors);
     }
-    const found = await this.#read([...visitors.keys()]);
-    const candidates = found.filter((one): one is Found => {
-      if (!('deviceId' in one)) return false;
-      // Who is stored is met by their own key.
-      return visitors.get(one.deviceId) === 'stored' || one.profile === undefined;
-    });
+    const { candidates, unreadable } = batchOf(await this.#read([...visitors.keys()]));
+    await this.#agenda.putOff(unreadable);
     return {
-      batch: { candidates },
+      batch: {
+        // Who is stored is met by their own key.
+        candidates: candidates.filter(
+          ({ deviceId, profile }) => visitors.get(deviceId) === 'stored' || profile === undefined,
+        ),
+        unreadable,
+      },
       cursor: at.isOver ? undefined : JSON.stringify(at),
       progress: at.progress,
     };
@@ -214,10 +214,22 @@ export class OutboxRedis implements Outbox {
     else await this.#settleTogether(pairs);
   }
 
-  async look(deviceIds: readonly string[]): Promise<Candidate[]> {
-    return (await this.#read(deviceIds)).map((one) => {
-      if ('problem' in one) throw new StoreError(one.problem);
-      return one;
+  async look(deviceIds: readonly string[]): Promise<(Subject | Unreadable)[]> {
+    return this.#byVisitor(deviceIds, async (node, ids) => {
+      const keys = ids.flatMap((id) => [visitorKey(this.#prefix, id), toldKey(this.#prefix, id)]);
+      // While a slot moves, its keys may be apart.
+      const commands: Command[] = this.#isCluster
+        ? keys.map((key) => ['GET', key])
+        : [['MGET', ...keys]];
+      const answers = (await this.#connection.together(node, commands)).flat();
+      // Of several keys at once, Redis does not say which of them holds something else.
+      const missing = keys.filter((_, i) => answers[i] === null && !this.#isCluster);
+      const others = await this.#connection.together(
+        node,
+        missing.map((key) => ['GET', key]),
+      );
+      for (const [i, key] of missing.entries()) answers[keys.indexOf(key)] = others[i];
+      return ids.map((id, i) => subjectIn(id, answers.slice(2 * i, 2 * i + 2)));
     });
   }
 
@@ -252,6 +264,10 @@ export class OutboxRedis implements Outbox {
     return this.#queue(destination).discard(entries);
   }
 
+  putBack(destination: number, _message: Sealed, entries: readonly Entry[]): Promise<void> {
+    return this.#queue(destination).putBack(entries);
+  }
+
   bury(destination: number, letter: DeadLetter): Promise<void> {
     return this.#queue(destination).bury(letter);
   }
@@ -260,12 +276,20 @@ export class OutboxRedis implements Outbox {
     return this.#queue(destination).dead(limit);
   }
 
-  replay(destination: number, messages: readonly string[] | undefined): Promise<number> {
-    return this.#queue(destination).unbury(messages, true);
+  oldestDead(destination: number, limit: number, after?: DeadLetter): Promise<DeadLetter[]> {
+    return this.#queue(destination).oldestDead(limit, after);
   }
 
-  drop(destination: number, messages: readonly string[] | undefined): Promise<number> {
-    return this.#queue(destination).unbury(messages, false);
+  amend(destination: number, letter: DeadLetter): Promise<void> {
+    return this.#queue(destination).amend(letter);
+  }
+
+  replay(destination: number, letters: Letters): Promise<number> {
+    return this.#queue(destination).unbury(letters, true);
+  }
+
+  drop(destination: number, letters: Letters): Promise<number> {
+    return this.#queue(destination).unbury(letters, false);
   }
 
   clear(destination: number): Promise<void> {
@@ -359,32 +383,42 @@ export class OutboxRedis implements Outbox {
    * Visitors as of now, in this order. When each is on the agenda is read before anything else of them:
    * so `settle` can tell who has come back since.
    */
-  async #read(deviceIds: readonly string[]): Promise<(Found | Unreadable)[]> {
-    const found = new Map<string, Found | Unreadable>();
-    const keys = deviceIds.map((id) => visitorKey(this.#prefix, id));
+  #read(deviceIds: readonly string[]): Promise<(Found | Unreadable)[]> {
+    return this.#byVisitor(deviceIds, async (node, ids) => {
+      const commands = ids.flatMap((id): Command[] => {
+        const key = visitorKey(this.#prefix, id);
+        return [
+          ['ZSCORE', this.#agenda.keyOf(id), memberOf(id)],
+          ['PTTL', key],
+          ['GET', key],
+          ['GET', toldKey(this.#prefix, id)],
+        ];
+      });
+      const [time, ...answers] = await this.#connection.together(node, [['TIME'], ...commands]);
+      const now = Math.floor(microsecondsIn(time) / 1e3);
+      return ids.map((id, i) => candidateIn(id, answers.slice(4 * i, 4 * i + 4), now));
+    });
+  }
+
+  /** Something of each visitor, in this order; some of one server at a time. */
+  async #byVisitor<Answer>(
+    deviceIds: readonly string[],
+    ask: (node: string, ids: readonly string[]) => Promise<Answer[]>,
+  ): Promise<Answer[]> {
+    const found = new Map<string, Answer>();
+    const visitors = [...new Set(deviceIds)];
+    const keys = visitors.map((id) => visitorKey(this.#prefix, id));
     const nodes = await this.#connection.nodesOf(keys);
-    const byNode = Map.groupBy(deviceIds, (_, i) => nodes[i]);
+    const byNode = Map.groupBy(visitors, (_, i) => nodes[i]);
     await Promise.all(
       [...byNode].map(async ([node, ids]) => {
         for (const piece of inPieces(ids, VISITORS)) {
-          const commands = piece.flatMap((id): Command[] => {
-            const key = visitorKey(this.#prefix, id);
-            return [
-              ['ZSCORE', this.#agenda.keyOf(id), memberOf(id)],
-              ['GET', key],
-              ['PTTL', key],
-              ['GET', toldKey(this.#prefix, id)],
-            ];
-          });
-          const [time, ...answers] = await this.#connection.together(node, [['TIME'], ...commands]);
-          const now = Math.floor(microsecondsIn(time) / 1e3);
-          for (const [i, id] of piece.entries()) {
-            found.set(id, candidateIn(id, answers.slice(4 * i, 4 * i + 4), now));
-          }
+          const answers = await ask(node, piece);
+          for (const [i, id] of piece.entries()) found.set(id, answers[i]);
         }
       }),
     );
-    return deviceIds.map((id) => found.get(id) as Found | Unreadable);
+    return deviceIds.map((id) => found.get(id) as Answer);
   }
 
   async #settleTogether(pairs: readonly [Found, Outcome][]): Promise<void> {
@@ -433,9 +467,11 @@ export class OutboxRedis implements Outbox {
       if ((await this.#fits<number>(keys, args)) === 0) return;
       await Promise.all(
         [...moves].map(([destination, own]) => {
-          const writer = new Writer(64);
-          writeEntry(writer, deviceId, { moves: own, partnerId: partnerIds?.get(destination) });
-          const entry = Buffer.from(writer.written());
+          const entry = entryBytes({
+            deviceId,
+            moves: own,
+            partnerId: partnerIds?.get(destination),
+          });
           const key = queueKey(this.#prefix, destination);
           return this.#connection.run(['XADD', key, '*', 'v', entry]);
         }),
@@ -472,27 +508,46 @@ function writeSettled(
 
 const EMPTY = Buffer.alloc(0);
 
-/** @param now Unix milliseconds by Redis' clock */
-function candidateIn(
-  deviceId: string,
-  answers: readonly unknown[],
-  now: number,
-): Found | Unreadable {
-  const problem = answers.find((answer) => answer instanceof Error);
-  if (problem) return { problem: `visitor ${deviceId}: ${problem.message}` };
-  const [due, value, left, told] = answers as [Buffer?, Buffer?, number?, Buffer?];
+/** @param answers value, and what was told */
+function subjectIn(deviceId: string, answers: readonly unknown[]): Subject | Unreadable {
+  const [value, told] = answers as [Buffer?, Buffer?];
   try {
+    const problem = answers.find((answer) => answer instanceof Error);
+    if (problem) throw problem;
     if (value && value.length < HEADER) throw new Error(`is only ${value.length} bytes long`);
     return {
       deviceId,
       profile: value ? profileIn(value) : undefined,
-      // As Redis will have it: from the time of the visit, so up to a day later than the days say.
-      keptUntil: value && left !== undefined && left >= 0 ? now + left : undefined,
       ...readTold(told ?? EMPTY),
-      due: due ?? EMPTY,
-      toldBytes: told ?? EMPTY,
     };
   } catch (error) {
-    return { problem: `visitor ${deviceId}: ${(error as Error).message}` };
+    return { deviceId, problem: `visitor ${deviceId}: ${(error as Error).message}` };
   }
+}
+
+/** @param now Unix milliseconds by Redis' clock */
+function candidateIn(
+  deviceId: string,
+  [due, left, ...answers]: readonly unknown[],
+  now: number,
+): Found | Unreadable {
+  const subject = subjectIn(deviceId, answers);
+  if (!isReadable(subject)) return subject;
+  const isForgotten = subject.profile !== undefined && Number(left) >= 0;
+  return {
+    ...subject,
+    // As Redis will have it: from the time of the visit, so up to a day later than the days say.
+    keptUntil: isForgotten ? now + Number(left) : undefined,
+    due: (due as Buffer | null) ?? EMPTY,
+    toldBytes: (answers[1] as Buffer | null) ?? EMPTY,
+  };
+}
+
+function batchOf(found: readonly (Found | Unreadable)[]) {
+  const [candidates, unreadable]: [Found[], Unreadable[]] = [[], []];
+  for (const one of found) {
+    if ('problem' in one) unreadable.push(one);
+    else candidates.push(one);
+  }
+  return { candidates, unreadable };
 }

@@ -200,13 +200,16 @@ function Orders({ destinationId, selected, total, onDone }: OrdersProps) {
   const client = useQueryClient();
   const order = useMutation({
     mutationFn: (kind: 'replay' | 'drop') =>
-      api.post<{ count: number }>(
+      api.post<{ count: number; isUnderWay: boolean }>(
         `/deliveries/${destinationId}/dead-letters/${kind}`,
         selected.length > 0 ? { messages: selected } : {},
       ),
-    onSuccess: async ({ count: done }, kind) => {
+    onSuccess: async ({ count: done, isUnderWay }, kind) => {
+      const what = kind === 'replay' ? 'sent again' : 'dropped';
       notice.done(
-        `${many(done, 'message')} ${done === 1 ? 'is' : 'are'} ${kind === 'replay' ? 'sent again' : 'dropped'}`,
+        isUnderWay
+          ? `${many(done, 'message')} of ${count(total)} ${done === 1 ? 'is' : 'are'} ${what} by now; it goes on`
+          : `${many(done, 'message')} ${done === 1 ? 'is' : 'are'} ${what}`,
       );
       onDone();
       await changed(client, '/deliveries');
