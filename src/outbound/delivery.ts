@@ -21,6 +21,7 @@ import { keepRun, runsOf } from './files/run-history.ts';
 import { Lease } from './lease.ts';
 import { obey } from './order.ts';
 import { forgetPasses, passes } from './pass.ts';
+import { DeadLetters } from './realtime/dead-letters.ts';
 import { Sender } from './realtime/sender.ts';
 import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
@@ -37,6 +38,8 @@ export interface DeliveryOptions {
   /** For files that are not complete. */
   readonly workFolder: string;
   readonly retryHours: number;
+  /** `PROFILE_TTL_DAYS`: dead letters are kept no longer. */
+  readonly profileDays: number;
   readonly region: number;
   /** Counts what arrives. */
   readonly tally: Tally;
@@ -63,6 +66,7 @@ export class Delivery {
   readonly #runners = new Map<number, FileRunner>();
   readonly #censusTaker: CensusTaker;
   readonly #unreadable: Meet;
+  readonly #deadLetters: DeadLetters;
   /** What file runs look at visitors by: examiners have their own, since awaits come in between. */
   #held: { readonly snapshot: Snapshot; readonly traits: HeldTraits } | undefined;
   #inForce: InForce;
@@ -81,6 +85,7 @@ export class Delivery {
     this.#inForce = inForce;
     this.#day = day;
     this.#unreadable = unreadableReport(options.report);
+    this.#deadLetters = new DeadLetters(options);
     const { outbox, registry, rate, report, workFolder } = options;
     this.#censusTaker = new CensusTaker({
       ...{ outbox, registry, rate, report },
@@ -166,6 +171,7 @@ export class Delivery {
           isFirst ? outbox : undefined,
           (id) => this.#runners.get(id)?.run() ?? false,
         );
+        if (isFirst) await this.#deadLetters.step();
         if (isFirst && now - tidiedAt > TIDY_MS) {
           await this.#tidy();
           tidiedAt = now;

@@ -45,7 +45,8 @@ async function openStore(url: string, prefix: string): Promise<RedisStore> {
 }
 
 function openOutbox(url: string, prefix: string, more: Partial<OutboxRedisOptions> = {}) {
-  const outbox = new OutboxRedis(() => openRedis(addressOf(url)), { prefix, ...more });
+  const options = { prefix, waitReplicas: 0, ...more };
+  const outbox = new OutboxRedis(() => openRedis(addressOf(url)), options);
   open.push(outbox);
   return outbox;
 }

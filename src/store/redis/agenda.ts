@@ -40,7 +40,9 @@ export class Agenda {
   readonly #first = new Float64Array(SLOTS).fill(LOOK);
   /** By primary. */
   readonly #swept = new Map<string, number>();
-  readonly #subscriber: RedisClient | undefined;
+  readonly #open: () => RedisClient;
+  /** Of who has asked whose time has come: page servers do not. */
+  #subscriber: RedisClient | undefined;
 
   constructor(connection: Connection, open: () => RedisClient, options: AgendaOptions) {
     this.#connection = connection;
@@ -48,10 +50,7 @@ export class Agenda {
     this.#isCluster = connection.client instanceof Cluster;
     // The only agenda there is is asked every time.
     this.#sweepMs = this.#isCluster ? options.sweepMs : 0;
-    if (this.#isCluster) {
-      this.#subscriber = open();
-      this.#listen(this.#subscriber);
-    }
+    this.#open = open;
   }
 
   keyOf(deviceId: string): string {
@@ -60,6 +59,7 @@ export class Agenda {
 
   /** Device ids; those who wait longest first. */
   async due({ name, address, slots }: Primary, limit: number): Promise<string[]> {
+    if (this.#isCluster && !this.#subscriber) this.#listen();
     this.#sweep(name, slots);
     for (const piece of inPieces(
       slots.filter((slot) => this.#first[slot] === LOOK),
@@ -117,7 +117,9 @@ export class Agenda {
     return this.#isCluster ? agendaKey(this.#prefix, tagOf(slot)) : agendaKey(this.#prefix);
   }
 
-  #listen(subscriber: RedisClient): void {
+  #listen(): void {
+    const subscriber = this.#open();
+    this.#subscriber = subscriber;
     subscriber.on('error', () => {});
     subscriber.on('messageBuffer', (_: Buffer, hint: Buffer) => {
       for (const slot of slotsIn(hint)) this.#first[slot] = LOOK;

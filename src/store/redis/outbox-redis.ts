@@ -7,16 +7,12 @@
  *     PREFIXout                    a set: destinations that have, or had, a queue
  *     PREFIXlease:NAME             who has the right to something; expires by itself
  *
- * On one server what came out of an examination is kept in one step. In a Cluster it is queued first, so
- * who is killed between queues twice and loses nothing. Two processes that examine the same visitor at
- * once, since the one lost its lease unawares, are told apart by what was told: of the later one nothing
- * is kept, and the visitor is examined anew.
+ * What came out of an examination is kept by `settlement.ts`.
  */
 import { randomUUID } from 'node:crypto';
 import { Cluster } from 'ioredis';
 import {
   type Batch,
-  type Candidate,
   type DeadLetter,
   type Entry,
   isReadable,
@@ -28,20 +24,22 @@ import {
   type Subject,
   type Unreadable,
 } from '../outbox.ts';
-import { Writer } from '../record.ts';
 import { StoreError } from '../store.ts';
-import { readTold, writeTold } from '../told.ts';
+import { readTold } from '../told.ts';
 import { Agenda, memberOf, microsecondsIn } from './agenda.ts';
 import type { RedisClient } from './client.ts';
 import { type Command, Connection, inPieces, type Script } from './connection.ts';
-import { defineQueueScripts, Queue, type QueueScripts, queueKey } from './queue.ts';
-import { examineFunction, HEADER, PREAMBLE, visitorKey, writeSection } from './script.ts';
+import { defineQueueScripts, Queue, type QueueScripts } from './queue.ts';
+import { HEADER, visitorKey } from './script.ts';
+import { type Found, Settlement } from './settlement.ts';
 import { digestOf, type Primary, primariesOf } from './slot.ts';
-import { entryBytes, toldKey, writeEntry } from './told.ts';
+import { toldKey } from './told.ts';
 import { profileIn } from './value.ts';
 
 export interface OutboxRedisOptions {
   readonly prefix: string;
+  /** `REDIS_WAIT_REPLICAS`: so many have to have what is queued in a Cluster. */
+  readonly waitReplicas: number;
   /** How often a Cluster is looked through for visitors of whom no hint came, in milliseconds; 30 s. */
   readonly sweepMs?: number;
 }
@@ -53,8 +51,6 @@ const NAMES = 500;
 const FEW = 10;
 /** Calls for names in one part of a walk, where few of them are visitors'. */
 const CALLS = 50;
-/** Of a Cluster, so many visitors are settled at the same time. */
-const SETTLED = 32;
 /** What one server is called. */
 const ALL: Primary = { name: 'all', address: '', slots: [0] };
 
@@ -67,49 +63,6 @@ return 1
 
 const RELEASE = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-`;
-
-/** Takes what is to have been told, and the visitor. The keys are its own and the agenda's. */
-const fitsScript = (prefix: string) => `${PREAMBLE}${examineFunction(prefix)}
-if (call('GET', KEYS[1]) or '') == ARGV[1] then return 1 end
-examine(ARGV[2])
-return 0
-`;
-
-/**
- * Takes visitors, in one blob: device id, packed and as digits; then, each with its length u32, when it
- * was on the agenda (empty: it was not), when it will be, what is to have been told, what was told; then
- * the number of queues u32, and for each of them its destination u32 and, with its length u32, the entry.
- */
-const settleScript = (prefix: string) => `${PREAMBLE}${examineFunction(prefix)}
-local blob, at, prefix = ARGV[1], 1, '${prefix}'
-while at <= #blob do
-  local member, id, due, next, before, after, count
-  member, id, due, next, before, after, count, at = unpack_('<c19c38I4c0I4c0I4c0I4c0I4', blob, at)
-  local key = prefix .. '{' .. id .. '}:told'
-  local fits = (call('GET', key) or '') == before
-  for i = 1, count do
-    local destination, entry
-    destination, entry, at = unpack_('<I4I4c0', blob, at)
-    destination = string.format('%.0f', destination)
-    if fits then
-      call('SADD', prefix .. 'out', destination)
-      call('XADD', prefix .. 'out:{' .. destination .. '}', '*', 'v', entry)
-    end
-  end
-  if not fits then examine(id)
-  else
-    if after == '' then call('DEL', key) elseif after ~= before then call('SET', key, after) end
-    local stands = call('ZSCORE', agenda, member) or ''
-    -- Who came back meanwhile stays; whom somebody else has taken from it comes again.
-    if stands ~= due then
-      if stands == '' then examine(id) end
-    else
-      if next ~= '' then call('ZADD', agenda, next, member)
-      elseif due ~= '' then call('ZREM', agenda, member) end
-    end
-  end
-end
 `;
 
 /** How far a walk is on a primary. */
@@ -126,13 +79,6 @@ interface Place {
 
 const START: Place = { run: '', next: '0', passed: 0, progress: 0, isOver: false };
 
-/** A candidate, with what tells whether something has changed since. */
-interface Found extends Candidate {
-  /** When it is on the agenda, as Redis says it; empty: it is not. */
-  readonly due: Buffer;
-  readonly toldBytes: Buffer;
-}
-
 export class OutboxRedis implements Outbox {
   readonly #connection: Connection;
   readonly #prefix: string;
@@ -140,21 +86,22 @@ export class OutboxRedis implements Outbox {
   readonly #token = randomUUID();
   readonly #lease: Script;
   readonly #release: Script;
-  readonly #fits: Script;
-  readonly #settle: Script;
+  readonly #settlement: Settlement;
   readonly #queueScripts: QueueScripts;
   readonly #queues = new Map<number, Queue>();
 
   /** @param open opens a connection of its own: pages never wait behind what is asked here */
-  constructor(open: () => RedisClient, { prefix, sweepMs = SWEEP_MS }: OutboxRedisOptions) {
+  constructor(
+    open: () => RedisClient,
+    { prefix, waitReplicas, sweepMs = SWEEP_MS }: OutboxRedisOptions,
+  ) {
     const connection = new Connection(open, 'the outbox in Redis');
     this.#connection = connection;
     this.#prefix = prefix;
     this.#agenda = new Agenda(connection, open, { prefix, sweepMs });
     this.#lease = connection.define('outboxLease', LEASE);
     this.#release = connection.define('outboxRelease', RELEASE);
-    this.#fits = connection.define('outboxFits', fitsScript(prefix));
-    this.#settle = connection.define('outboxSettle', settleScript(prefix));
+    this.#settlement = new Settlement(connection, this.#agenda, { prefix, waitReplicas });
     this.#queueScripts = defineQueueScripts(connection);
   }
 
@@ -210,8 +157,7 @@ export class OutboxRedis implements Outbox {
       const candidate = found.get(outcome.deviceId);
       return candidate ? [[candidate, outcome]] : [];
     });
-    if (this.#isCluster) await this.#settleApart(pairs);
-    else await this.#settleTogether(pairs);
+    await this.#settlement.keep(pairs);
   }
 
   async look(deviceIds: readonly string[]): Promise<(Subject | Unreadable)[]> {
@@ -224,11 +170,13 @@ export class OutboxRedis implements Outbox {
       const answers = (await this.#connection.together(node, commands)).flat();
       // Of several keys at once, Redis does not say which of them holds something else.
       const missing = keys.filter((_, i) => answers[i] === null && !this.#isCluster);
-      const others = await this.#connection.together(
-        node,
-        missing.map((key) => ['GET', key]),
-      );
-      for (const [i, key] of missing.entries()) answers[keys.indexOf(key)] = others[i];
+      if (missing.length > 0) {
+        const others = await this.#connection.together(
+          node,
+          missing.map((key) => ['GET', key]),
+        );
+        for (const [i, key] of missing.entries()) answers[keys.indexOf(key)] = others[i];
+      }
       return ids.map((id, i) => subjectIn(id, answers.slice(2 * i, 2 * i + 2)));
     });
   }
@@ -419,90 +367,6 @@ export class OutboxRedis implements Outbox {
       }),
     );
     return deviceIds.map((id) => found.get(id) as Answer);
-  }
-
-  async #settleTogether(pairs: readonly [Found, Outcome][]): Promise<void> {
-    let writer = new Writer(4_096);
-    let weight = 0;
-    const send = () => this.#settle([], [Buffer.from(writer.written())]);
-    for (const [candidate, outcome] of pairs) {
-      writeSettled(writer, candidate, outcome, outcome.moves);
-      weight += 1 + outcome.moves.size;
-      if (weight < VISITORS) continue;
-      await send();
-      writer = new Writer(4_096);
-      weight = 0;
-    }
-    if (weight > 0) await send();
-  }
-
-  async #settleApart(pairs: readonly [Found, Outcome][]): Promise<void> {
-    const destinations = new Set(pairs.flatMap(([, { moves }]) => [...moves.keys()]));
-    if (destinations.size > 0) {
-      await this.#connection.run(['SADD', `${this.#prefix}out`, ...destinations]);
-    }
-    let failure: unknown;
-    for (const piece of inPieces(pairs, SETTLED)) {
-      const settled = piece.map(async ([candidate, outcome]) => {
-        const { deviceId } = outcome;
-        try {
-          await this.#settleOne(candidate, outcome);
-          this.#agenda.changed(deviceId);
-        } catch (error) {
-          failure = error;
-          // While its slot moves, others are not to wait.
-          this.#agenda.rest(deviceId);
-        }
-      });
-      await Promise.all(settled);
-    }
-    if (failure) throw failure;
-  }
-
-  async #settleOne(candidate: Found, outcome: Outcome): Promise<void> {
-    const { deviceId, moves, partnerIds } = outcome;
-    const keys = [toldKey(this.#prefix, deviceId), this.#agenda.keyOf(deviceId)];
-    if (moves.size > 0) {
-      const args = [candidate.toldBytes, deviceId];
-      if ((await this.#fits<number>(keys, args)) === 0) return;
-      await Promise.all(
-        [...moves].map(([destination, own]) => {
-          const entry = entryBytes({
-            deviceId,
-            moves: own,
-            partnerId: partnerIds?.get(destination),
-          });
-          const key = queueKey(this.#prefix, destination);
-          return this.#connection.run(['XADD', key, '*', 'v', entry]);
-        }),
-      );
-    }
-    const writer = new Writer(256);
-    writeSettled(writer, candidate, outcome, NOTHING);
-    await this.#settle(keys, [Buffer.from(writer.written())]);
-  }
-}
-
-const NOTHING: Outcome['moves'] = new Map();
-
-function writeSettled(
-  writer: Writer,
-  { due, toldBytes }: Found,
-  { deviceId, told, partnerIds, next }: Outcome,
-  moves: Outcome['moves'],
-): void {
-  const section = (write: () => void) => writeSection(writer, write);
-  writer.raw(memberOf(deviceId));
-  writer.ascii(deviceId);
-  section(() => writer.raw(due));
-  section(() => writer.ascii(next === undefined ? '' : (Math.ceil(next) * 1e3).toFixed()));
-  section(() => writer.raw(toldBytes));
-  section(() => writeTold(writer, { told, partnerIds }));
-  writer.u32(moves.size);
-  for (const [destination, own] of moves) {
-    writer.u32(destination);
-    const partnerId = partnerIds?.get(destination);
-    section(() => writeEntry(writer, deviceId, { moves: own, partnerId }));
   }
 }
 
