@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Candidate, type Entry, isReadable, type Outcome } from '../../src/store/outbox.ts';
 import { type RedisAddress, readRedisAddress } from '../../src/store/redis/address.ts';
 import { openRedis, ready } from '../../src/store/redis/client.ts';
+import { hintChannel } from '../../src/store/redis/hint.ts';
 import { OutboxRedis, type OutboxRedisOptions } from '../../src/store/redis/outbox-redis.ts';
 import { RedisStore } from '../../src/store/redis/redis-store.ts';
 import { agendaKey, visitorKey } from '../../src/store/redis/script.ts';
@@ -541,6 +542,59 @@ describe.skipIf(!redisServer)('the outbox on a Cluster', () => {
     await expect.poll(async () => idsOf(await allDue(outbox))).toContain(device(1));
     await settleAll(outbox);
     await expect.poll(async () => idsOf(await outbox.read(7, 100)).length).toBe(0);
+  });
+
+  it('listens to hints only where somebody asks whose time has come, as no page server does', async () => {
+    const prefix = newPrefix();
+    const outbox = openOutbox(cluster.url, prefix);
+    await outbox.queues();
+    await outbox.dead(7, 10);
+    const listeners = async () => {
+      const asked = cluster.nodes.map((node) => node.cli('pubsub', 'numsub', hintChannel(prefix)));
+      return (await Promise.all(asked)).reduce((sum, text) => sum + Number(text.split('\n')[1]), 0);
+    };
+    // What was opened with it would have subscribed by now.
+    await openOutbox(cluster.url, newPrefix()).shards();
+    expect(await listeners()).toBe(0);
+    await allDue(outbox);
+    await expect.poll(listeners).toBe(1);
+  });
+
+  it('counts nobody as told before replicas have what is queued, where they have to', async () => {
+    const prefix = newPrefix();
+    const store = await openStore(cluster.url, prefix);
+    const outbox = openOutbox(cluster.url, prefix, { waitReplicas: 1 });
+    const primary = await cluster.primaryOf(`${prefix}out:{7}`);
+    let n = 1;
+    while ((await cluster.primaryOf(visitorKey(prefix, device(n)))) === primary) n++;
+    await visited(store, flagged(n));
+    const batch: { candidates: Candidate[] } = { candidates: [] };
+    await until('the visitor is due', async () => {
+      batch.candidates = await allDue(outbox);
+      return batch.candidates.length === 1;
+    });
+    const outcomes = batch.candidates.map((one) => entering(one));
+    const roles = await Promise.all(cluster.nodes.map((node) => node.cli('role')));
+    const at = roles.findIndex((role) => role.split('\n')[2] === String(primary.port));
+    const replica = cluster.nodes[at];
+    replica.signal('SIGSTOP');
+    for (let tries = 0; tries < 3; tries++) {
+      await expect(outbox.settle(batch, outcomes)).rejects.toThrow(/only 0 of 1 replicas confirm/);
+    }
+    expect(await outbox.look([device(n)])).toMatchObject([{ told: new Map() }]);
+    // Whether it will be there, nobody knows; but not once for each try.
+    expect(await outbox.queues()).toMatchObject([{ destination: 7, waiting: 1 }]);
+    replica.signal('SIGCONT');
+    await until('it is settled', () =>
+      outbox.settle(batch, outcomes).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(await outbox.look([device(n)])).toMatchObject([
+      { told: new Map([[7, new Map([[5, SECOND]])]]) },
+    ]);
+    await until('the replica', async () => (await primary.cli('wait', '1', '1000')) === '1');
   });
 
   it('goes on with the next primary where one is killed', async () => {
