@@ -171,8 +171,11 @@ export interface Outbox {
   /** The next entries that nobody has read, in order. */
   read(destination: number, limit: number): Promise<Entry[]>;
 
-  /** Makes entries that were read one message, before it is sent for the first time. */
-  seal(destination: number, message: Sealed): Promise<void>;
+  /**
+   * Makes messages of entries, before they are sent for the first time. Entries that were part of another
+   * one are not any more.
+   */
+  seal(destination: number, ...messages: readonly Sealed[]): Promise<void>;
 
   /** Messages that have arrived, or that there is no more reason to send. */
   done(destination: number, messages: readonly Sealed[]): Promise<void>;

@@ -182,11 +182,13 @@ export class MemoryOutbox implements Outbox {
     return entries;
   }
 
-  async seal(destination: number, message: Sealed): Promise<void> {
+  async seal(destination: number, ...messages: readonly Sealed[]): Promise<void> {
     await this.#arrive();
     const queue = this.memory.queue(destination);
-    this.#take(queue, message.entries);
-    queue.sealed.push(message);
+    for (const message of messages) {
+      this.#take(queue, message.entries);
+      queue.sealed.push(message);
+    }
   }
 
   async done(destination: number, messages: readonly Sealed[]): Promise<void> {

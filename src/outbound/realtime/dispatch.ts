@@ -180,7 +180,7 @@ export class Dispatch {
     if (messages.length === 0) return;
     this.#isSealing = true;
     this.#ask(async () => {
-      await Promise.all(messages.map((message) => outbox.seal(id, message)));
+      await outbox.seal(id, ...messages);
       for (const message of messages) this.#fresh.add(this.#hold(message));
       this.#isSealing = false;
     });
@@ -245,16 +245,28 @@ export class Dispatch {
   }
 
   #startSome(): void {
+    const started: [Job, Attempt][] = [];
     const { circuit } = this.#given;
-    while (this.#underWay.size < this.#options.concurrency) {
+    while (this.#underWay.size + started.length < this.#options.concurrency) {
       const now = this.#options.now();
-      if (now < circuit.from) return;
+      if (now < circuit.from) break;
       const job = this.#next(now);
       const attempt = job && circuit.start(now);
-      if (!attempt) return;
+      if (!attempt) break;
       job.isUnderWay = true;
       this.#fresh.delete(job);
-      const sending = this.#send(job, attempt)
+      started.push([job, attempt]);
+    }
+    if (started.length === 0) return;
+    // Those that start together look at their visitors together.
+    const all = started.flatMap(([{ sealed }]) => sealed.entries.map(({ deviceId }) => deviceId));
+    const looking = this.#options.outbox.look(all);
+    let from = 0;
+    for (const [job, attempt] of started) {
+      const [at, to] = [from, from + job.sealed.entries.length];
+      from = to;
+      const sending = looking
+        .then((found) => this.#send(job, attempt, found.slice(at, to)))
         .catch((error) => {
           this.#storeError ??= error;
         })
@@ -304,9 +316,9 @@ export class Dispatch {
   }
 
   /** One attempt, from what may be said now to what became of it. */
-  async #send(job: Job, attempt: Attempt): Promise<void> {
+  async #send(job: Job, attempt: Attempt, found: readonly (Subject | Unreadable)[]): Promise<void> {
     const { mayGoOn } = this.#given;
-    const subjects = await this.#look(job);
+    const subjects = await this.#readable(job, found);
     const target = this.#target();
     if (subjects.length === 0 || !target || !mayGoOn()) return;
     const { destination, transfer } = target;
@@ -332,11 +344,10 @@ export class Dispatch {
     } else if (mayGoOn()) await this.#fail(job, attempt, reply, users.length);
   }
 
-  /** The visitors of a message as of now; those who cannot be read go on without the others. */
-  async #look(job: Job): Promise<Subject[]> {
+  /** The visitors of a message; those who cannot be read go on without the others. */
+  async #readable(job: Job, found: readonly (Subject | Unreadable)[]): Promise<Subject[]> {
     const { outbox, id, unreadable } = this.#options;
     const { message, entries } = job.sealed;
-    const found = await outbox.look(entries.map(({ deviceId }) => deviceId));
     const subjects = found.filter(isReadable);
     if (subjects.length === found.length) return subjects;
     unreadable(found);
@@ -350,7 +361,7 @@ export class Dispatch {
     const apart = entries.filter((entry, i) => !isLeft(entry, i)).map(aloneIn);
     const rest = { message, entries: entries.filter(isLeft) };
     const parts = subjects.length > 0 ? [...apart, rest] : apart;
-    await Promise.all(parts.map((sealed) => outbox.seal(id, sealed)));
+    await outbox.seal(id, ...parts);
     for (const sealed of apart) this.#hold(sealed);
     if (subjects.length === 0) this.#jobs.delete(job);
     job.sealed = rest;
@@ -415,7 +426,7 @@ export class Dispatch {
     this.#jobs.delete(job);
     const { outbox, id } = this.#options;
     const parts = job.sealed.entries.map(aloneIn);
-    await Promise.all(parts.map((sealed) => outbox.seal(id, sealed)));
+    await outbox.seal(id, ...parts);
     for (const sealed of parts) this.#hold(sealed);
   }
 

@@ -201,10 +201,15 @@ export class OutboxFile implements Outbox {
     });
   }
 
-  seal(destination: number, { message, entries }: Sealed): Promise<void> {
+  seal(destination: number, ...messages: readonly Sealed[]): Promise<void> {
     return this.#write(() => {
-      const numbers = entries.map(({ id }) => Number(id));
-      this.#seal(destination, message, numbers);
+      for (const { message, entries } of messages) {
+        this.#seal(
+          destination,
+          message,
+          entries.map(({ id }) => Number(id)),
+        );
+      }
     });
   }
 

@@ -47,6 +47,7 @@ export interface OutboxRedisOptions {
 const SWEEP_MS = 30_000;
 /** Redis serves nobody else while it works on a call. */
 const VISITORS = 64;
+const LOOKED = 200;
 const NAMES = 500;
 const FEW = 10;
 /** Calls for names in one part of a walk, where few of them are visitors'. */
@@ -161,7 +162,7 @@ export class OutboxRedis implements Outbox {
   }
 
   async look(deviceIds: readonly string[]): Promise<(Subject | Unreadable)[]> {
-    return this.#byVisitor(deviceIds, async (node, ids) => {
+    return this.#byVisitor(deviceIds, LOOKED, async (node, ids) => {
       const keys = ids.flatMap((id) => [visitorKey(this.#prefix, id), toldKey(this.#prefix, id)]);
       // While a slot moves, its keys may be apart.
       const commands: Command[] = this.#isCluster
@@ -200,8 +201,8 @@ export class OutboxRedis implements Outbox {
     return this.#queue(destination).read(limit);
   }
 
-  seal(destination: number, message: Sealed): Promise<void> {
-    return this.#queue(destination).seal(message);
+  seal(destination: number, ...messages: readonly Sealed[]): Promise<void> {
+    return this.#queue(destination).seal(messages);
   }
 
   done(destination: number, messages: readonly Sealed[]): Promise<void> {
@@ -332,7 +333,7 @@ export class OutboxRedis implements Outbox {
    * so `settle` can tell who has come back since.
    */
   #read(deviceIds: readonly string[]): Promise<(Found | Unreadable)[]> {
-    return this.#byVisitor(deviceIds, async (node, ids) => {
+    return this.#byVisitor(deviceIds, VISITORS, async (node, ids) => {
       const commands = ids.flatMap((id): Command[] => {
         const key = visitorKey(this.#prefix, id);
         return [
@@ -351,6 +352,7 @@ export class OutboxRedis implements Outbox {
   /** Something of each visitor, in this order; some of one server at a time. */
   async #byVisitor<Answer>(
     deviceIds: readonly string[],
+    together: number,
     ask: (node: string, ids: readonly string[]) => Promise<Answer[]>,
   ): Promise<Answer[]> {
     const found = new Map<string, Answer>();
@@ -360,7 +362,7 @@ export class OutboxRedis implements Outbox {
     const byNode = Map.groupBy(visitors, (_, i) => nodes[i]);
     await Promise.all(
       [...byNode].map(async ([node, ids]) => {
-        for (const piece of inPieces(ids, VISITORS)) {
+        for (const piece of inPieces(ids, together)) {
           const answers = await ask(node, piece);
           for (const [i, id] of piece.entries()) found.set(id, answers[i]);
         }

@@ -4,6 +4,7 @@
  * Dead letters are beside it: `…:dead`, a sorted set of messages by time, and `…:letters`, a hash.
  */
 import type { DeadLetter, Entry, Letters, QueueState, Sealed } from '../outbox.ts';
+import { StoreError } from '../store.ts';
 import { LATE_MARK } from '../told.ts';
 import {
   type Argument,
@@ -177,10 +178,18 @@ export class Queue {
     return entries;
   }
 
-  async seal({ message, entries }: Sealed): Promise<void> {
+  async seal(messages: readonly Sealed[]): Promise<void> {
     const [stream] = this.#keys;
-    for (const ids of inPieces(idsOf(entries), ENTRIES)) {
-      await this.#connection.run(['XCLAIM', stream, GROUP, message, 0, ...ids, 'JUSTID']);
+    const commands = messages.flatMap(({ message, entries }) =>
+      [...inPieces(idsOf(entries), ENTRIES)].map(
+        (ids): Command => ['XCLAIM', stream, GROUP, message, 0, ...ids, 'JUSTID'],
+      ),
+    );
+    const [node] = await this.#connection.nodesOf([stream]);
+    for (const some of inPieces(commands, LETTERS)) {
+      const answers = await this.#connection.together(node, some);
+      for (const answer of answers)
+        if (answer instanceof Error) throw new StoreError(answer.message);
     }
   }
 
