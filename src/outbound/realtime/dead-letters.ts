@@ -1,6 +1,6 @@
 /**
- * Dead letters are gone through time and again: none outlives the profiles, and of who has opted out, or is
- * forgotten, nothing stays in them but that they have left, which their partner has yet to hear.
+ * Dead letters are gone through time and again: none outlives the profiles, and of who has opted out nothing
+ * stays in them but that they have left, which their partner has yet to hear.
  */
 import {
   type DeadLetter,
@@ -75,10 +75,8 @@ export class DeadLetters {
 
 /** What of an entry may stay. */
 function keptOf(entry: Entry, subject: Subject | Unreadable | undefined): Entry | [] {
-  if (!subject || !isReadable(subject)) return entry;
-  const { profile } = subject;
-  if ((profile && !profile.optedOut) || entry.moves.every(({ isMember }) => !isMember))
-    return entry;
+  if (!subject || !isReadable(subject) || !subject.profile?.optedOut) return entry;
+  if (entry.moves.every(({ isMember }) => !isMember)) return entry;
   const moves = entry.moves.filter(({ isMember }) => !isMember);
   return moves.length > 0 ? { ...entry, moves } : [];
 }

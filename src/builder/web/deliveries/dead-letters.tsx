@@ -79,7 +79,8 @@ function Kept({ destinationId, letters, total }: KeptProps) {
           {many(total, 'message')} could not be delivered and{' '}
           {total === 1 ? 'was given up.' : 'were given up.'}
           {total > letters.length && ` The newest ${count(letters.length)} are shown.`} Sent again,
-          they go to the end of what waits; the partner is told what is so by then.
+          they go to the end of what waits; the partner is told what is so by then. They are kept
+          for as long as visitors are; of who has opted out, only that they have left.
         </Text>
         {mayEdit && (
           <Group justify="space-between" gap="xs">
