@@ -2,7 +2,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DeadLetters } from '../../../src/outbound/realtime/dead-letters.ts';
 import type { DeadLetter, Entry, Move } from '../../../src/store/outbox.ts';
+import { bury as buryIn } from '../../builder/outbox.ts';
+import { startServer, temporaryFolder } from '../../server.ts';
 import { ID, visitor } from '../destination.ts';
+import { account, realtime, segment, trait } from '../example.ts';
 import { MemoryOutbox, OutboxMemory } from '../outbox-memory.ts';
 
 const DAY_MS = 86_400_000;
@@ -94,6 +97,38 @@ it('none is older than a profile may be', async () => {
   expect(await inWords()).toEqual(['new: 7 -51', 'old: 7 +51 -52']);
   await round();
   expect(await inWords()).toEqual(['new: 7 -51']);
+});
+
+it('a process that delivers goes through them', { timeout: 60_000 }, async () => {
+  const folder = temporaryFolder();
+  const document = account({
+    traits: [trait(1)],
+    segments: [segment(51, '1T')],
+    destinations: [realtime(801, [51])],
+  });
+  const environment = { OUTBOUND_ALLOW_PRIVATE: '1', PROFILE_TTL_DAYS: '30' };
+  let server = await startServer({ folder, account: document, environment });
+  const [out, here] = [`8${'1'.padStart(37, '0')}`, `8${'2'.padStart(37, '0')}`];
+  for (const uuid of [out, here]) await fetch(`${server.origin}/event?c_a=1&d_uuid=${uuid}`);
+  await fetch(`${server.origin}/demoptout.jpg?d_uuid=${out}`);
+  await server.stop();
+  const letter = (message: string, deviceId: string, days: number) => ({
+    ...{ message, deviceId, problem: 'gone', at: Date.now() - days * DAY_MS },
+    moves: [{ sid: 51, isMember: true, at: 0 }],
+  });
+  await buryIn(folder, 801, [
+    letter('out', out, 1),
+    letter('old', here, 31),
+    letter('new', here, 29),
+  ]);
+  server = await startServer({ folder, environment });
+  const messages = async () => {
+    const headers = { Authorization: `Bearer ${server.adminToken}` };
+    const response = await fetch(`${server.origin}/v1/deliveries/801/dead-letters`, { headers });
+    return ((await response.json()) as DeadLetter[]).map(({ message }) => message);
+  };
+  await expect.poll(messages, { timeout: 20_000 }).toEqual(['new']);
+  await server.stop();
 });
 
 it('many are gone through some at a time, of all destinations, each once in a round', async () => {
