@@ -45,6 +45,8 @@ const RETRY_MS = 1_000;
 const ASK_AGAIN_MS = 250;
 /** How often it is written down how far a pass is. */
 const NOTE_MS = 1_000;
+/** The digest of a pass after which somebody was examined by other terms. */
+const NO_LONGER = '';
 
 export class Examiner {
   readonly #shard: string;
@@ -120,6 +122,12 @@ export class Examiner {
     const grounds = { snapshot, held: this.#held.traits, terms };
     const now = Date.now();
     if (batch.candidates.length === 0) return 0;
+    const pass = this.#pass;
+    if (pass && pass.digest !== terms.digest && pass.digest !== NO_LONGER) {
+      // Should the account become again what it was: these are examined by another one.
+      this.#pass = { ...pass, digest: NO_LONGER };
+      await this.#note(this.#pass);
+    }
     const outcomes = batch.candidates.map((candidate) => examine(candidate, grounds, now));
     await outbox.settle(batch, outcomes);
     const movers = outcomes.filter(({ moves }) => moves.size > 0);
@@ -159,7 +167,7 @@ export class Examiner {
     this.#paced = performance.now() + (size / rate) * 1_000;
     const moved = await this.#examine(batch);
     // What came in force meanwhile may have been too late for the first of them.
-    if (inForce().terms.digest !== pass.digest) return true;
+    if (inForce().terms.digest !== pass.digest || this.#pass !== pass) return true;
     const next: Pass = {
       ...pass,
       cursor,
