@@ -25,7 +25,8 @@ import {
 import { StoreError } from '../store.ts';
 import { Arrivals } from './arrivals.ts';
 import type { EmbeddedStore } from './embedded-store.ts';
-import { type Buried, END, entryBytes, entryIn, OutboxBase, type Tail } from './outbox-base.ts';
+import { OutboxBase } from './outbox-base.ts';
+import { Queues, type Unqueued } from './queue.ts';
 import type { Walk } from './walk.ts';
 
 export interface OutboxOptions {
@@ -55,6 +56,7 @@ interface Order {
 export class OutboxFile implements Outbox {
   readonly #options: OutboxOptions;
   readonly #base: OutboxBase;
+  readonly #queues: Queues;
   readonly #holder = randomUUID();
   /** Of a deliverer. */
   readonly #arrivals: Arrivals | undefined;
@@ -65,6 +67,7 @@ export class OutboxFile implements Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#base = new OutboxBase(options.folder, options.access);
+    this.#queues = new Queues(this.#base);
     if (options.access === 'write') this.#arrivals = new Arrivals(this.#base, options);
   }
 
@@ -93,10 +96,10 @@ export class OutboxFile implements Outbox {
 
   async due(_shard: string, limit: number): Promise<Batch> {
     const arrivals = this.#deliverer();
-    const batch = this.#read((base) => {
+    const batch = this.#read(() => {
       arrivals.bring();
       const now = Date.now();
-      return this.#batch(base.due(now, limit), arrivals.store, now);
+      return this.#batch(this.#base.due(now, limit), arrivals.store, now);
     });
     await this.#putOff(batch.unreadable);
     return batch;
@@ -123,10 +126,10 @@ export class OutboxFile implements Outbox {
   }
 
   settle({ candidates }: Batch, outcomes: readonly Outcome[]): Promise<void> {
-    return this.#write(() => {
+    return this.#write((queues) => {
       const base = this.#base;
       const taken = new Map((candidates as readonly Taken[]).map((one) => [one.deviceId, one]));
-      const queued = new Map<number, Omit<Entry, 'id'>[]>();
+      const queued = new Map<number, Unqueued[]>();
       const queuedAt = Date.now();
       for (const { deviceId, told, partnerIds, moves, next } of outcomes) {
         for (const [destination, own] of moves) {
@@ -143,171 +146,75 @@ export class OutboxFile implements Outbox {
           next: cameBack ? before.next : next,
         });
       }
-      for (const [destination, entries] of queued) this.#queue(destination, entries);
+      for (const [destination, entries] of queued) queues.push(destination, entries);
     });
   }
 
   async queues(): Promise<QueueState[]> {
-    return this.#read((base) => {
-      const states: QueueState[] = [];
-      for (const { key: destination, value } of base.tails.getRange({})) {
-        const { waiting, dead } = value;
-        if (waiting === 0 && dead === 0) continue;
-        const [first] = base.entries.getRange({ ...rangeOf(destination), limit: 1 });
-        const oldest = first && entryIn(first.key[1], first.value).queuedAt;
-        states.push({ destination, waiting, oldest, dead });
-      }
-      return states;
-    });
+    return this.#read((queues) => queues.states());
   }
 
   async recover(destination: number): Promise<{ sealed: Sealed[]; read: Entry[] }> {
-    return this.#read((base) => {
-      const sealed: Sealed[] = [];
-      const parts = new Set<number>();
-      for (const { value } of base.sealed.getRange(rangeOf(destination))) {
-        const entries = value.numbers.flatMap((number) => {
-          parts.add(number);
-          const bytes = base.entries.get([destination, number]);
-          return bytes ? entryIn(number, bytes) : [];
-        });
-        sealed.push({ message: value.message, entries });
-      }
-      const read: Entry[] = [];
-      const end = [destination, base.tail(destination).read + 1];
-      for (const { key, value } of base.entries.getRange({ start: [destination], end })) {
-        if (!parts.has(key[1])) read.push(entryIn(key[1], value));
-      }
-      return { sealed, read };
-    });
+    return this.#read((queues) => queues.recover(destination));
   }
 
   async read(destination: number, limit: number): Promise<Entry[]> {
     this.#deliverer();
-    const isNew = this.#read((base) => {
-      const { last, read } = base.tail(destination);
-      return read < last;
-    });
-    if (!isNew) return [];
-    return this.#write(() => {
-      const tail = this.#base.tail(destination);
-      const range = { ...rangeOf(destination), start: [destination, tail.read + 1], limit };
-      const entries = [
-        ...this.#base.entries.getRange(range).map(({ key, value }) => entryIn(key[1], value)),
-      ];
-      const read = entries.length < limit ? tail.last : Number(entries.at(-1)?.id);
-      this.#base.tails.putSync(destination, { ...tail, read });
-      return entries;
-    });
+    if (!this.#read((queues) => queues.hasNew(destination))) return [];
+    return this.#write((queues) => queues.read(destination, limit));
   }
 
   seal(destination: number, ...messages: readonly Sealed[]): Promise<void> {
-    return this.#write(() => {
-      for (const { message, entries } of messages) {
-        this.#seal(
-          destination,
-          message,
-          entries.map(({ id }) => Number(id)),
-        );
-      }
+    return this.#write((queues) => {
+      for (const message of messages) queues.seal(destination, message);
     });
   }
 
   done(destination: number, messages: readonly Sealed[]): Promise<void> {
-    return this.#write(() => {
-      for (const message of messages) {
-        this.#unseal(destination, message);
-        this.#remove(destination, message.entries);
-      }
+    return this.#write((queues) => {
+      for (const message of messages) queues.done(destination, message);
     });
   }
 
   discard(destination: number, entries: readonly Entry[]): Promise<void> {
-    return this.#write(() => {
-      this.#remove(destination, entries);
+    return this.#write((queues) => {
+      queues.remove(destination, entries);
     });
   }
 
   putBack(destination: number, message: Sealed, entries: readonly Entry[]): Promise<void> {
-    return this.#write(() => {
-      const numbers = new Set(this.#unseal(destination, message));
-      const queuedAt = Date.now();
-      // Whoever does not know whether it was put back says it again.
-      const removed = entries.filter((entry) => this.#remove(destination, [entry]) > 0);
-      const again = removed.map(({ id, ...entry }) => ({ ...entry, queuedAt, isLate: true }));
-      this.#queue(destination, again);
-      for (const { id } of removed) numbers.delete(Number(id));
-      this.#seal(destination, message.message, [...numbers]);
-    });
+    return this.#write((queues) => queues.putBack(destination, message, entries));
   }
 
-  bury(destination: number, { message, entries, at, problem }: DeadLetter): Promise<void> {
-    return this.#write(() => {
-      // It may be there already, and its destination may have been cleared.
-      if (!this.#base.sealed.removeSync([destination, Number(entries[0].id)])) return;
-      this.#remove(destination, entries);
-      this.#base.dead.putSync([destination, at, message], { problem, entries });
-      this.#change(destination, ({ dead }) => ({ dead: dead + 1 }));
-    });
+  bury(destination: number, letter: DeadLetter): Promise<void> {
+    return this.#write((queues) => queues.bury(destination, letter));
   }
 
   async dead(destination: number, limit: number): Promise<DeadLetter[]> {
-    return this.#read((base) => {
-      const { start, end } = rangeOf(destination);
-      const newest = base.dead.getRange({ start: end, end: start, reverse: true, limit });
-      return [...newest.map(letterIn)];
-    });
+    return this.#read((queues) => queues.dead(destination, limit));
   }
 
   async oldestDead(destination: number, limit: number, after?: DeadLetter): Promise<DeadLetter[]> {
-    return this.#read((base) => {
-      const { start, end } = rangeOf(destination);
-      const from = after ? { start: graveOf(destination, after), exclusiveStart: true } : { start };
-      return [...base.dead.getRange({ ...from, end, limit }).map(letterIn)];
-    });
+    return this.#read((queues) => queues.oldestDead(destination, limit, after));
   }
 
   amend(destination: number, letter: DeadLetter): Promise<void> {
-    const { problem, entries } = letter;
-    return this.#write(() => {
-      const grave = graveOf(destination, letter);
-      if (!this.#base.dead.doesExist(grave)) return;
-      if (entries.length > 0) this.#base.dead.putSync(grave, { problem, entries });
-      else this.#exhume(destination, [grave]);
-    });
+    return this.#write((queues) => queues.amend(destination, letter));
   }
 
-  async replay(destination: number, letters: Letters): Promise<number> {
-    return this.#takeOut(destination, letters, (graves) => {
-      const queuedAt = Date.now();
-      const again = graves
-        .flatMap((grave) => this.#base.dead.get(grave)?.entries ?? [])
-        .map(({ id, ...entry }) => ({ ...entry, queuedAt, isLate: true }));
-      this.#queue(destination, again);
-    });
+  replay(destination: number, letters: Letters): Promise<number> {
+    return this.#write((queues) => queues.replay(destination, letters));
   }
 
-  async drop(destination: number, letters: Letters): Promise<number> {
-    return this.#takeOut(destination, letters, () => {});
+  drop(destination: number, letters: Letters): Promise<number> {
+    return this.#write((queues) => queues.drop(destination, letters));
   }
 
   async clear(destination: number): Promise<void> {
     const all = { until: Number.MAX_SAFE_INTEGER, limit: CHUNK };
     while ((await this.drop(destination, all)) === CHUNK);
-    const range = { ...rangeOf(destination), limit: CHUNK };
-    for (let removed = CHUNK; removed === CHUNK; ) {
-      removed = await this.#write(() => {
-        const { entries, sealed } = this.#base;
-        const keys = [...entries.getKeys(range)];
-        for (const key of keys) {
-          entries.removeSync(key);
-          // A message has gone when its first entry has.
-          sealed.removeSync(key);
-        }
-        this.#change(destination, ({ waiting }) => ({ waiting: waiting - keys.length }));
-        return keys.length;
-      });
-    }
+    const some = () => this.#write((queues) => queues.clear(destination, CHUNK));
+    while ((await some()) === CHUNK);
   }
 
   async close(): Promise<void> {
@@ -361,83 +268,6 @@ export class OutboxFile implements Outbox {
     });
   }
 
-  #queue(destination: number, entries: readonly Omit<Entry, 'id'>[]): void {
-    this.#change(destination, ({ last, waiting }) => {
-      for (const entry of entries) {
-        this.#base.entries.putSync([destination, ++last], entryBytes(entry));
-      }
-      return { last, waiting: waiting + entries.length };
-    });
-  }
-
-  /** Without numbers, there is no message any more. */
-  #seal(destination: number, message: string, numbers: readonly number[]): void {
-    if (numbers.length > 0)
-      this.#base.sealed.putSync([destination, numbers[0]], { message, numbers });
-  }
-
-  /** Returns the numbers that were part of the message. */
-  #unseal(destination: number, { message, entries }: Sealed): readonly number[] {
-    const { sealed } = this.#base;
-    let key: [number, number] = [destination, Number(entries[0].id)];
-    let found = sealed.get(key);
-    if (found?.message !== message) {
-      // It begins with another one, where the first ones were put back.
-      const other = [...sealed.getRange(rangeOf(destination))].find(
-        ({ value }) => value.message === message,
-      );
-      if (!other) return [];
-      ({ key, value: found } = other);
-    }
-    sealed.removeSync(key);
-    return found.numbers;
-  }
-
-  /** Returns how many of them were there. */
-  #remove(destination: number, entries: readonly Entry[]): number {
-    let removed = 0;
-    for (const { id } of entries) {
-      if (this.#base.entries.removeSync([destination, Number(id)])) removed++;
-    }
-    if (removed > 0) this.#change(destination, ({ waiting }) => ({ waiting: waiting - removed }));
-    return removed;
-  }
-
-  #change(destination: number, change: (tail: Tail) => Partial<Tail>): void {
-    const tail = this.#base.tail(destination);
-    this.#base.tails.putSync(destination, { ...tail, ...change(tail) });
-  }
-
-  /** Takes dead letters out; what is to be done with them is done in the same step. */
-  #takeOut(
-    destination: number,
-    letters: Letters,
-    take: (graves: readonly Grave[]) => void,
-  ): Promise<number> {
-    return this.#write(() => {
-      const { start, end } = rangeOf(destination);
-      const { dead } = this.#base;
-      const graves =
-        'until' in letters
-          ? [
-              ...dead.getKeys({
-                start,
-                end: [destination, letters.until, END],
-                limit: letters.limit,
-              }),
-            ]
-          : gravesOf(dead.getKeys({ start, end }), letters);
-      take(graves);
-      this.#exhume(destination, graves);
-      return graves.length;
-    });
-  }
-
-  #exhume(destination: number, graves: readonly Grave[]): void {
-    for (const grave of graves) this.#base.dead.removeSync(grave);
-    this.#change(destination, ({ dead }) => ({ dead: dead - graves.length }));
-  }
-
   #deliverer(): Arrivals {
     if (!this.#arrivals) {
       throw new StoreError('this outbox was opened to read: only a deliverer does more with it');
@@ -446,23 +276,27 @@ export class OutboxFile implements Outbox {
   }
 
   /** As of now: what was read before in this tick may be older than what others have written. */
-  #read<Value>(work: (base: OutboxBase) => Value): Value {
+  #read<Value>(work: (queues: Queues) => Value): Value {
     if (this.#isClosed) throw new StoreError('the outbox is closed');
     try {
       this.#base.root.resetReadTxn();
-      return work(this.#base);
+      return work(this.#queues);
     } catch (error) {
       throw new StoreError(`the outbox cannot be read: ${(error as Error).message}`);
     }
   }
 
   /** All that comes in one tick shares a transaction, and one flush. */
-  #write<Value>(work: () => Value): Promise<Value> {
+  #write<Value>(work: (queues: Queues) => Value): Promise<Value> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw new StoreError('the outbox is closed');
       this.#deliverer();
       if (this.#orders.length === 0) setImmediate(() => this.#transact());
-      this.#orders.push({ work, resolve: resolve as Order['resolve'], reject });
+      this.#orders.push({
+        work: () => work(this.#queues),
+        resolve: resolve as Order['resolve'],
+        reject,
+      });
     });
   }
 
@@ -492,28 +326,3 @@ export class OutboxFile implements Outbox {
 
 const unwritten = (error: unknown) =>
   new StoreError(`the outbox cannot be written: ${(error as Error).message}`);
-
-const rangeOf = (destination: number) => ({ start: [destination], end: [destination, END] });
-
-type Grave = [destination: number, at: number, message: string];
-
-const graveOf = (destination: number, { at, message }: DeadLetter): Grave => [
-  destination,
-  at,
-  message,
-];
-
-function gravesOf(all: Iterable<Grave>, messages: readonly string[]): Grave[] {
-  const names = new Set(messages);
-  const graves: Grave[] = [];
-  for (const grave of all) if (names.has(grave[2])) graves.push(grave);
-  return graves;
-}
-
-const letterIn = ({
-  key: [, at, message],
-  value: { problem, entries },
-}: {
-  key: Grave;
-  value: Buried;
-}): DeadLetter => ({ message, entries, at, problem });
