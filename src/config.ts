@@ -83,7 +83,7 @@ export const SETTINGS = {
     0,
     0,
     10,
-    'Replicas that must have a visit before it is answered for.',
+    'Replicas that must have a visit before it is answered for; in a Cluster, and what is queued for a destination before anybody counts as told.',
   ),
   WORKERS: {
     meaning: 'Processes that share the port; auto: one for each processor.',
@@ -128,7 +128,7 @@ export const SETTINGS = {
     120,
     1,
     3_650,
-    'Visitors who were not seen for so many days are forgotten.',
+    'Visitors who were not seen for so many days are forgotten; dead letters are kept no longer.',
   ),
   NEWCOMER_TTL_DAYS: integer(7, 1, 3_650, 'Likewise visitors whose id never came back.'),
   MAX_CALLS_PER_ID: integer(

@@ -49,6 +49,7 @@ export async function startDeliverer(
       targetFolder: config.OUTBOUND_FOLDER || path.join(config.DATA_DIR, 'files'),
       workFolder: path.join(config.DATA_DIR, 'outbound-files'),
       retryHours: config.OUTBOUND_RETRY_HOURS,
+      profileDays: config.PROFILE_TTL_DAYS,
       region: config.REGION,
       report: (message, error) => (error ? log.error({ err: error }, message) : log.warn(message)),
     },

@@ -68,7 +68,10 @@ export function openOutbox(config: Config, access: 'read' | 'write'): Outbox {
     });
   }
   const ca = certificates(config.REDIS_CA_FILE);
-  return new OutboxRedis(() => openRedis(address, { ca }), { prefix: config.REDIS_PREFIX });
+  return new OutboxRedis(() => openRedis(address, { ca }), {
+    prefix: config.REDIS_PREFIX,
+    waitReplicas: config.REDIS_WAIT_REPLICAS,
+  });
 }
 
 /** Says in words for the person who starts a program that Redis is not there. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { deliverers, standstill } from '../outbound/deliverers.ts';
 import { type RunHistory, runHistories } from '../outbound/files/run-history.ts';
 import { nextRun, ScheduleError } from '../outbound/files/schedule.ts';
-import { ask, NobodyDelivers, type Order } from '../outbound/order.ts';
+import { ask, NobodyDelivers, type Order, type Progress } from '../outbound/order.ts';
 import { passes } from '../outbound/pass.ts';
 import { type Standing, standings } from '../outbound/standing.ts';
 import type { Outbox, QueueState } from '../store/outbox.ts';
@@ -46,7 +46,7 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
       return shown(id, byId.get(id), isFile ? standingAfter(runs.get(id)) : stand.get(id));
     };
   };
-  const order = async (wanted: Order): Promise<number> => {
+  const order = async (wanted: Order): Promise<Progress> => {
     try {
       return await ask(registry, wanted);
     } catch (error) {
@@ -101,7 +101,8 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
       changer(c);
       const { messages } = await bodyIn(c, wanted, MAX_BODY);
       const destination = Number((await one(c)).destinationId);
-      return c.json({ count: await order({ kind, destination, messages }) });
+      const { count, isOver } = await order({ kind, destination, messages });
+      return c.json({ count, isUnderWay: !isOver }, isOver ? 200 : 202);
     });
   }
 
@@ -250,14 +251,18 @@ const LETTERS = z.array(
     ),
   }),
 );
-const COUNT = z.object({ count: count('How many messages there were.') });
+const COUNT = z.object({ count: z.literal(1) });
+const ORDERED = z.object({
+  count: count('How many messages it was about until now.'),
+  isUnderWay: z.boolean().meta({ description: 'Whether there are more, of which it goes on.' }),
+});
 
 const order = (summary: string) =>
   ({
     summary,
     role: 'editor',
     body: wanted,
-    answers: { 200: ['Done.', COUNT] },
+    answers: { 200: ['Done.', ORDERED], 202: ['It is under way.', ORDERED] },
     refusals: [400, 404, 503],
   }) as const;
 

@@ -8,11 +8,13 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Snapshot } from '../account/snapshot.ts';
 import { inTurns } from '../account/turns.ts';
-import { dayOf } from '../audience/profile.ts';
+import { HeldTraits } from '../audience/holdings.ts';
+import { dayOf, type Profile } from '../audience/profile.ts';
 import type { Tally } from '../destinations/tally.ts';
 import type { Outbox } from '../store/outbox.ts';
 import type { Registry } from '../store/registry.ts';
 import { CensusTaker } from './census/census-taker.ts';
+import { membersOf } from './examination.ts';
 import { Examiner, type InForce } from './examiner.ts';
 import { FileRunner } from './files/file-runner.ts';
 import { openTarget } from './files/open-target.ts';
@@ -20,9 +22,11 @@ import { keepRun, runsOf } from './files/run-history.ts';
 import { Lease } from './lease.ts';
 import { obey } from './order.ts';
 import { forgetPasses, passes } from './pass.ts';
+import { DeadLetters } from './realtime/dead-letters.ts';
 import { Sender } from './realtime/sender.ts';
 import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
+import { type Meet, unreadableReport } from './unreadable.ts';
 import { within } from './within.ts';
 import { workedOn, workFolderOf } from './work-folder.ts';
 
@@ -39,6 +43,8 @@ export interface DeliveryOptions {
   /** For files that are not complete. */
   readonly workFolder: string;
   readonly retryHours: number;
+  /** `PROFILE_TTL_DAYS`: dead letters are kept no longer. */
+  readonly profileDays: number;
   readonly region: number;
   /** Counts what arrives. */
   readonly tally: Tally;
@@ -50,6 +56,8 @@ export interface DeliveryOptions {
 
 /** How often the shards, the day and the orders are looked at. */
 const TEND_MS = 250;
+/** Between two turns of something that takes several. */
+const BUSY_MS = 10;
 const SHARDS_MS = 5_000;
 const TIDY_MS = 30_000;
 /** Visitors between two pauses of a file run. */
@@ -66,6 +74,10 @@ export class Delivery {
   readonly #senders = new Map<number, Sender>();
   readonly #runners = new Map<number, FileRunner>();
   readonly #censusTaker: CensusTaker;
+  readonly #unreadable: Meet;
+  readonly #deadLetters: DeadLetters;
+  /** What file runs look at visitors by: examiners have their own, since awaits come in between. */
+  #held: { readonly snapshot: Snapshot; readonly traits: HeldTraits } | undefined;
   #inForce: InForce;
   #day: number;
   #since = Date.now();
@@ -81,6 +93,8 @@ export class Delivery {
     this.#options = options;
     this.#inForce = inForce;
     this.#day = day;
+    this.#unreadable = unreadableReport(options.report);
+    this.#deadLetters = new DeadLetters(options);
     const { outbox, registry, rate, report, workFolder } = options;
     this.#censusTaker = new CensusTaker({
       ...{ outbox, registry, rate, report },
@@ -156,6 +170,7 @@ export class Delivery {
     let [shardsAt, tidiedAt] = [Number.NEGATIVE_INFINITY, performance.now()];
     const { tidyMs = TIDY_MS } = this.#options;
     let orders: Lease | undefined;
+    let isBusy = false;
     while (!this.#isOver) {
       try {
         const now = performance.now();
@@ -168,11 +183,12 @@ export class Delivery {
         // It keeps itself: to ask each time would write each time.
         if (!orders?.isHeld) orders = await Lease.take(outbox, 'orders', ORDERS_LEASE_MS);
         const isFirst = orders !== undefined;
-        await obey(
+        isBusy = await obey(
           registry,
           isFirst ? outbox : undefined,
           (id) => this.#runners.get(id)?.run() ?? false,
         );
+        if (isFirst) await this.#deadLetters.step();
         if (now - tidiedAt > tidyMs) {
           await this.#tidy(isFirst);
           tidiedAt = now;
@@ -182,8 +198,9 @@ export class Delivery {
       } catch (error) {
         if (!this.#trouble) this.#options.report('delivery waits', error);
         this.#trouble = error as Error;
+        isBusy = false;
       }
-      await pause(TEND_MS);
+      await pause(isBusy ? BUSY_MS : TEND_MS);
     }
     await orders?.release().catch(() => undefined);
   }
@@ -198,6 +215,7 @@ export class Delivery {
         registry,
         rate,
         report,
+        unreadable: this.#unreadable,
         moved: (destinations) => {
           for (const id of destinations) this.#senders.get(id)?.wake();
         },
@@ -246,6 +264,7 @@ export class Delivery {
       retryHours,
       region,
       terms: () => this.#inForce.terms,
+      unreadable: this.#unreadable,
       tally: (what, sid) => {
         tally.count(id, sid, what);
         if (what === 'delivered' && sid === 0) standing.delivered();
@@ -272,6 +291,8 @@ export class Delivery {
       outbox,
       folder: workFolderOf(workFolder, id),
       terms: () => this.#inForce.terms,
+      members: (profile) => this.#membersOf(profile, id),
+      unreadable: this.#unreadable,
       open: (target, signal) => openTarget(target, { folder: targetFolder, allowPrivate, signal }),
       lastRun: async () => (await runsOf(registry, id)).last,
       report: async (told) => {
@@ -279,11 +300,19 @@ export class Delivery {
           report(`files of destination ${id} wait`, new Error(told.problem));
         await keepRun(registry, id, told);
       },
-      isComplete: () => this.#isPassed(),
       pace: () => pause((PACED / rate) * 1_000),
     });
     this.#runners.set(id, runner);
     runner.start();
+  }
+
+  #membersOf(profile: Profile, destination: number): ReadonlySet<number> {
+    const { snapshot, terms } = this.#inForce;
+    if (this.#held?.snapshot !== snapshot) {
+      this.#held = { snapshot, traits: new HeldTraits(snapshot.traits, snapshot.traitPlaces) };
+    }
+    const grounds = { snapshot, terms, held: this.#held.traits };
+    return membersOf(profile, grounds, dayOf(Date.now())).get(destination) ?? new Set();
   }
 
   async #isEverywhere(revision: number): Promise<boolean> {

@@ -4,7 +4,7 @@
  * Opt-outs, export controls and mappings hold at the moment of sending.
  */
 import type { Day, Profile } from '../audience/profile.ts';
-import type { Candidate, Entry, Move } from '../store/outbox.ts';
+import type { Entry, Move, Subject } from '../store/outbox.ts';
 import { mayTell } from './examination.ts';
 import { plainId } from './partner-id.ts';
 import type { MessageUser } from './realtime/message.ts';
@@ -29,17 +29,15 @@ export interface DisclosureTerms {
  * Of all mapped segments of the visitor: those that the entry tells of as it tells it, the others as
  * they were told last.
  *
- * @param candidate the visitor as of now
+ * @param subject the visitor as of now
  * @returns undefined where nothing of the entry may be told any more
  */
 export function disclose(
-  { deviceId, queuedAt, moves: queued, partnerId }: Entry,
-  { profile, told }: Candidate,
+  { deviceId, moves: queued, isLate, partnerId }: Entry,
+  { profile, told }: Pick<Subject, 'profile' | 'told'>,
   { destination, mappings, userDataSource, region, today }: DisclosureTerms,
 ): Disclosure | undefined {
-  const moves = queued.map((move) =>
-    isOld(move, queuedAt) ? asTold(move, told, destination) : move,
-  );
+  const moves = isLate ? queued.map((move) => asTold(move, told, destination)) : queued;
   const mayJoin = (mapping: ServerMapping) => !profile?.optedOut && mayTell(mapping, today);
   const left = moves.filter(({ sid, isMember }) => {
     const mapping = mappings.get(sid);
@@ -80,12 +78,8 @@ function nameOf(
     : plainId(partnerId, userDataSource);
 }
 
-/** A dead letter that is sent once more is queued long after what it tells of. */
-const REPLAYED_MS = 60_000;
-const isOld = ({ at }: Move, queuedAt: number): boolean => queuedAt - at > REPLAYED_MS;
-
 /** Others may have been told since: what was true then is told as it is now. */
-function asTold(move: Move, told: Candidate['told'], destination: number): Move {
+function asTold(move: Move, told: Subject['told'], destination: number): Move {
   const since = told.get(destination)?.get(move.sid);
   return since === undefined
     ? { ...move, isMember: false }

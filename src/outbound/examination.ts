@@ -10,7 +10,7 @@ import { type Day, dayOf, type Profile } from '../audience/profile.ts';
 import { hasFallenBack } from '../destinations/due.ts';
 import type { Candidate, Move, Outcome } from '../store/outbox.ts';
 import { partnerIdOf } from './partner-id.ts';
-import { isBetween, type ServerMapping, type Terms } from './terms.ts';
+import { getsEverybody, isBetween, type ServerMapping, type Terms } from './terms.ts';
 
 export interface Grounds {
   readonly snapshot: Pick<Snapshot, 'segmentIndex' | 'mappings'>;
@@ -37,8 +37,9 @@ export function examine(candidate: Candidate, grounds: Grounds, now: number): Ou
   for (const [id, { active, transfer }] of terms.destinations) {
     const before = told.get(id);
     const known = partnerIds?.get(id) ?? '';
-    // What is switched off hears what changed meanwhile when it is switched on.
-    if (!active) {
+    // What is switched off hears what changed meanwhile when it is switched on; and what gets everybody
+    // with each file, when it gets changes.
+    if (!active || getsEverybody(transfer)) {
       if (before) tellable.set(id, before);
       ids.set(id, known);
       continue;
@@ -90,7 +91,7 @@ const leaving = (
 const NOBODY: ReadonlyMap<number, ReadonlySet<number>> = new Map();
 
 /** By destination: the segments that hold and may be told. */
-function membersOf(
+export function membersOf(
   profile: Profile,
   { snapshot, held }: Grounds,
   today: Day,

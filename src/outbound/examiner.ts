@@ -12,6 +12,7 @@ import { examine } from './examination.ts';
 import { Lease } from './lease.ts';
 import { keepPass, type Pass, passOf } from './pass.ts';
 import type { Terms } from './terms.ts';
+import type { Meet } from './unreadable.ts';
 
 /** What is in force. */
 export interface InForce {
@@ -30,6 +31,8 @@ export interface ExaminerOptions {
   readonly isEverywhere: (revision: number) => Promise<boolean>;
   /** Destinations have something in their queues that was not there before. */
   readonly moved: (destinations: Iterable<number>) => void;
+  /** Visitors who cannot be read. */
+  readonly unreadable: Meet;
   /** Says what is wrong; or, without an error, that it is over. */
   readonly report: (message: string, error?: unknown) => void;
 }
@@ -45,6 +48,8 @@ const RETRY_MS = 1_000;
 const ASK_AGAIN_MS = 250;
 /** How often it is written down how far a pass is. */
 const NOTE_MS = 1_000;
+/** The digest of a pass after which somebody was examined by other terms. */
+const NO_LONGER = '';
 
 export class Examiner {
   readonly #shard: string;
@@ -130,9 +135,9 @@ export class Examiner {
 
   /** Returns how many have moved. */
   async #examine(batch: Batch): Promise<number> {
-    if (batch.candidates.length === 0) return 0;
     const { outbox, inForce } = this.#options;
     const { snapshot, terms } = inForce();
+    this.#options.unreadable(batch.unreadable ?? []);
     if (this.#held?.snapshot !== snapshot) {
       // Not the one that pages are decided by: here, awaits come in between.
       const traits = new HeldTraits(snapshot.traits, snapshot.traitPlaces);
@@ -140,6 +145,13 @@ export class Examiner {
     }
     const grounds = { snapshot, held: this.#held.traits, terms };
     const now = Date.now();
+    if (batch.candidates.length === 0) return 0;
+    const pass = this.#pass;
+    if (pass && pass.digest !== terms.digest && pass.digest !== NO_LONGER) {
+      // Should the account become again what it was: these are examined by another one.
+      this.#pass = { ...pass, digest: NO_LONGER };
+      await this.#note(this.#pass);
+    }
     const outcomes = batch.candidates.map((candidate) => examine(candidate, grounds, now));
     await outbox.settle(batch, outcomes);
     const movers = outcomes.filter(({ moves }) => moves.size > 0);
@@ -179,7 +191,7 @@ export class Examiner {
     const size = batch.candidates.length;
     const moved = await this.#examine(batch);
     // What came in force meanwhile may have been too late for the first of them.
-    if (inForce().terms.digest !== pass.digest) return size;
+    if (inForce().terms.digest !== pass.digest || this.#pass !== pass) return size;
     const next: Pass = {
       ...pass,
       cursor,

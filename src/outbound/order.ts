@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Outbox } from '../store/outbox.ts';
-import type { Registry } from '../store/registry.ts';
+import { type Registry, RegistryConflict } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
 
 /** What to do with dead letters; without messages, with all of them. Or: write a file run's files now. */
@@ -17,41 +17,57 @@ export type Order = { readonly destination: number } & (
 /** There is no process that would carry an order out. */
 export class NobodyDelivers extends StoreError {}
 
-interface Kept {
+/** What has become of an order. */
+export interface Progress {
+  /** How many messages it was about until now. */
+  readonly count: number;
+  /** Whether there are none left. */
+  readonly isOver: boolean;
+}
+
+interface Kept extends Partial<Progress> {
   readonly order: Order;
-  /** How many there were, once it is carried out. */
-  readonly count?: number;
+  /** Of all dead letters, those that were given up by then are meant, in Unix milliseconds. */
+  readonly until?: number;
   readonly problem?: string;
 }
 
 const KEPT_MS = 60_000;
 const LOOK_MS = 100;
-/** Carrying out many takes its time; a process that delivers looks for orders more often. */
+/** A process that delivers looks for orders more often. */
 const PATIENCE_MS = 10_000;
+/** Nobody waits longer for the end of what was begun. */
+const LONG_MS = 2_000;
+/** Messages that are moved together, and for how long before something else has its turn. */
+const PIECE = 100;
+const TURN_MS = 100;
 
 /**
- * Has an order carried out. Returns how many messages it was about.
+ * Has an order carried out. One that takes long goes on when this has returned.
  *
  * @throws NobodyDelivers
  * @throws StoreError where it was tried, and the outbox fails
  */
-export async function ask(registry: Registry, order: Order): Promise<number> {
+export async function ask(registry: Registry, order: Order): Promise<Progress> {
   const id = randomUUID();
   const kept: Kept = { order };
   await registry.put('order', id, kept, { ttl: KEPT_MS });
-  const end = performance.now() + PATIENCE_MS;
-  while (performance.now() < end) {
+  const began = performance.now();
+  for (;;) {
     await pause(LOOK_MS);
-    const { count, problem } = (await registry.get<Kept>('order', id))?.value ?? {};
+    const waited = performance.now() - began;
+    const { count, isOver, problem } = (await registry.get<Kept>('order', id))?.value ?? {};
     if (problem !== undefined) throw new StoreError(problem);
-    if (count !== undefined) return count;
+    if (count !== undefined && (isOver || waited > LONG_MS))
+      return { count, isOver: isOver === true };
+    if (count === undefined && waited > PATIENCE_MS) break;
   }
   await registry.remove('order', id);
   throw new NobodyDelivers('no process delivers now');
 }
 
 /**
- * Carries out what is ordered.
+ * Carries out what is ordered, for a moment. Returns whether something is left to do.
  *
  * @param outbox undefined where another process sees to dead letters
  * @param run has a destination's files written, if this is the process that does; returns whether it is
@@ -60,26 +76,56 @@ export async function obey(
   registry: Registry,
   outbox: Outbox | undefined,
   run: (destination: number) => boolean,
-): Promise<void> {
+): Promise<boolean> {
+  let isMore = false;
+  const end = performance.now() + TURN_MS;
   for (const { id, value, version } of await registry.list<Kept>('order')) {
-    const { order, count, problem } = value;
-    if (count !== undefined || problem !== undefined) continue;
-    const doing = carryOut(order, outbox, run);
+    if (value.isOver) continue;
+    const doing = carryOut(value, outbox, run, end);
     if (!doing) continue;
-    const done = await doing.then(
-      (count): Kept => ({ order, count }),
-      (error: Error): Kept => ({ order, problem: error.message }),
+    const kept = await doing.catch(
+      (error: Error): Kept => ({ ...value, problem: error.message, isOver: true }),
     );
-    await registry.put('order', id, done, { after: version, ttl: KEPT_MS });
+    isMore ||= !kept.isOver;
+    await registry.put('order', id, kept, { after: version, ttl: KEPT_MS }).catch((error) => {
+      // Whoever asked has given up.
+      if (!(error instanceof RegistryConflict)) throw error;
+    });
   }
+  return isMore;
 }
 
 function carryOut(
-  order: Order,
+  kept: Kept,
   outbox: Outbox | undefined,
   run: (destination: number) => boolean,
-): Promise<number> | undefined {
-  const { destination, kind } = order;
-  if (kind === 'run') return run(destination) ? Promise.resolve(1) : undefined;
-  return outbox?.[kind](destination, order.messages);
+  end: number,
+): Promise<Kept> | undefined {
+  const { order } = kept;
+  if (order.kind === 'run') {
+    return run(order.destination)
+      ? Promise.resolve({ ...kept, count: 1, isOver: true })
+      : undefined;
+  }
+  return outbox && moveLetters(outbox, kept, order, end);
+}
+
+async function moveLetters(
+  outbox: Outbox,
+  kept: Kept,
+  { kind, destination, messages }: Exclude<Order, { kind: 'run' }>,
+  end: number,
+): Promise<Kept> {
+  if (messages) {
+    return { ...kept, count: await outbox[kind](destination, messages), isOver: true };
+  }
+  // What is given up again meanwhile is not meant.
+  const { until = Date.now() } = kept;
+  let { count = 0 } = kept;
+  for (;;) {
+    const moved = await outbox[kind](destination, { until, limit: PIECE });
+    count += moved;
+    const isOver = moved < PIECE;
+    if (isOver || performance.now() > end) return { ...kept, until, count, isOver };
+  }
 }

@@ -51,7 +51,7 @@ export function* termsOf(snapshot: Snapshot, today: Day): Turns<Terms> {
       const bySid = mappings.get(destination.id) ?? new Map<number, ServerMapping>();
       mappings.set(destination.id, bySid.set(sid, mapping));
       hash.update(
-        `m${destination.id} ${destination.active} ${destination.isFallback} ${destination.transfer.userDataSource} ${isBetween(today, from, to)}`,
+        `m${destination.id} ${destination.active} ${destination.isFallback} ${destination.transfer.userDataSource} ${isBetween(today, from, to)}${getsEverybody(destination.transfer) ? ' full' : ''}`,
       );
     }
     for (const leaf of leavesOf(rule)) {
@@ -86,6 +86,10 @@ export function* termsOf(snapshot: Snapshot, today: Day): Turns<Terms> {
     digest: hash.digest('base64url'),
   };
 }
+
+/** Whether each of its files has everybody: then nothing is queued for it. */
+export const getsEverybody = (transfer: ServerDestination['transfer']): boolean =>
+  transfer.kind === 'file' && transfer.syncMode === 'full';
 
 const isServer = ({ destination }: Mapping) => destination.kind === 'server';
 

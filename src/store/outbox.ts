@@ -22,13 +22,11 @@ export interface Move {
   readonly at: number;
 }
 
-/** Somebody to examine. */
-export interface Candidate {
+/** Somebody of whom partners may hear, as of now. */
+export interface Subject {
   readonly deviceId: string;
   /** Undefined where nothing is stored of them any more. Not to be changed. */
   readonly profile: Profile | undefined;
-  /** When the profile is forgotten unless the visitor is seen again, in Unix milliseconds; undefined: never. */
-  readonly keptUntil: number | undefined;
   readonly told: Told;
   /** By destination: the id by which its partner heard of the visitor (`outbound/partner-id.ts`). */
   readonly partnerIds?: ReadonlyMap<number, string>;
@@ -36,10 +34,29 @@ export interface Candidate {
 
 /** What has brought a visitor to the agenda. */
 export type Cause = 'visit' | 'time';
+/** Somebody of whom something is stored that this program cannot read, such as what a newer one has written. */
+export interface Unreadable {
+  readonly deviceId: string;
+  /** In words for the operator. */
+  readonly problem: string;
+}
+
+/** So long are they put off, in milliseconds. */
+export const PUT_OFF_MS = 60_000;
+
+export const isReadable = (one: Subject | Unreadable): one is Subject => !('problem' in one);
+
+/** Somebody to examine. */
+export interface Candidate extends Subject {
+  /** When the profile is forgotten unless the visitor is seen again, in Unix milliseconds; undefined: never. */
+  readonly keptUntil: number | undefined;
+}
 
 /** Some visitors to examine, all of one shard. */
 export interface Batch {
   readonly candidates: readonly Candidate[];
+  /** Those among them who cannot be read: they are put off, and come to the agenda again by themselves. */
+  readonly unreadable?: readonly Unreadable[];
 }
 
 /** What came out for a candidate. */
@@ -68,6 +85,11 @@ export interface Entry {
   /** The id by which the partner hears of the visitor (`outbound/partner-id.ts`). */
   readonly partnerId?: string;
   readonly moves: readonly Move[];
+  /**
+   * Whether it was put back behind what was queued after it: the partner hears how it is by then, not how
+   * it was.
+   */
+  readonly isLate?: boolean;
 }
 
 /** Entries that go out as one message; the name outlives the process that sends it. */
@@ -84,6 +106,12 @@ export interface DeadLetter extends Sealed {
   /** Why, in words. */
   readonly problem: string;
 }
+
+/**
+ * Which dead letters: some by their names, or of those that were given up until then (Unix milliseconds)
+ * so many, the oldest first.
+ */
+export type Letters = readonly string[] | { readonly until: number; readonly limit: number };
 
 /** How a destination's queue stands. */
 export interface QueueState {
@@ -138,8 +166,8 @@ export interface Outbox {
    */
   settle(batch: Batch, outcomes: readonly Outcome[]): Promise<void>;
 
-  /** The visitors as of now, in this order. */
-  look(deviceIds: readonly string[]): Promise<Candidate[]>;
+  /** The visitors as of now, in this order. One who cannot be read keeps nobody else. */
+  look(deviceIds: readonly string[]): Promise<(Subject | Unreadable)[]>;
 
   /** Of all destinations that have anything in their queue, or dead letters. */
   queues(): Promise<QueueState[]>;
@@ -153,14 +181,20 @@ export interface Outbox {
   /** The next entries that nobody has read, in order. */
   read(destination: number, limit: number): Promise<Entry[]>;
 
-  /** Makes entries that were read one message, before it is sent for the first time. */
-  seal(destination: number, message: Sealed): Promise<void>;
+  /**
+   * Makes messages of entries, before they are sent for the first time. Entries that were part of another
+   * one are not any more.
+   */
+  seal(destination: number, ...messages: readonly Sealed[]): Promise<void>;
 
   /** Messages that have arrived, or that there is no more reason to send. */
   done(destination: number, messages: readonly Sealed[]): Promise<void>;
 
   /** Entries that were read and never sealed: there is no more reason to send them. */
   discard(destination: number, entries: readonly Entry[]): Promise<void>;
+
+  /** Has some entries of a message come once more, late, as new ones at the end of the queue. */
+  putBack(destination: number, message: Sealed, entries: readonly Entry[]): Promise<void>;
 
   /** Gives a message up. */
   bury(destination: number, letter: DeadLetter): Promise<void>;
@@ -169,13 +203,22 @@ export interface Outbox {
   dead(destination: number, limit: number): Promise<DeadLetter[]>;
 
   /**
-   * Puts dead letters back at the end of the queue, as new entries, or drops them.
+   * Those that were given up first, oldest first.
    *
-   * @param messages undefined: all of them
+   * @param after goes on after this one, which need not be there any more
+   */
+  oldestDead(destination: number, limit: number, after?: DeadLetter): Promise<DeadLetter[]>;
+
+  /** Has a dead letter tell this instead, if it is still there; where it tells nothing, it is dropped. */
+  amend(destination: number, letter: DeadLetter): Promise<void>;
+
+  /**
+   * Puts dead letters back at the end of the queue, as new entries that are late, or drops them.
+   *
    * @returns how many there were
    */
-  replay(destination: number, messages: readonly string[] | undefined): Promise<number>;
-  drop(destination: number, messages: readonly string[] | undefined): Promise<number>;
+  replay(destination: number, letters: Letters): Promise<number>;
+  drop(destination: number, letters: Letters): Promise<number>;
 
   /** Forgets a destination: its queue and its dead letters. */
   clear(destination: number): Promise<void>;

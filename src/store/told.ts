@@ -4,16 +4,23 @@
  *
  * - told: for each segment destination u32, sid u32, since u32; then, for each destination whose partner
  *   knows the visitor by an id of its own, destination u32, 0 u32, 0 u32, the id (length u16, UTF-8)
- * - moves: for each sid u32, member u8, at u32; then perhaps 0 u32, 2 u8, 0 u32, the partner's id
+ * - moves: perhaps 0 u32, 3 u8, 0 u32: they are told late; for each sid u32, member u8, at u32; then
+ *   perhaps 0 u32, 2 u8, 0 u32, the partner's id
  */
 import type { Entry, Move, Outcome, Told } from './outbox.ts';
 import { readText, readU16, readU32, type Writer } from './record.ts';
 
 type PartnerIds = ReadonlyMap<number, string>;
 
+/** What an entry tells. */
+export type Tells = Pick<Entry, 'moves' | 'isLate' | 'partnerId'>;
+
 const TOLD_BYTES = 12;
 const MOVE_BYTES = 9;
 const ID = 2;
+const LATE = 3;
+/** Stands first in moves that are told late. */
+export const LATE_MARK = Uint8Array.of(0, 0, 0, 0, LATE, 0, 0, 0, 0);
 export const NO_IDS: PartnerIds = new Map();
 
 /** @param from where it begins */
@@ -55,23 +62,26 @@ export function writeTold(
   }
 }
 
-export function readMoves(bytes: Uint8Array, from: number): Pick<Entry, 'moves' | 'partnerId'> {
+export function readMoves(bytes: Uint8Array, from: number): Tells {
   const moves: Move[] = [];
+  let isLate = false;
+  const late = () => (isLate ? { isLate } : undefined);
   for (let at = from; at + MOVE_BYTES <= bytes.length; at += MOVE_BYTES) {
-    if (bytes[at + 4] === ID) return { moves, partnerId: readText(bytes, at + MOVE_BYTES) };
-    moves.push({
-      sid: readU32(bytes, at),
-      isMember: bytes[at + 4] === 1,
-      at: readU32(bytes, at + 5) * 1_000,
-    });
+    const kind = bytes[at + 4];
+    if (kind === ID) return { moves, ...late(), partnerId: readText(bytes, at + MOVE_BYTES) };
+    if (kind === LATE) isLate = true;
+    else
+      moves.push({
+        sid: readU32(bytes, at),
+        isMember: bytes[at + 4] === 1,
+        at: readU32(bytes, at + 5) * 1_000,
+      });
   }
-  return { moves };
+  return { moves, ...late() };
 }
 
-export function writeMoves(
-  writer: Writer,
-  { moves, partnerId }: Pick<Entry, 'moves' | 'partnerId'>,
-): void {
+export function writeMoves(writer: Writer, { moves, isLate, partnerId }: Tells): void {
+  if (isLate) writer.raw(LATE_MARK);
   for (const { sid, isMember, at } of moves) {
     writer.u32(sid);
     writer.u8(isMember ? 1 : 0);

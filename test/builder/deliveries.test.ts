@@ -8,7 +8,7 @@ import { bury, type Letter } from './outbox.ts';
 
 /** Nobody listens there. */
 const AWAY = 'http://127.0.0.1:9/in';
-const AT = Date.parse('2026-11-24T12:00:00Z');
+const AT = Math.floor(Date.now() / 1_000) * 1_000;
 
 const letter = (n: number): Letter => ({
   message: `m-${n}`,
@@ -175,12 +175,12 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
       call('POST', `deliveries/802/dead-letters/${kind}`, body);
     expect(await order('drop', { messages: ['m-2', 'no-such'] })).toEqual({
       status: 200,
-      body: { count: 1 },
+      body: { count: 1, isUnderWay: false },
     });
     expect(await messages()).toEqual(['m-5', 'm-4', 'm-3', 'm-1']);
     expect(await order('replay', { messages: ['m-4', 'm-1'] })).toEqual({
       status: 200,
-      body: { count: 2 },
+      body: { count: 2, isUnderWay: false },
     });
     expect(await messages()).toEqual(['m-5', 'm-3']);
     expect((await call('GET', 'deliveries/802')).body).toMatchObject({
@@ -188,9 +188,9 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
       oldest: expect.any(Number),
       dead: 2,
     });
-    expect((await order('drop', {})).body).toEqual({ count: 2 });
+    expect((await order('drop', {})).body).toEqual({ count: 2, isUnderWay: false });
     expect(await messages()).toEqual([]);
-    expect((await order('replay', {})).body).toEqual({ count: 0 });
+    expect((await order('replay', {})).body).toEqual({ count: 0, isUnderWay: false });
   });
 
   it('a partner that is away is said, with since when', async () => {

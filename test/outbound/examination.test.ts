@@ -184,6 +184,57 @@ describe('a partner is told', () => {
   });
 });
 
+describe('a partner that gets everybody with each file', () => {
+  const as = (syncMode: string) =>
+    groundsOf(
+      account({
+        traits: [trait(1), trait(2), trait(3)],
+        segments: [segment(51, '1T'), segment(52, '2T'), segment(53, '3T')],
+        destinations: [
+          {
+            ...realtime(801, [51, 52, 53], { endpointUrl: undefined, clientId: undefined }),
+            ...{ transfer: 'file', target: 'in', syncMode },
+          },
+        ],
+      }),
+    );
+  const [full, iter] = [as('full'), as('iter')];
+  const held: Record<number, Record<number, number>> = { 801: { 51: before, 53: before } };
+  const profile = profileOf([
+    [1, 0],
+    [2, 0],
+  ]);
+
+  it.each<[string, Parameters<typeof candidateOf>]>([
+    ['who enters', [profile]],
+    ['who enters and leaves', [profile, held]],
+    ['who opts out', [profileOf([], { optOut: true }), held]],
+    ['who is forgotten', [undefined, held]],
+  ])('is queued nothing for: %s', (_, given) => {
+    const { moves, told } = examine(candidateOf(...given), full, NOW);
+    expect(moves).toEqual(new Map());
+    // As it was when changes were queued last.
+    expect(told).toEqual(candidateOf(...given).told);
+  });
+
+  it.each<[string, Parameters<typeof candidateOf>, object]>([
+    ['everybody, where nothing was ever queued', [profile], { 801: ['+51', '+52'] }],
+    ['else what has changed since', [profile, held], { 801: ['-53', '+52'] }],
+    ['also that who is forgotten has left', [undefined, held], { 801: ['-51', '-53'] }],
+  ])('is queued, when it gets changes from now on: %s', (_, given, expected) => {
+    const { told } = examine(candidateOf(...given), full, NOW - 1_000);
+    const outcome = examine({ ...candidateOf(...given), told }, iter, NOW);
+    expect(inWords(outcome)).toEqual(expected);
+    expect(inWords(examine({ ...candidateOf(given[0]), told: outcome.told }, iter, NOW))).toEqual(
+      {},
+    );
+  });
+
+  it('has all stored visitors examined when that changes', () => {
+    expect(full.terms.digest).not.toBe(iter.terms.digest);
+  });
+});
+
 describe('a partner that knows visitors by ids of its own', () => {
   const DATA_SOURCE = 1;
   const grounds = groundsOf(

@@ -89,7 +89,7 @@ describe.each(ENGINES)('on the %s store, with 20,000 due by time', (name, isTher
           ...{ address, prefix, ...DAYS },
           ...{ waitReplicas: 0, maxWaiting: 10_000, patience: 1_000 },
         }),
-        outbox: new OutboxRedis(open, { prefix }),
+        outbox: new OutboxRedis(open, { prefix, waitReplicas: 0 }),
         registry: new RegistryRedis(open, prefix),
       };
     } else {
@@ -128,6 +128,7 @@ describe.each(ENGINES)('on the %s store, with 20,000 due by time', (name, isTher
     const examiner = new Examiner('all', {
       ...{ outbox: watched, registry, rate: RATE, inForce: () => inForce },
       isEverywhere: async () => true,
+      unreadable: () => {},
       moved: () => {},
       report: (message, error) => problems.push(message, error),
     });

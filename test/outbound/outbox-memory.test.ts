@@ -38,6 +38,12 @@ describe('an outbox in memory', () => {
     },
     openStore: (place) => storeOf(memoryOf(place)),
     openOutbox: (place) => new MemoryOutbox(memoryOf(place)),
+    spoil(place, deviceId) {
+      memoryOf(place).unreadable.add(deviceId);
+    },
+    mend(place, deviceId) {
+      memoryOf(place).unreadable.delete(deviceId);
+    },
     kill(outbox) {
       (outbox as MemoryOutbox).problem = 'killed';
     },

@@ -1,16 +1,21 @@
 /** The outbox contract in the plainest way: in memory. Nothing of it outlives the tests. */
 import type { Profile } from '../../src/audience/profile.ts';
-import type {
-  Batch,
-  Candidate,
-  Cause,
-  DeadLetter,
-  Entry,
-  Outbox,
-  Outcome,
-  QueueState,
-  Sealed,
-  Told,
+import {
+  type Batch,
+  type Candidate,
+  type Cause,
+  type DeadLetter,
+  type Entry,
+  isReadable,
+  type Letters,
+  type Outbox,
+  type Outcome,
+  PUT_OFF_MS,
+  type QueueState,
+  type Sealed,
+  type Subject,
+  type Told,
+  type Unreadable,
 } from '../../src/store/outbox.ts';
 import { StoreError } from '../../src/store/store.ts';
 
@@ -29,6 +34,8 @@ interface Queue {
 /** What outlives a process. */
 export class OutboxMemory {
   readonly profiles = new Map<string, { profile: Profile; keptUntil: number | undefined }>();
+  /** Those who cannot be read. */
+  readonly unreadable = new Set<string>();
   readonly told = new Map<string, Told>();
   readonly partnerIds = new Map<string, Outcome['partnerIds']>();
   /** When to examine, and how often that was written. */
@@ -144,7 +151,7 @@ export class MemoryOutbox implements Outbox {
     }
   }
 
-  async look(deviceIds: readonly string[]): Promise<Candidate[]> {
+  async look(deviceIds: readonly string[]): Promise<(Subject | Unreadable)[]> {
     await this.#arrive();
     return deviceIds.map((deviceId) => this.#candidate(deviceId));
   }
@@ -177,11 +184,13 @@ export class MemoryOutbox implements Outbox {
     return entries;
   }
 
-  async seal(destination: number, message: Sealed): Promise<void> {
+  async seal(destination: number, ...messages: readonly Sealed[]): Promise<void> {
     await this.#arrive();
     const queue = this.memory.queue(destination);
-    this.#take(queue, message.entries);
-    queue.sealed.push(message);
+    for (const message of messages) {
+      this.#take(queue, message.entries);
+      queue.sealed.push(message);
+    }
   }
 
   async done(destination: number, messages: readonly Sealed[]): Promise<void> {
@@ -194,11 +203,20 @@ export class MemoryOutbox implements Outbox {
     this.#take(this.memory.queue(destination), entries);
   }
 
+  async putBack(destination: number, _message: Sealed, entries: readonly Entry[]): Promise<void> {
+    await this.#arrive();
+    const queue = this.memory.queue(destination);
+    const there = new Set(waiting(queue).map(({ id }) => id));
+    this.#take(queue, entries);
+    for (const entry of entries) if (there.has(entry.id)) this.#enqueueLate(destination, entry);
+  }
+
   async bury(destination: number, letter: DeadLetter): Promise<void> {
     await this.#arrive();
     const queue = this.memory.queue(destination);
     this.#take(queue, letter.entries);
     queue.dead.push(letter);
+    queue.dead.sort((a, b) => a.at - b.at || (a.message < b.message ? -1 : 1));
   }
 
   async dead(destination: number, limit: number): Promise<DeadLetter[]> {
@@ -206,20 +224,38 @@ export class MemoryOutbox implements Outbox {
     return this.memory.queue(destination).dead.slice(-limit).reverse();
   }
 
-  async replay(destination: number, messages: readonly string[] | undefined): Promise<number> {
+  async oldestDead(destination: number, limit: number, after?: DeadLetter): Promise<DeadLetter[]> {
     await this.#arrive();
-    const letters = this.#exhume(destination, messages);
-    for (const { entries } of letters) {
-      for (const { deviceId, moves, partnerId } of entries) {
-        this.#enqueue(destination, deviceId, moves, partnerId);
-      }
-    }
-    return letters.length;
+    const { dead } = this.memory.queue(destination);
+    const left = after
+      ? dead.filter(
+          ({ at, message }) => at > after.at || (at === after.at && message > after.message),
+        )
+      : dead;
+    return left.slice(0, limit);
   }
 
-  async drop(destination: number, messages: readonly string[] | undefined): Promise<number> {
+  async amend(destination: number, letter: DeadLetter): Promise<void> {
     await this.#arrive();
-    return this.#exhume(destination, messages).length;
+    const queue = this.memory.queue(destination);
+    queue.dead = queue.dead.flatMap((one) => {
+      if (one.message !== letter.message) return one;
+      return letter.entries.length > 0 ? letter : [];
+    });
+  }
+
+  async replay(destination: number, letters: Letters): Promise<number> {
+    await this.#arrive();
+    const taken = this.#exhume(destination, letters);
+    for (const { entries } of taken) {
+      for (const entry of entries) this.#enqueueLate(destination, entry);
+    }
+    return taken.length;
+  }
+
+  async drop(destination: number, letters: Letters): Promise<number> {
+    await this.#arrive();
+    return this.#exhume(destination, letters).length;
   }
 
   async clear(destination: number): Promise<void> {
@@ -241,14 +277,21 @@ export class MemoryOutbox implements Outbox {
   }
 
   #batch(deviceIds: readonly string[]): Batch {
-    const batch = { candidates: deviceIds.map((deviceId) => this.#candidate(deviceId)) };
     const { agenda } = this.memory;
+    const all = deviceIds.map((deviceId) => this.#candidate(deviceId));
+    const candidates = all.filter((one): one is Candidate => isReadable(one));
+    const unreadable = all.filter((one): one is Unreadable => !isReadable(one));
+    for (const { deviceId } of unreadable) {
+      this.memory.schedule(deviceId, this.memory.now() + PUT_OFF_MS);
+    }
+    const batch = { candidates, unreadable };
     this.#versions.set(batch, new Map(deviceIds.map((id) => [id, agenda.get(id)?.version])));
     return batch;
   }
 
-  #candidate(deviceId: string): Candidate {
-    const { profiles, told } = this.memory;
+  #candidate(deviceId: string): Candidate | Unreadable {
+    const { profiles, told, unreadable } = this.memory;
+    if (unreadable.has(deviceId)) return { deviceId, problem: `visitor ${deviceId}: unknown` };
     const kept = profiles.get(deviceId);
     return {
       deviceId,
@@ -272,11 +315,18 @@ export class MemoryOutbox implements Outbox {
       .unread.push({ id, queuedAt: this.memory.now(), deviceId, partnerId, moves });
   }
 
-  #exhume(destination: number, messages: readonly string[] | undefined): DeadLetter[] {
+  #enqueueLate(destination: number, entry: Entry): void {
+    const [id, queuedAt] = [String(this.memory.nextNumber()), this.memory.now()];
+    this.memory.queue(destination).unread.push({ ...entry, id, queuedAt, isLate: true });
+  }
+
+  #exhume(destination: number, which: Letters): DeadLetter[] {
     const queue = this.memory.queue(destination);
-    const isMeant = ({ message }: DeadLetter) => !messages || messages.includes(message);
-    const letters = queue.dead.filter(isMeant);
-    queue.dead = queue.dead.filter((letter) => !isMeant(letter));
+    const letters =
+      'until' in which
+        ? queue.dead.filter(({ at }) => at <= which.until).slice(0, which.limit)
+        : queue.dead.filter(({ message }) => which.includes(message));
+    queue.dead = queue.dead.filter((letter) => !letters.includes(letter));
     return letters;
   }
 

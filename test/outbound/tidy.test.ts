@@ -55,7 +55,14 @@ async function workbench() {
     const delivery = await Delivery.start(
       {
         ...{ outbox: new MemoryOutbox(memory), registry, tally: new Tally(), report: () => {} },
-        ...{ rate: 1_000_000, allowPrivate: true, retryHours: 1, region: 7, tidyMs: TIDY_MS },
+        ...{
+          rate: 1_000_000,
+          allowPrivate: true,
+          retryHours: 1,
+          profileDays: 1,
+          region: 7,
+          tidyMs: TIDY_MS,
+        },
         ...{ targetFolder: temporaryFolder(), workFolder },
         savedRevision: async () => {
           looks++;

@@ -1,14 +1,18 @@
 /** The outbox contract as tests, which every engine has to pass. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type {
-  Batch,
-  Candidate,
-  Cause,
-  Entry,
-  Move,
-  Outbox,
-  Outcome,
-  Sealed,
+import {
+  type Batch,
+  type Candidate,
+  type Cause,
+  type DeadLetter,
+  type Entry,
+  isReadable,
+  type Letters,
+  type Move,
+  type Outbox,
+  type Outcome,
+  type Sealed,
+  type Subject,
 } from '../../src/store/outbox.ts';
 import type { Store, Visit } from '../../src/store/store.ts';
 import { countOf, device, TODAY, visited, visitOf } from './workbench.ts';
@@ -22,6 +26,9 @@ export interface OutboxEngine {
   openOutbox(place: string): Outbox | Promise<Outbox>;
   /** Lets go of an outbox as a process does that is killed: it says nothing to anybody. */
   kill(outbox: Outbox): void | Promise<void>;
+  /** Has what is stored of a visitor become what this program cannot read, or what it was before. */
+  spoil(place: string, deviceId: string): void | Promise<void>;
+  mend(place: string, deviceId: string): void | Promise<void>;
   /** Has done now whatever the engine does with visitors at times of its own. */
   tidy?(place: string): void | Promise<void>;
 }
@@ -57,6 +64,8 @@ const told = (...entries: [destination: number, sid: number, since?: number][]) 
   }
   return map;
 };
+/** All dead letters. */
+const ALL: Letters = { until: Number.MAX_SAFE_INTEGER, limit: 1_000 };
 const joined = (sid: number): Move => ({ sid, isMember: true, at: SINCE });
 const left = (sid: number): Move => ({ sid, isMember: false, at: SINCE });
 
@@ -78,6 +87,8 @@ export function outboxContract({
   openStore,
   openOutbox,
   kill,
+  spoil,
+  mend,
   tidy = () => {},
 }: OutboxEngine): void {
   let place: string;
@@ -93,6 +104,12 @@ export function outboxContract({
     await store.close();
   });
 
+  /** Visitors who can be read, all of them. */
+  const look = async (...numbers: number[]): Promise<Subject[]> => {
+    const found = await outbox.look(numbers.map(device));
+    expect(found.every(isReadable)).toBe(true);
+    return found.filter(isReadable);
+  };
   const restart = async () => {
     await kill(outbox);
     outbox = await openOutbox(place);
@@ -325,7 +342,7 @@ export function outboxContract({
       await settle(await dueWith(1), (one) => ({ ...nothing(one), told: value }));
       await restart();
       await tidy(place);
-      expect((await outbox.look([device(1)]))[0].told).toEqual(value);
+      expect((await look(1))[0].told).toEqual(value);
       await visited(store, flagged(1));
       const [one] = (await dueWith(1)).flatMap(({ candidates }) => candidates);
       expect(one.told).toEqual(value);
@@ -348,7 +365,7 @@ export function outboxContract({
       }));
       await restart();
       await tidy(place);
-      const [looked] = await outbox.look([device(1)]);
+      const [looked] = await look(1);
       expect(looked.told).toEqual(told([A, 1], [B, 2], [A, 3]));
       expect(looked.partnerIds).toEqual(partnerIds);
       const [entry] = await outbox.read(A, 10);
@@ -357,8 +374,8 @@ export function outboxContract({
       await outbox.seal(A, letter);
       await outbox.bury(A, letter);
       expect((await outbox.dead(A, 10))[0].entries).toEqual([entry]);
-      await outbox.replay(A, undefined);
-      expect(await outbox.read(A, 10)).toMatchObject([{ partnerId: 'Ж-1' }]);
+      await outbox.replay(A, ALL);
+      expect(await outbox.read(A, 10)).toMatchObject([{ partnerId: 'Ж-1', isLate: true }]);
       // Where nothing is told any more, there is no reason to keep it.
       await visited(store, flagged(1));
       await settle(await dueWith(1), (one) => ({
@@ -366,14 +383,14 @@ export function outboxContract({
         told: told([A, 1]),
         partnerIds,
       }));
-      expect((await outbox.look([device(1)]))[0].partnerIds).toEqual(new Map([[A, 'Ж-1']]));
+      expect((await look(1))[0].partnerIds).toEqual(new Map([[A, 'Ж-1']]));
     });
 
     it('takes the place of what was told before', async () => {
       for (const value of [told([A, 1], [B, 2]), told([A, 3]), told()]) {
         await visited(store, flagged(1));
         await settle(await dueWith(1), (one) => ({ ...nothing(one), told: value }));
-        expect((await outbox.look([device(1)]))[0].told).toEqual(value);
+        expect((await look(1))[0].told).toEqual(value);
       }
     });
 
@@ -449,7 +466,7 @@ export function outboxContract({
       const queued = (await outbox.read(A, 100)).map(({ deviceId }) => deviceId);
       expect([...new Set(queued)].sort()).toEqual(expected);
       expect(await dueNow()).toEqual(expected);
-      for (const { told: kept } of await outbox.look(expected)) expect(kept).toEqual(told([A, 1]));
+      for (const { told: kept } of await look(...stored)) expect(kept).toEqual(told([A, 1]));
     });
   });
 
@@ -457,11 +474,52 @@ export function outboxContract({
     expect(idsOf(await walk(10))).toEqual([]);
   });
 
+  describe('who cannot be read', () => {
+    const unreadable = { deviceId: device(2), problem: expect.stringContaining(device(2)) };
+    beforeEach(async () => {
+      for (const n of [1, 2, 3]) await visited(store, flagged(n));
+      await dueWith(1, 2, 3);
+      await tidy(place);
+      await spoil(place, device(2));
+    });
+    const unreadableIn = (batches: readonly Batch[]) =>
+      batches.flatMap(({ unreadable: some = [] }) => some);
+
+    it('is put off, and said; everybody else is examined', async () => {
+      const batches: Batch[] = [];
+      for (const shard of await outbox.shards()) batches.push(await outbox.due(shard, 1_000));
+      expect(idsOf(batches)).toEqual([1, 3].map(device));
+      expect(unreadableIn(batches)).toEqual([unreadable]);
+      await settle(batches, nothing);
+      // Not at once.
+      expect(await dueNow()).toEqual([]);
+      expect(unreadableIn(await walk(1_000))).toEqual([unreadable]);
+    });
+
+    it('has lost nothing when it can be read again', async () => {
+      for (const shard of await outbox.shards()) await outbox.due(shard, 1_000);
+      await mend(place, device(2));
+      await visited(store, flagged(2, 5));
+      const [one] = (await dueWith(2)).flatMap(({ candidates }) =>
+        candidates.filter(({ deviceId }) => deviceId === device(2)),
+      );
+      expect(one.profile && [countOf(one.profile, 1), countOf(one.profile, 5)]).toEqual([1, 1]);
+    });
+
+    it('is looked at with the others, who are as they are', async () => {
+      const found = await outbox.look([3, 2, 1, 2].map(device));
+      expect(found.map(isReadable)).toEqual([true, false, true, false]);
+      expect(found[1]).toEqual(unreadable);
+      expect(found[3]).toEqual(unreadable);
+      expect(found[0]).toMatchObject({ deviceId: device(3), told: new Map() });
+    });
+  });
+
   describe('looking', () => {
     it('gives the visitors in the order in which they were asked for', async () => {
       await visited(store, visitOf(device(1), 1));
       await visited(store, visitOf(device(2), 1, 1));
-      const seen = await outbox.look([2, 3, 1].map(device));
+      const seen = await look(2, 3, 1);
       expect(seen.map(({ deviceId }) => deviceId)).toEqual([2, 3, 1].map(device));
       expect(seen.map(({ profile }) => profile && countOf(profile, 1))).toEqual([2, undefined, 1]);
       expect(await outbox.look([])).toEqual([]);
@@ -480,9 +538,10 @@ export function outboxContract({
         [TODAY + DAYS.profileDays, TODAY + DAYS.profileDays + 1],
       ];
       for (const _ of ['as they came', 'tidied']) {
-        const seen = await outbox.look([1, 2, 3, 4].map(device));
-        for (const [i, { keptUntil }] of seen.entries()) {
-          const between = expected[i];
+        const met = (await walk(100)).flatMap(({ candidates }) => candidates);
+        expect(met).toHaveLength(4);
+        for (const { deviceId, keptUntil } of met) {
+          const between = expected[Number(deviceId.slice(-1)) - 1];
           if (!between) {
             expect(keptUntil).toBeUndefined();
             continue;
@@ -583,6 +642,47 @@ export function outboxContract({
       expect(sidsOf(await outbox.read(A, 100))).toEqual([6]);
     });
 
+    it('takes entries of a message back to its end, late, once', async () => {
+      await queueSids(A, 1, 2, 3, 4);
+      const entries = await outbox.read(A, 3);
+      const message = { message: 'm', entries };
+      await outbox.seal(A, message);
+      for (let i = 0; i < 2; i++) await outbox.putBack(A, message, [entries[0], entries[2]]);
+      await restart();
+      expect(await outbox.recover(A)).toEqual({
+        sealed: [{ message: 'm', entries: [entries[1]] }],
+        read: [],
+      });
+      const next = await outbox.read(A, 100);
+      expect(next.map(({ moves, isLate = false }) => [moves[0].sid, isLate])).toEqual([
+        [4, false],
+        [1, true],
+        [3, true],
+      ]);
+      expect(next.map(({ deviceId }) => deviceId)).toEqual(Array(3).fill(device(1)));
+      // By what it was before, too.
+      await outbox.done(A, [message]);
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: [], read: next });
+    });
+
+    it('has an entry that goes on in another message in that one only', async () => {
+      await queueSids(A, 1, 2, 3);
+      const entries = await outbox.read(A, 3);
+      await outbox.seal(A, { message: 'm', entries });
+      const [first, ...others] = entries;
+      const [alone, rest] = [
+        { message: 'alone', entries: [first] },
+        { message: 'm', entries: others },
+      ];
+      await Promise.all([outbox.seal(A, alone), outbox.seal(A, rest)]);
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: [alone, rest], read: [] });
+      await outbox.done(A, [alone]);
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: [rest], read: [] });
+    });
+
     it('of which several messages are done at once forgets them', async () => {
       await queueSids(A, 1, 2, 3);
       const entries = await outbox.read(A, 100);
@@ -629,19 +729,20 @@ export function outboxContract({
         [A, 0, 1],
         [B, 1, 0],
       ]);
-      await outbox.drop(A, undefined);
+      await outbox.drop(A, ALL);
       expect(await state()).toEqual([[B, 1, 0]]);
     });
   });
 
   describe('dead letters', () => {
+    const BURIED = 1_790_000_000_000;
     /** Has messages of one entry given up, in this order. */
     const buried = async (...sids: number[]) => {
       await queueSids(A, ...sids);
       const letters = (await outbox.read(A, 100)).map((entry, i) => ({
         message: `m-${entry.moves[0].sid}`,
         entries: [entry],
-        at: 1_790_000_000_000 + i,
+        at: BURIED + i,
         problem: `answered 400: “${entry.moves[0].sid} ≠ Ж”`,
       }));
       for (const letter of letters) {
@@ -663,38 +764,111 @@ export function outboxContract({
       expect(await outbox.dead(B, 100)).toEqual([]);
     });
 
-    it.each([
+    it.each<[string, Letters, number, number[], [string, number[]][]]>([
       ['some of them', ['m-1', 'm-3', 'm-8'], 2, [1, 3], [['m-2', [2]]]],
-      ['all of them', undefined, 3, [1, 2, 3], []],
+      ['all of them', ALL, 3, [1, 2, 3], []],
+      ['the first ones', { until: BURIED + 1, limit: 10 }, 2, [1, 2], [['m-3', [3]]]],
+      ['no more than', { until: BURIED + 9, limit: 2 }, 2, [1, 2], [['m-3', [3]]]],
     ])(
-      'come to the end of the queue, as new entries: %s',
-      async (_, messages, count, sids, dead) => {
+      'come to the end of the queue, late, as new entries: %s',
+      async (_, which, count, sids, dead) => {
         const letters = await buried(1, 2, 3);
         await queueSids(A, 4);
-        expect(await outbox.replay(A, messages)).toBe(count);
+        expect(await outbox.replay(A, which)).toBe(count);
         expect(inWords(await outbox.dead(A, 100))).toEqual(dead);
         const read = await outbox.read(A, 100);
         expect(sidsOf(read)).toEqual([4, ...sids]);
         const before = new Set(letters.flatMap(({ entries }) => entries.map(({ id }) => id)));
-        for (const { id, deviceId } of read) {
+        for (const { id, deviceId, isLate = false, moves } of read) {
           expect(before).not.toContain(id);
           expect(deviceId).toBe(device(1));
+          expect(isLate).toBe(moves[0].sid !== 4);
         }
-        expect(await outbox.replay(A, messages)).toBe(0);
+        if (dead.length === 0) expect(await outbox.replay(A, which)).toBe(0);
         await restart();
         expect((await outbox.recover(A)).read).toEqual(read);
       },
     );
 
-    it.each([
+    it.each<[string, Letters, number, [string, number[]][]]>([
       ['some of them', ['m-1', 'm-3', 'm-8'], 2, [['m-2', [2]]]],
-      ['all of them', undefined, 3, []],
-    ])('are dropped: %s', async (_, messages, count, dead) => {
+      ['all of them', ALL, 3, []],
+      [
+        'those of before',
+        { until: BURIED, limit: 10 },
+        1,
+        [
+          ['m-3', [3]],
+          ['m-2', [2]],
+        ],
+      ],
+    ])('are dropped: %s', async (_, which, count, dead) => {
       await buried(1, 2, 3);
-      expect(await outbox.drop(A, messages)).toBe(count);
+      expect(await outbox.drop(A, which)).toBe(count);
       expect(inWords(await outbox.dead(A, 100))).toEqual(dead);
-      expect(await outbox.drop(A, messages)).toBe(0);
+      expect(await outbox.drop(A, which)).toBe(0);
+      expect((await outbox.queues())[0]?.dead ?? 0).toBe(dead.length);
       expect(await outbox.read(A, 100)).toEqual([]);
+    });
+  });
+
+  describe('dead letters that are gone through, oldest first,', () => {
+    /** Several are of the same instant. */
+    const buried = async (): Promise<DeadLetter[]> => {
+      await queueSids(A, 1, 2, 3, 4, 5);
+      const letters = (await outbox.read(A, 100)).map((entry, i) => ({
+        message: `m-${i}`,
+        entries: [entry],
+        at: 1_790_000_000_000 + Math.floor(i / 2),
+        problem: 'gone',
+      }));
+      for (const letter of letters) {
+        await outbox.seal(A, letter);
+        await outbox.bury(A, letter);
+      }
+      return letters;
+    };
+
+    it.each([1, 2, 3, 100])('come once each, %i at a time', async (limit) => {
+      const letters = await buried();
+      const met: DeadLetter[] = [];
+      for (let some = await outbox.oldestDead(A, limit); some.length > 0; ) {
+        expect(some.length).toBeLessThanOrEqual(limit);
+        met.push(...some);
+        some = await outbox.oldestDead(A, limit, met.at(-1));
+      }
+      expect(met).toEqual(letters);
+      expect(await outbox.oldestDead(B, limit)).toEqual([]);
+    });
+
+    it('go on after one that is not there any more', async () => {
+      await buried();
+      const [first, second] = await outbox.oldestDead(A, 2);
+      await outbox.drop(A, [second.message]);
+      const rest = await outbox.oldestDead(A, 100, second);
+      expect(rest.map(({ message }) => message).filter((name) => name !== first.message)).toEqual([
+        'm-2',
+        'm-3',
+        'm-4',
+      ]);
+    });
+
+    it('may be made to tell something else, or nothing; not when they have gone', async () => {
+      await buried();
+      const [first, second, third] = await outbox.oldestDead(A, 3);
+      const [entry] = first.entries;
+      const less = { ...first, entries: [{ ...entry, moves: [left(9)] }] };
+      await outbox.amend(A, less);
+      await outbox.amend(A, { ...second, entries: [] });
+      await outbox.drop(A, [third.message]);
+      await outbox.amend(A, third);
+      await outbox.amend(A, { ...third, entries: [] });
+      const dead = await outbox.oldestDead(A, 100);
+      expect(dead[0]).toEqual(less);
+      expect(dead.map(({ message }) => message)).toEqual(['m-0', 'm-3', 'm-4']);
+      expect(await outbox.queues()).toMatchObject([{ destination: A, dead: 3 }]);
+      await outbox.replay(A, ['m-0']);
+      expect((await outbox.read(A, 10)).map(({ moves }) => moves)).toEqual([[left(9)]]);
     });
   });
 

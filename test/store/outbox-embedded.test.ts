@@ -1,5 +1,5 @@
 /** The outbox in LMDB: the contract, and what only this engine can get wrong. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -9,15 +9,28 @@ import type { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { fileOf, segmentsIn } from '../../src/store/embedded/log.ts';
 import { OutboxFile } from '../../src/store/embedded/outbox-file.ts';
 import { readThrough, throughFileOf } from '../../src/store/embedded/through.ts';
+import { isReadable } from '../../src/store/outbox.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { temporaryFolder } from '../server.ts';
-import { DAYS, outboxContract } from './outbox-contract.ts';
+import { DAYS, type OutboxEngine, outboxContract } from './outbox-contract.ts';
 import { countOf, device, foldNow, openEmbedded, visited, visitOf } from './workbench.ts';
 
 const openOutbox = (folder: string) => new OutboxFile({ folder, ...DAYS, access: 'write' });
 
+const spoilProgram = fileURLToPath(new URL('./spoil-process.ts', import.meta.url));
+const run = (...args: string[]) =>
+  void execFileSync(process.execPath, [spoilProgram, ...args], { timeout: 20_000 });
+const spoiling: Pick<OutboxEngine, 'spoil' | 'mend'> = {
+  spoil(folder, deviceId) {
+    foldNow(folder, DAYS);
+    run(folder, deviceId, 'spoil');
+  },
+  mend: (folder, deviceId) => run(folder, deviceId, 'mend'),
+};
+
 describe('the embedded outbox', () => {
   outboxContract({
+    ...spoiling,
     place: temporaryFolder,
     openStore: (folder) => openEmbedded(folder, DAYS),
     openOutbox,
@@ -27,6 +40,7 @@ describe('the embedded outbox', () => {
 
 describe('the embedded outbox, with a new segment every few frames and folds in between', () => {
   outboxContract({
+    ...spoiling,
     place: temporaryFolder,
     openStore: (folder) => openEmbedded(folder, { ...DAYS, segmentSize: 150 }),
     openOutbox,
@@ -212,7 +226,7 @@ describe('a deliverer', () => {
       const [{ profile }] = (await outbox.due('all', 1)).candidates;
       expect(profile && countOf(profile, 1)).toBe(i);
       profile?.apply({ day: 1, realized: [1] });
-      const [again] = await outbox.look([device(1)]);
+      const [again] = (await outbox.look([device(1)])).filter(isReadable);
       expect(again.profile && countOf(again.profile, 1)).toBe(i);
     }
     await outbox.close();
@@ -310,6 +324,7 @@ describe('a page server', () => {
       () => reader.look([device(1)]),
       () => reader.lease('all', 1),
       () => reader.replay(1, ['m']),
+      () => reader.putBack(1, { message: 'm', entries: [] }, []),
       () => reader.clear(1),
       () => reader.read(1, 1),
     ]) {

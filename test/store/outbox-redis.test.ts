@@ -1,9 +1,10 @@
 /** The outbox on Redis: its contract on one server and on a Cluster, and what faults do to it. */
 import slotOf from 'cluster-key-slot';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Candidate, Entry, Outcome } from '../../src/store/outbox.ts';
+import { type Candidate, type Entry, isReadable, type Outcome } from '../../src/store/outbox.ts';
 import { type RedisAddress, readRedisAddress } from '../../src/store/redis/address.ts';
 import { openRedis, ready } from '../../src/store/redis/client.ts';
+import { hintChannel } from '../../src/store/redis/hint.ts';
 import { OutboxRedis, type OutboxRedisOptions } from '../../src/store/redis/outbox-redis.ts';
 import { RedisStore } from '../../src/store/redis/redis-store.ts';
 import { agendaKey, visitorKey } from '../../src/store/redis/script.ts';
@@ -45,7 +46,8 @@ async function openStore(url: string, prefix: string): Promise<RedisStore> {
 }
 
 function openOutbox(url: string, prefix: string, more: Partial<OutboxRedisOptions> = {}) {
-  const outbox = new OutboxRedis(() => openRedis(addressOf(url)), { prefix, ...more });
+  const options = { prefix, waitReplicas: 0, ...more };
+  const outbox = new OutboxRedis(() => openRedis(addressOf(url)), options);
   open.push(outbox);
   return outbox;
 }
@@ -55,7 +57,17 @@ const engineOn = (url: () => string): OutboxEngine => ({
   openStore: (prefix) => openStore(url(), prefix),
   openOutbox: (prefix) => openOutbox(url(), prefix),
   kill: (outbox) => outbox.close(),
+  // A newer program's.
+  spoil: (prefix, deviceId) => setVersion(url(), visitorKey(prefix, deviceId), 9),
+  mend: (prefix, deviceId) => setVersion(url(), visitorKey(prefix, deviceId), 1),
 });
+
+async function setVersion(url: string, key: string, version: number): Promise<void> {
+  const client = openRedis(addressOf(url));
+  await ready(client, 5_000);
+  await client.setrange(key, 0, Buffer.of(version));
+  client.disconnect();
+}
 
 /** A visit that partners may have to hear of. */
 const flagged = (n: number, more: Partial<Visit> = {}): Visit => ({
@@ -156,10 +168,11 @@ describe.skipIf(!redisServer)('the outbox on one Redis', () => {
     await visited(store, flagged(1, { deviceId: undefined, freshId: device(1) }));
     await visited(store, flagged(2));
     await visited(store, flagged(3, { change: { day: TODAY, optOut: true } }));
-    const found = await openOutbox(redis.url, prefix).look([1, 2, 3, 4].map(device));
+    const outbox = openOutbox(redis.url, prefix);
+    const found = (await outbox.due('all', 10)).candidates;
     const days = found.map(({ keptUntil }) => keptUntil && (keptUntil - Date.now()) / 86_400_000);
-    expect(days).toEqual([expect.closeTo(11, 2), expect.closeTo(101, 2), undefined, undefined]);
-    expect(found.map(({ profile }) => profile?.optedOut)).toEqual([false, false, true, undefined]);
+    expect(days).toEqual([expect.closeTo(11, 2), expect.closeTo(101, 2), undefined]);
+    expect(found.map(({ profile }) => profile?.optedOut)).toEqual([false, false, true]);
   });
 
   it('is refused in words while Redis is away, and has lost nothing when it is back', async () => {
@@ -201,7 +214,11 @@ describe.skipIf(!redisServer)('the outbox on one Redis', () => {
     expect([sealed, read]).toEqual([[{ message: 'm-1', entries }], []]);
     expect(await outbox.read(7, 10)).toHaveLength(1);
     expect(
-      idsOf((await outbox.look([1, 2, 3].map(device))).filter(({ told }) => told.has(7))),
+      idsOf(
+        (await outbox.look([1, 2, 3].map(device))).filter(
+          (one) => isReadable(one) && one.told.has(7),
+        ),
+      ),
     ).toEqual([1, 2, 3].map(device));
     await own.stop();
   });
@@ -282,9 +299,16 @@ describe.skipIf(!redisServer)('the outbox on one Redis', () => {
     await redis.cli('setrange', visitorKey(prefix, device(1)), '0', '\x09');
     await redis.cli('del', visitorKey(prefix, device(2)));
     await redis.cli('lpush', visitorKey(prefix, device(2)), 'x');
-    expect(await outbox.due('all', 2)).toEqual({ candidates: [] });
+    const unreadable = [
+      { deviceId: device(1), problem: expect.stringMatching(/update this program/) },
+      { deviceId: device(2), problem: expect.stringMatching(/WRONGTYPE/) },
+    ];
+    expect(await outbox.due('all', 2)).toEqual({ candidates: [], unreadable });
     expect(idsOf((await outbox.due('all', 2)).candidates)).toEqual([device(3)]);
-    await expect(outbox.look([device(1)])).rejects.toThrow(/update this program/);
+    expect(await outbox.look([1, 2, 4].map(device))).toMatchObject([
+      ...unreadable,
+      { deviceId: device(4), profile: undefined },
+    ]);
     // Nothing of them is lost.
     expect(await redis.cli('zcard', agendaKey(prefix))).toBe('3');
   });
@@ -520,6 +544,59 @@ describe.skipIf(!redisServer)('the outbox on a Cluster', () => {
     await expect.poll(async () => idsOf(await allDue(outbox))).toContain(device(1));
     await settleAll(outbox);
     await expect.poll(async () => idsOf(await outbox.read(7, 100)).length).toBe(0);
+  });
+
+  it('listens to hints only where somebody asks whose time has come, as no page server does', async () => {
+    const prefix = newPrefix();
+    const outbox = openOutbox(cluster.url, prefix);
+    await outbox.queues();
+    await outbox.dead(7, 10);
+    const listeners = async () => {
+      const asked = cluster.nodes.map((node) => node.cli('pubsub', 'numsub', hintChannel(prefix)));
+      return (await Promise.all(asked)).reduce((sum, text) => sum + Number(text.split('\n')[1]), 0);
+    };
+    // What was opened with it would have subscribed by now.
+    await openOutbox(cluster.url, newPrefix()).shards();
+    expect(await listeners()).toBe(0);
+    await allDue(outbox);
+    await expect.poll(listeners).toBe(1);
+  });
+
+  it('counts nobody as told before replicas have what is queued, where they have to', async () => {
+    const prefix = newPrefix();
+    const store = await openStore(cluster.url, prefix);
+    const outbox = openOutbox(cluster.url, prefix, { waitReplicas: 1 });
+    const primary = await cluster.primaryOf(`${prefix}out:{7}`);
+    let n = 1;
+    while ((await cluster.primaryOf(visitorKey(prefix, device(n)))) === primary) n++;
+    await visited(store, flagged(n));
+    const batch: { candidates: Candidate[] } = { candidates: [] };
+    await until('the visitor is due', async () => {
+      batch.candidates = await allDue(outbox);
+      return batch.candidates.length === 1;
+    });
+    const outcomes = batch.candidates.map((one) => entering(one));
+    const roles = await Promise.all(cluster.nodes.map((node) => node.cli('role')));
+    const at = roles.findIndex((role) => role.split('\n')[2] === String(primary.port));
+    const replica = cluster.nodes[at];
+    replica.signal('SIGSTOP');
+    for (let tries = 0; tries < 3; tries++) {
+      await expect(outbox.settle(batch, outcomes)).rejects.toThrow(/only 0 of 1 replicas confirm/);
+    }
+    expect(await outbox.look([device(n)])).toMatchObject([{ told: new Map() }]);
+    // Whether it will be there, nobody knows; but not once for each try.
+    expect(await outbox.queues()).toMatchObject([{ destination: 7, waiting: 1 }]);
+    replica.signal('SIGCONT');
+    await until('it is settled', () =>
+      outbox.settle(batch, outcomes).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(await outbox.look([device(n)])).toMatchObject([
+      { told: new Map([[7, new Map([[5, SECOND]])]]) },
+    ]);
+    await until('the replica', async () => (await primary.cli('wait', '1', '1000')) === '1');
   });
 
   it('goes on with the next primary where one is killed', async () => {

@@ -7,7 +7,7 @@ import type { Snapshot } from '../../account/snapshot.ts';
 import { HeldTraits } from '../../audience/holdings.ts';
 import { dayOf } from '../../audience/profile.ts';
 import { compileSegmentRule, type SegmentRule } from '../../audience/segment-rule.ts';
-import type { Candidate, Outbox } from '../../store/outbox.ts';
+import { isReadable, type Outbox, type Subject, type Unreadable } from '../../store/outbox.ts';
 import { type Gathered, Gathering } from '../gathering.ts';
 import type { WorkFolder } from '../work-folder.ts';
 
@@ -69,10 +69,10 @@ export async function takeCensus(options: CensusOptions): Promise<Counted> {
   for await (const ids of gathering.ids()) {
     await pace((1 + read / size) / 2);
     const today = dayOf(now());
-    for (const candidate of await outbox.look(ids)) {
-      if (!isVisitor(candidate)) continue;
+    for (const one of await outbox.look(ids)) {
+      if (!isVisitor(one)) continue;
       total++;
-      if (holds(held.load(candidate.profile, today))) visitors++;
+      if (holds(held.load(one.profile, today))) visitors++;
     }
     for (const id of ids) read += id.length + 1;
   }
@@ -92,7 +92,7 @@ async function recordOf({ at, folder }: CensusOptions): Promise<CensusRecord> {
   return { at, walked: [], cursor: undefined, ids: [], isGathered: false };
 }
 
-type Visitor = Candidate & { readonly profile: NonNullable<Candidate['profile']> };
+type Visitor = Subject & { readonly profile: NonNullable<Subject['profile']> };
 
-const isVisitor = (candidate: Candidate): candidate is Visitor =>
-  candidate.profile !== undefined && !candidate.profile.optedOut;
+const isVisitor = (one: Subject | Unreadable): one is Visitor =>
+  isReadable(one) && one.profile !== undefined && !one.profile.optedOut;

@@ -1,6 +1,6 @@
 /** What has changed since the last run: the entries of the queue, each once. */
 import { dayOf } from '../../audience/profile.ts';
-import type { Candidate, Entry, Sealed } from '../../store/outbox.ts';
+import { type Entry, isReadable, type Sealed, type Subject } from '../../store/outbox.ts';
 import { disclose } from '../disclosure.ts';
 import type { ServerMapping, Terms } from '../terms.ts';
 import type { Mark } from './run-record.ts';
@@ -56,7 +56,8 @@ export class Changes implements Source {
   }
 
   async *lines(after: Mark | undefined): AsyncGenerator<readonly Line[], void> {
-    const { outbox, folder, record } = this.#work;
+    const { outbox, folder, record, unreadable } = this.#work;
+    const postponed = new Set(record.postponed);
     const [firstPart, firstEntry] = (after ?? [0, 0]) as readonly [number, number];
     for (let part = firstPart; part < record.parts.length; part++) {
       const name = record.parts[part];
@@ -65,22 +66,46 @@ export class Changes implements Source {
       const from = part === firstPart ? firstEntry : 0;
       const entries = sealed.entries.slice(from);
       await this.#work.pace();
-      const candidates = await outbox.look(entries.map(({ deviceId }) => deviceId));
+      const found = await outbox.look(entries.map(({ deviceId }) => deviceId));
+      unreadable(found);
       const terms = this.#work.terms();
-      yield entries.flatMap((entry, i) => {
-        const text = this.#lineOf(entry, candidates[i], terms);
-        return text === undefined ? [] : { text, mark: [part, from + i + 1] as const };
+      const lines = entries.flatMap((entry, i): Line[] => {
+        const subject = found[i];
+        if (!isReadable(subject)) {
+          postponed.add(entry.id);
+          return [];
+        }
+        // After a crash, somebody may be readable who was not before.
+        postponed.delete(entry.id);
+        const text = this.#lineOf(entry, subject, terms);
+        return text === undefined ? [] : [{ text, mark: [part, from + i + 1] }];
       });
+      record.postponed = [...postponed];
+      yield lines;
     }
   }
 
   async settle(): Promise<void> {
     const { destination, outbox, folder, record } = this.#work;
+    await this.#putBack();
     // In order: where the first part is missing, the run is known to be complete (see `FileRuns`).
     for (const name of record.parts) {
       const sealed = await folder.read<Sealed>(partFile(name));
       if (sealed) await outbox.done(destination, [sealed]);
       await folder.remove(partFile(name));
+    }
+  }
+
+  /** Who could not be read is told of by the next run. */
+  async #putBack(): Promise<void> {
+    const { destination, outbox, folder, record } = this.#work;
+    const postponed = new Set(record.postponed);
+    if (postponed.size === 0) return;
+    // The first part last: while it is there, nobody takes the run for complete (see `FileRuns`).
+    for (const name of record.parts.toReversed()) {
+      const sealed = await folder.read<Sealed>(partFile(name));
+      const own = sealed?.entries.filter(({ id }) => postponed.has(id)) ?? [];
+      if (sealed && own.length > 0) await outbox.putBack(destination, sealed, own);
     }
   }
 
@@ -92,12 +117,12 @@ export class Changes implements Source {
     await save();
   }
 
-  #lineOf(entry: Entry, candidate: Candidate, terms: Terms): string | undefined {
+  #lineOf(entry: Entry, subject: Subject, terms: Terms): string | undefined {
     const { destination, now } = this.#work;
     const mappings = terms.mappings.get(destination) ?? NO_MAPPINGS;
     const userDataSource = terms.destinations.get(destination)?.transfer.userDataSource;
     const today = dayOf(now());
-    const told = disclose(entry, candidate, {
+    const told = disclose(entry, subject, {
       ...{ destination, mappings, userDataSource, today },
       // A file does not tell it.
       region: 0,

@@ -1,7 +1,8 @@
-/** Everybody whom the partner is told of, each once, as of when the file is written. */
-import { dayOf } from '../../audience/profile.ts';
-import type { Candidate } from '../../store/outbox.ts';
-import { mayTell } from '../examination.ts';
+/**
+ * Everybody of whom the partner may hear, each once, as of when the file is written: whoever is in a mapped
+ * segment then, whatever was told before.
+ */
+import { isReadable, type Subject } from '../../store/outbox.ts';
 import { Gathering } from '../gathering.ts';
 import { partnerIdOf, plainId } from '../partner-id.ts';
 import type { Terms } from '../terms.ts';
@@ -15,6 +16,8 @@ const BATCH = 1_000;
 /** Clocks of machines may differ by so much; what was queued since then is left in the queue. */
 const SKEW_MS = 60_000;
 
+const NOTHING: ReadonlySet<number> = new Set();
+
 export class Everybody implements Source {
   readonly #work: Work;
   readonly #gathering: Gathering;
@@ -24,12 +27,12 @@ export class Everybody implements Source {
    * @param files files that are open together
    */
   constructor(work: Work, sorted?: number, files?: number) {
-    const { destination, outbox, folder, record } = work;
+    const { outbox, folder, record } = work;
     this.#work = work;
     this.#gathering = new Gathering({
       ...{ outbox, folder, record, sorted, files },
       save: () => work.save(),
-      isMeant: ({ told }) => told.has(destination),
+      isMeant: (candidate) => this.#membersOf(candidate).size > 0,
       pace: () => work.pace(),
     });
   }
@@ -39,19 +42,20 @@ export class Everybody implements Source {
   }
 
   async *lines(after: Mark | undefined): AsyncGenerator<readonly Line[], void> {
-    const { outbox } = this.#work;
+    const { outbox, unreadable } = this.#work;
     for await (const ids of this.#gathering.ids(after as string | undefined)) {
       await this.#work.pace();
-      const candidates = await outbox.look(ids);
+      const found = await outbox.look(ids);
+      unreadable(found);
       const terms = this.#work.terms();
-      yield candidates.flatMap((candidate) => {
-        const text = this.#lineOf(candidate, terms);
-        return text === undefined ? [] : { text, mark: candidate.deviceId };
+      yield found.filter(isReadable).flatMap((subject) => {
+        const text = this.#lineOf(subject, terms);
+        return text === undefined ? [] : { text, mark: subject.deviceId };
       });
     }
   }
 
-  /** The files say all that was queued before. */
+  /** The files say all that was queued before, while the destination got changes. */
   async settle(): Promise<void> {
     const { destination, outbox, record, unread, foreign } = this.#work;
     if (foreign.length > 0) await outbox.done(destination, foreign);
@@ -65,16 +69,15 @@ export class Everybody implements Source {
     }
   }
 
-  #lineOf({ deviceId, profile, told, partnerIds }: Candidate, terms: Terms): string | undefined {
-    const { destination, now } = this.#work;
-    const sids = told.get(destination);
-    if (!profile || profile.optedOut || !sids) return undefined;
+  #membersOf({ profile }: Pick<Subject, 'profile'>): ReadonlySet<number> {
+    return profile && !profile.optedOut ? this.#work.members(profile) : NOTHING;
+  }
+
+  #lineOf(subject: Subject, terms: Terms): string | undefined {
+    const { destination } = this.#work;
+    const { deviceId, profile, partnerIds } = subject;
     const mappings = terms.mappings.get(destination);
-    const today = dayOf(now());
-    const aliases = [...sids.keys()].flatMap((sid) => {
-      const mapping = mappings?.get(sid);
-      return mapping && mayTell(mapping, today) ? mapping.alias : [];
-    });
+    const aliases = [...this.#membersOf(subject)].flatMap((sid) => mappings?.get(sid)?.alias ?? []);
     if (aliases.length === 0) return undefined;
     const source = terms.destinations.get(destination)?.transfer.userDataSource;
     const partnerId =

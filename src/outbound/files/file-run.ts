@@ -6,6 +6,7 @@
  * What it tells of is kept in the outbox until the end, in parts that are named after the run: a machine
  * that has nothing of the run but these makes the same files again.
  */
+import type { Profile } from '../../audience/profile.ts';
 import type {
   FileTarget,
   FileTransfer,
@@ -13,6 +14,7 @@ import type {
 } from '../../destinations/destination.ts';
 import type { Entry, Outbox, Sealed } from '../../store/outbox.ts';
 import type { Terms } from '../terms.ts';
+import type { Meet } from '../unreadable.ts';
 import { WorkFolder } from '../work-folder.ts';
 import { Changes, MAX_ENTRIES, partFile, partOf } from './changes.ts';
 import { Everybody } from './everybody.ts';
@@ -46,6 +48,10 @@ export interface FileRunsOptions {
   readonly folder: string;
   /** As they are now. */
   readonly terms: () => Terms;
+  /** The mapped segments that a visitor is in now, and of which the partner may hear. */
+  readonly members: (profile: Profile) => ReadonlySet<number>;
+  /** Visitors who cannot be read: they are left for the next run. */
+  readonly unreadable: Meet;
   readonly open: (target: FileTarget) => Promise<Target>;
   /** Waited for before some visitors are read; rejects where this process may not go on. */
   readonly pace: () => Promise<void>;
@@ -172,9 +178,9 @@ export class FileRuns {
   }
 
   #sourceOf(record: RunRecord): Source {
-    const { id: destination, outbox, terms, pace } = this.#options;
+    const { id: destination, outbox, terms, members, unreadable, pace } = this.#options;
     const work: Work = {
-      ...{ destination, outbox, terms, pace, record },
+      ...{ destination, outbox, terms, members, unreadable, pace, record },
       folder: this.#folder,
       save: () => this.#folder.write(RECORD, record),
       unread: this.#unread,

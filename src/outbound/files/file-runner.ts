@@ -8,8 +8,14 @@ import type { FileTarget } from '../../destinations/destination.ts';
 import type { Outbox } from '../../store/outbox.ts';
 import { Lease } from '../lease.ts';
 import type { Terms } from '../terms.ts';
+import type { Meet } from '../unreadable.ts';
 import { within } from '../within.ts';
-import { type CompleteRun, type FileDestination, FileRuns } from './file-run.ts';
+import {
+  type CompleteRun,
+  type FileDestination,
+  FileRuns,
+  type FileRunsOptions,
+} from './file-run.ts';
 import { nextRun } from './schedule.ts';
 import { reasonOf, type Target, TargetError } from './target.ts';
 
@@ -40,14 +46,16 @@ export interface FileRunnerOptions {
   readonly folder: string;
   /** As they are now. Nothing runs while the destination is not there, is inactive, or wants no files. */
   readonly terms: () => Terms;
+  /** The mapped segments that a visitor is in now, and of which the partner may hear. */
+  readonly members: FileRunsOptions['members'];
+  /** Visitors who cannot be read. */
+  readonly unreadable: Meet;
   /** @param signal breaks off what is under way there */
   readonly open: (target: FileTarget, signal: AbortSignal) => Promise<Target>;
   /** When a run was begun last, by whatever process, in Unix milliseconds; undefined: never. */
   readonly lastRun: () => Promise<number | undefined>;
   /** Keeps what came of a run, for all processes. */
   readonly report: (report: RunReport) => Promise<void>;
-  /** Whether all stored visitors were examined: else a file of everybody would have some of them. */
-  readonly isComplete?: () => Promise<boolean>;
   /** Waited for before some visitors are read, so that pages do not feel it. */
   readonly pace?: () => Promise<void>;
   /** The first and the longest time between two tries, in milliseconds; 1 s and 10 min. */
@@ -127,13 +135,13 @@ export class FileRunner {
   }
 
   async #work(lease: Lease): Promise<void> {
-    const { id, outbox, folder, terms, open, pace, now } = this.#options;
+    const { id, outbox, folder, terms, members, unreadable, open, pace, now } = this.#options;
     const { signal } = this.#breakOff;
     const check = () => {
       if (this.#isClosing || !lease.isHeld) throw new Stopped();
     };
     const runs = new FileRuns({
-      ...{ id, outbox, folder, terms, now },
+      ...{ id, outbox, folder, terms, members, unreadable, now },
       open: (target) => open(target, signal),
       pace: async () => {
         check();
@@ -149,10 +157,6 @@ export class FileRunner {
       const next = destination ? this.#next(destination, last) : Number.POSITIVE_INFINITY;
       if (!destination || !(isDue || this.#isWished || next <= this.#now())) {
         await this.#pause(Math.min(LOOK_MS, next - this.#now()));
-        continue;
-      }
-      if (destination.transfer.syncMode === 'full' && !(await this.#isComplete())) {
-        await this.#pause(AGAIN_MS);
         continue;
       }
       this.#isWished = false;
@@ -174,10 +178,6 @@ export class FileRunner {
         await this.#pause(wait);
       }
     }
-  }
-
-  async #isComplete(): Promise<boolean> {
-    return (await this.#options.isComplete?.()) ?? true;
   }
 
   #next({ transfer }: FileDestination, last: number): number {

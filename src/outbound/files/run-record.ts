@@ -14,6 +14,8 @@ export interface RunRecord extends Gathered {
   /** Of changes: the messages that they are sealed in, in order, and how many there are. */
   parts: string[];
   entries: number;
+  /** Entries whose visitors could not be read: they are left for the next run. */
+  postponed?: readonly string[];
   /** Files that are complete, in order. */
   files: Omit<SyncFile, 'name'>[];
   /** The last line of them. */

@@ -1,6 +1,8 @@
 /** What a run tells of: changes, or everybody. */
+import type { Profile } from '../../audience/profile.ts';
 import type { Entry, Outbox, Sealed } from '../../store/outbox.ts';
 import type { Terms } from '../terms.ts';
+import type { Meet } from '../unreadable.ts';
 import type { WorkFolder } from '../work-folder.ts';
 import type { Mark, RunRecord } from './run-record.ts';
 
@@ -34,6 +36,10 @@ export interface Work {
   readonly foreign: readonly Sealed[];
   /** As they are now. */
   terms(): Terms;
+  /** The mapped segments that a visitor is in now, and of which the partner may hear. */
+  members(profile: Profile): ReadonlySet<number>;
+  /** Visitors who cannot be read. */
+  readonly unreadable: Meet;
   /** Unix milliseconds. */
   now(): number;
   /** Waited for before some visitors are read; rejects where this process may not go on. */

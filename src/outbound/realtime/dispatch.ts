@@ -5,7 +5,13 @@
 import { randomUUID } from 'node:crypto';
 import { dayOf } from '../../audience/profile.ts';
 import type { RealtimeTransfer, ServerDestination } from '../../destinations/destination.ts';
-import type { Candidate, Entry, Sealed } from '../../store/outbox.ts';
+import {
+  type Entry,
+  isReadable,
+  type Sealed,
+  type Subject,
+  type Unreadable,
+} from '../../store/outbox.ts';
 import { type Disclosure, disclose } from '../disclosure.ts';
 import { Backlog } from './backlog.ts';
 import { type Attempt, backoff, type Circuit } from './circuit.ts';
@@ -25,10 +31,9 @@ const MAX_REFUSED_PAUSE_MS = 600_000;
 /** What failed so often, and is unwanted, is given up early where the room is needed. */
 const MIN_FAILURES = 3;
 
-/** A message in memory. */
+/** A message in memory, sealed. */
 interface Job {
-  readonly sealed: Sealed;
-  isSealed: boolean;
+  sealed: Sealed;
   isUnderWay: boolean;
   /** How often in a row it failed. */
   failures: number;
@@ -55,7 +60,16 @@ export class Dispatch {
   readonly #backlog = new Backlog();
   /** Oldest first. */
   readonly #jobs = new Set<Job>();
+  /** Those of them that were never sent. */
+  readonly #fresh = new Set<Job>();
   readonly #underWay = new Set<Promise<void>>();
+  /** What is asked of the queue meanwhile. */
+  readonly #asked = new Set<Promise<void>>();
+  #isReading = false;
+  #isSealing = false;
+  /** Messages that have arrived, and the queue does not know it yet. */
+  #arrived: Job[] = [];
+  #isTelling = false;
   /** Why something failed, the last time. */
   #problem = '';
   /** How many messages the partner took. */
@@ -91,7 +105,7 @@ export class Dispatch {
     for (const message of sealed) {
       // The destination got files before: parts of a run are no messages.
       if (message.entries.length > MAX_USERS) this.#backlog.add(message.entries);
-      else this.#hold(message, true);
+      else this.#hold(message);
     }
     this.#backlog.add(read);
   }
@@ -105,14 +119,18 @@ export class Dispatch {
     try {
       while (this.#given.mayGoOn() && this.#storeError === undefined) {
         if (this.#target()) {
-          await this.#read();
+          await this.#makeRoom();
+          this.#read();
           await this.#giveUpOld();
+          this.#sealSome();
           this.#startSome();
         }
         await this.#sleep();
       }
     } finally {
       await Promise.all(this.#underWay);
+      // What has arrived is told to the queue after that.
+      while (this.#asked.size > 0) await Promise.all(this.#asked);
     }
     if (this.#storeError !== undefined) throw this.#storeError;
   }
@@ -130,24 +148,78 @@ export class Dispatch {
     return this.#options.maxHeld - held;
   }
 
-  async #read(): Promise<void> {
-    if (performance.now() < this.#lookFrom) return;
-    // Not for a few.
-    const least = this.#options.maxHeld / 10;
-    if (this.#room < least) await this.#makeRoom();
-    const room = this.#room;
-    if (room < least) return;
+  /** Not for a few entries. */
+  get #hasRoom(): boolean {
+    return this.#room >= this.#options.maxHeld / 10;
+  }
+
+  /** Reads ahead, while messages are under way. */
+  #read(): void {
+    if (this.#isReading || performance.now() < this.#lookFrom || !this.#hasRoom) return;
+    this.#isReading = true;
     this.#lookFrom = performance.now() + LOOK_MS;
-    const entries = await this.#options.outbox.read(this.#options.id, room);
-    if (entries.length === room) this.#lookFrom = 0;
-    this.#backlog.add(entries);
+    const room = this.#room;
+    this.#ask(async () => {
+      const entries = await this.#options.outbox.read(this.#options.id, room);
+      if (entries.length === room) this.#lookFrom = 0;
+      this.#backlog.add(entries);
+      this.#isReading = false;
+    });
+  }
+
+  /** Seals ahead, several messages at once, so that none waits for it when its turn has come. */
+  #sealSome(): void {
+    const { outbox, id, concurrency } = this.#options;
+    if (this.#isSealing || this.#fresh.size > concurrency / 2) return;
+    const messages: Sealed[] = [];
+    while (messages.length < 2 * concurrency) {
+      const entries = this.#backlog.take(MAX_USERS);
+      if (entries.length === 0) break;
+      messages.push({ message: randomUUID(), entries });
+    }
+    if (messages.length === 0) return;
+    this.#isSealing = true;
+    this.#ask(async () => {
+      await outbox.seal(id, ...messages);
+      for (const message of messages) this.#fresh.add(this.#hold(message));
+      this.#isSealing = false;
+    });
+  }
+
+  /** Says that messages have arrived, all at once that have meanwhile. */
+  #tell(): void {
+    if (this.#isTelling || this.#arrived.length === 0) return;
+    this.#isTelling = true;
+    const jobs = this.#arrived;
+    this.#arrived = [];
+    this.#ask(async () => {
+      const messages = jobs.map(({ sealed }) => sealed);
+      await this.#options.outbox.done(this.#options.id, messages);
+      for (const job of jobs) this.#release(job);
+      this.#isTelling = false;
+      this.#tell();
+    });
+  }
+
+  /** Asks something of the queue that nothing waits for. */
+  #ask(work: () => Promise<void>): void {
+    const asked = work()
+      .catch((error) => {
+        this.#storeError ??= error;
+      })
+      .finally(() => {
+        this.#asked.delete(asked);
+        this.stir();
+      });
+    this.#asked.add(asked);
   }
 
   /**
-   * Those whom the partner refuses again and again, though it takes others, are not to take the place of
-   * all: where they take half of it, half of them are given up.
+   * Those whom the partner refuses again and again, though it takes others, and who cannot be read, are not
+   * to take the place of all: where they take half of it, half of them are given up.
    */
   async #makeRoom(): Promise<void> {
+    if (this.#hasRoom) return;
     const unwanted = [...this.#jobs].filter(
       ({ isUnderWay, isUnwanted, failures }) =>
         !isUnderWay && isUnwanted && failures >= MIN_FAILURES,
@@ -162,7 +234,9 @@ export class Dispatch {
     if (!circuit.isOpen || !this.#problem) return;
     const before = this.#options.now() - this.#options.retryHours * 3_600_000;
     for (let entries = this.#backlog.take(MAX_USERS, before); entries.length > 0; ) {
-      await this.#seal(this.#hold({ message: randomUUID(), entries }, false));
+      const message = { message: randomUUID(), entries };
+      await this.#options.outbox.seal(this.#options.id, message);
+      this.#hold(message);
       entries = this.#backlog.take(MAX_USERS, before);
     }
     for (const job of this.#jobs) {
@@ -171,15 +245,28 @@ export class Dispatch {
   }
 
   #startSome(): void {
+    const started: [Job, Attempt][] = [];
     const { circuit } = this.#given;
-    while (this.#underWay.size < this.#options.concurrency) {
+    while (this.#underWay.size + started.length < this.#options.concurrency) {
       const now = this.#options.now();
-      if (now < circuit.from) return;
+      if (now < circuit.from) break;
       const job = this.#next(now);
       const attempt = job && circuit.start(now);
-      if (!attempt) return;
+      if (!attempt) break;
       job.isUnderWay = true;
-      const sending = this.#send(job, attempt)
+      this.#fresh.delete(job);
+      started.push([job, attempt]);
+    }
+    if (started.length === 0) return;
+    // Those that start together look at their visitors together.
+    const all = started.flatMap(([{ sealed }]) => sealed.entries.map(({ deviceId }) => deviceId));
+    const looking = this.#options.outbox.look(all);
+    let from = 0;
+    for (const [job, attempt] of started) {
+      const [at, to] = [from, from + job.sealed.entries.length];
+      from = to;
+      const sending = looking
+        .then((found) => this.#send(job, attempt, found.slice(at, to)))
         .catch((error) => {
           this.#storeError ??= error;
         })
@@ -196,31 +283,31 @@ export class Dispatch {
   /** What is to be sent now. */
   #next(now: number): Job | undefined {
     // A probe is rather what has failed least: it may be the message that is wrong, not the partner.
-    if (this.#given.circuit.isOpen) return this.#fresh() ?? this.#due(now, 'failures');
+    if (this.#given.circuit.isOpen) return this.#firstFresh() ?? this.#due(now, 'failures');
     // By turns: neither what has failed nor what is new keeps the other.
     this.#isNewFirst = !this.#isNewFirst;
-    if (this.#isNewFirst) return this.#fresh() ?? this.#due(now, 'from');
-    return this.#due(now, 'from') ?? this.#fresh();
+    if (this.#isNewFirst) return this.#firstFresh() ?? this.#due(now, 'from');
+    return this.#due(now, 'from') ?? this.#firstFresh();
+  }
+
+  #firstFresh(): Job | undefined {
+    return this.#fresh.values().next().value;
   }
 
   /** Of those whose time has come, the one with the least of something. */
   #due(now: number, by: 'from' | 'failures'): Job | undefined {
     let best: Job | undefined;
     for (const job of this.#jobs) {
-      if (!job.isUnderWay && job.from <= now && (!best || job[by] < best[by])) best = job;
+      if (job.isUnderWay || job.from > now || this.#fresh.has(job)) continue;
+      if (!best || job[by] < best[by]) best = job;
     }
     return best;
   }
 
-  #fresh(): Job | undefined {
-    const entries = this.#backlog.take(MAX_USERS);
-    if (entries.length === 0) return undefined;
-    return this.#hold({ message: randomUUID(), entries }, false);
-  }
-
-  #hold(sealed: Sealed, isSealed: boolean): Job {
+  /** @param sealed in the queue, too */
+  #hold(sealed: Sealed): Job {
     const job: Job = {
-      ...{ sealed, isSealed, isUnderWay: false, failures: 0, problem: '', from: 0 },
+      ...{ sealed, isUnderWay: false, failures: 0, problem: '', from: 0 },
       ...{ taken: this.#taken, isUnwanted: false },
     };
     this.#backlog.occupy(sealed.entries);
@@ -228,23 +315,18 @@ export class Dispatch {
     return job;
   }
 
-  async #seal(job: Job): Promise<void> {
-    if (job.isSealed) return;
-    await this.#options.outbox.seal(this.#options.id, job.sealed);
-    job.isSealed = true;
-  }
-
   /** One attempt, from what may be said now to what became of it. */
-  async #send(job: Job, attempt: Attempt): Promise<void> {
+  async #send(job: Job, attempt: Attempt, found: readonly (Subject | Unreadable)[]): Promise<void> {
     const { mayGoOn } = this.#given;
-    const { entries } = job.sealed;
-    await this.#seal(job);
-    const candidates = await this.#options.outbox.look(entries.map(({ deviceId }) => deviceId));
+    const subjects = await this.#readable(job, found);
     const target = this.#target();
-    if (!target || !mayGoOn()) return;
+    if (subjects.length === 0 || !target || !mayGoOn()) return;
     const { destination, transfer } = target;
-    const disclosures = this.#disclose(entries, candidates, transfer);
-    if (disclosures.length === 0) return this.#finish(job);
+    const disclosures = this.#disclose(job.sealed.entries, subjects, transfer);
+    if (disclosures.length === 0) {
+      this.#finish(job);
+      return;
+    }
     const users = disclosures.map(({ user }) => user);
     const { headers, body } = composeMessage(destination, transfer, users, this.#options.now());
     const reply = await this.#endpointOf(transfer).post(
@@ -256,21 +338,45 @@ export class Dispatch {
     if (reply.ok) {
       this.#close();
       this.#taken++;
-      await this.#finish(job);
+      this.#finish(job);
       this.#count('delivered', disclosures);
       // What was broken off at the end says nothing of the partner.
     } else if (mayGoOn()) await this.#fail(job, attempt, reply, users.length);
   }
 
+  /** The visitors of a message; those who cannot be read go on without the others. */
+  async #readable(job: Job, found: readonly (Subject | Unreadable)[]): Promise<Subject[]> {
+    const { outbox, id, unreadable } = this.#options;
+    const { message, entries } = job.sealed;
+    const subjects = found.filter(isReadable);
+    if (subjects.length === found.length) return subjects;
+    unreadable(found);
+    if (found.length === 1) {
+      job.isUnwanted = true;
+      job.problem = (found[0] as Unreadable).problem;
+      await this.#postpone(job, MAX_REFUSED_PAUSE_MS);
+      return [];
+    }
+    const isLeft = (_: Entry, i: number) => isReadable(found[i]);
+    const apart = entries.filter((entry, i) => !isLeft(entry, i)).map(aloneIn);
+    const rest = { message, entries: entries.filter(isLeft) };
+    const parts = subjects.length > 0 ? [...apart, rest] : apart;
+    await outbox.seal(id, ...parts);
+    for (const sealed of apart) this.#hold(sealed);
+    if (subjects.length === 0) this.#jobs.delete(job);
+    job.sealed = rest;
+    return subjects;
+  }
+
   #disclose(
     entries: readonly Entry[],
-    candidates: readonly Candidate[],
+    subjects: readonly Subject[],
     { userDataSource }: RealtimeTransfer,
   ): Disclosure[] {
     const { terms, id, region, now } = this.#options;
     const mappings = terms().mappings.get(id) ?? new Map();
     const given = { destination: id, mappings, userDataSource, region, today: dayOf(now()) };
-    return entries.flatMap((entry, i) => disclose(entry, candidates[i], given) ?? []);
+    return entries.flatMap((entry, i) => disclose(entry, subjects[i], given) ?? []);
   }
 
   #endpointOf({ oauth }: RealtimeTransfer): Endpoint | BearerEndpoint {
@@ -285,7 +391,6 @@ export class Dispatch {
   async #fail(job: Job, attempt: Attempt, reply: Reply, users: number): Promise<void> {
     const { circuit } = this.#given;
     const now = this.#options.now();
-    job.failures++;
     job.problem = reply.problem;
     this.#problem = reply.problem;
     const isRefused = REFUSALS.has(reply.status);
@@ -299,9 +404,14 @@ export class Dispatch {
       if (circuit.isOpen && !wasOpen) this.#options.report(new Error(reply.problem));
     }
     if (isRefused && users > 1) return this.#split(job);
-    if (now - oldestOf(job) >= this.#options.retryHours * 3_600_000) return this.#bury(job);
-    const max = isRefused ? MAX_REFUSED_PAUSE_MS : undefined;
-    job.from = now + backoff(job.failures - 1, this.#options.random(), max);
+    return this.#postpone(job, isRefused ? MAX_REFUSED_PAUSE_MS : undefined);
+  }
+
+  /** Has it sent again after a while, unless it has waited for too long. */
+  async #postpone(job: Job, max: number | undefined): Promise<void> {
+    const { now, random, retryHours } = this.#options;
+    if (now() - oldestOf(job) >= retryHours * 3_600_000) return this.#bury(job);
+    job.from = now() + backoff(job.failures++, random(), max);
   }
 
   /** The partner is there. */
@@ -314,16 +424,17 @@ export class Dispatch {
   /** One user may be why: each goes on alone. */
   async #split(job: Job): Promise<void> {
     this.#jobs.delete(job);
-    for (const entry of job.sealed.entries) {
-      const alone = { message: randomUUID(), entries: [entry] };
-      await this.#options.outbox.seal(this.#options.id, alone);
-      this.#hold(alone, true);
-    }
+    const { outbox, id } = this.#options;
+    const parts = job.sealed.entries.map(aloneIn);
+    await outbox.seal(id, ...parts);
+    for (const sealed of parts) this.#hold(sealed);
   }
 
-  async #finish(job: Job): Promise<void> {
-    await this.#options.outbox.done(this.#options.id, [job.sealed]);
-    this.#release(job);
+  /** There is no more reason to send it; until the queue knows, its visitors stay in it. */
+  #finish(job: Job): void {
+    this.#jobs.delete(job);
+    this.#arrived.push(job);
+    this.#tell();
   }
 
   async #bury(job: Job): Promise<void> {
@@ -338,6 +449,7 @@ export class Dispatch {
 
   #release(job: Job): void {
     this.#jobs.delete(job);
+    this.#fresh.delete(job);
     this.#backlog.free(job.sealed.entries);
     this.stir();
   }
@@ -375,6 +487,8 @@ export class Dispatch {
     return Math.min(LOOK_MS, next - now);
   }
 }
+
+const aloneIn = (entry: Entry): Sealed => ({ message: randomUUID(), entries: [entry] });
 
 const oldestOf = ({ sealed }: Job): number =>
   Math.min(...sealed.entries.map(({ queuedAt }) => queuedAt));

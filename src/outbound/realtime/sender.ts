@@ -7,6 +7,7 @@
 import type { Outbox } from '../../store/outbox.ts';
 import { Lease } from '../lease.ts';
 import type { Terms } from '../terms.ts';
+import type { Meet } from '../unreadable.ts';
 import { within } from '../within.ts';
 import { Circuit } from './circuit.ts';
 import { Dispatch } from './dispatch.ts';
@@ -24,6 +25,8 @@ export interface SenderOptions {
   readonly allowPrivate: boolean;
   /** A message is given up so many hours after the oldest of it was queued. */
   readonly retryHours: number;
+  /** Visitors who cannot be read: what is queued of them waits. */
+  readonly unreadable: Meet;
   /** Says that nothing gets through, and why; or, without an error, that it does again. */
   readonly report: (error?: unknown) => void;
   /** Says, while nothing gets through, when it is tried again, in Unix milliseconds. */

@@ -7,21 +7,27 @@
  * there is not forgotten, since a fold leaves the segment until it is on the agenda (`through.ts`).
  */
 import { randomUUID } from 'node:crypto';
-import type {
-  Batch,
-  Candidate,
-  Cause,
-  DeadLetter,
-  Entry,
-  Outbox,
-  Outcome,
-  QueueState,
-  Sealed,
+import {
+  type Batch,
+  type Candidate,
+  type Cause,
+  type DeadLetter,
+  type Entry,
+  isReadable,
+  type Letters,
+  type Outbox,
+  type Outcome,
+  PUT_OFF_MS,
+  type QueueState,
+  type Sealed,
+  type Subject,
+  type Unreadable,
 } from '../outbox.ts';
 import { StoreError } from '../store.ts';
 import { Arrivals } from './arrivals.ts';
 import type { EmbeddedStore } from './embedded-store.ts';
-import { BY_TIME, END, entryBytes, entryIn, OutboxBase, type Tail } from './outbox-base.ts';
+import { BY_TIME, OutboxBase } from './outbox-base.ts';
+import { Queues, type Unqueued } from './queue.ts';
 import type { Walk } from './walk.ts';
 
 export interface OutboxOptions {
@@ -51,6 +57,7 @@ interface Order {
 export class OutboxFile implements Outbox {
   readonly #options: OutboxOptions;
   readonly #base: OutboxBase;
+  readonly #queues: Queues;
   readonly #holder = randomUUID();
   /** Of a deliverer. */
   readonly #arrivals: Arrivals | undefined;
@@ -61,6 +68,7 @@ export class OutboxFile implements Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#base = new OutboxBase(options.folder, options.access);
+    this.#queues = new Queues(this.#base);
     if (options.access === 'write') this.#arrivals = new Arrivals(this.#base, options);
   }
 
@@ -89,27 +97,28 @@ export class OutboxFile implements Outbox {
 
   async due(_shard: string, limit: number, by: Cause = 'visit'): Promise<Batch> {
     const arrivals = this.#deliverer();
-    return this.#read((base) => {
+    const batch = this.#read(() => {
       arrivals.bring();
       if (by === 'time') arrivals.bringSome(limit);
       const now = Date.now();
-      const ids = base.due(now, limit, by);
-      return { candidates: ids.map((id) => this.#candidate(id, arrivals.store, now)) };
+      return this.#batch(this.#base.due(now, limit, by), arrivals.store, now);
     });
+    await this.#putOff(batch.unreadable);
+    return batch;
   }
 
   async walk(_shard: string, cursor: string | undefined, limit: number) {
     const { store } = this.#deliverer();
-    return this.#read(() => {
+    const part = this.#read(() => {
       this.#walk ??= store.walk();
-      const { deviceIds, ...part } = this.#walk.next(cursor, limit);
-      const now = Date.now();
-      const candidates = deviceIds.map((id) => this.#candidate(id, store, now));
-      return { batch: { candidates }, ...part };
+      const { deviceIds, ...rest } = this.#walk.next(cursor, limit);
+      return { batch: this.#batch(deviceIds, store, Date.now()), ...rest };
     });
+    await this.#putOff(part.batch.unreadable);
+    return part;
   }
 
-  async look(deviceIds: readonly string[]): Promise<Candidate[]> {
+  async look(deviceIds: readonly string[]): Promise<(Subject | Unreadable)[]> {
     const { store } = this.#deliverer();
     return this.#read(() => {
       store.catchUp();
@@ -119,10 +128,10 @@ export class OutboxFile implements Outbox {
   }
 
   settle({ candidates }: Batch, outcomes: readonly Outcome[]): Promise<void> {
-    return this.#write(() => {
+    return this.#write((queues) => {
       const base = this.#base;
       const taken = new Map((candidates as readonly Taken[]).map((one) => [one.deviceId, one]));
-      const queued = new Map<number, Omit<Entry, 'id'>[]>();
+      const queued = new Map<number, Unqueued[]>();
       const queuedAt = Date.now();
       for (const { deviceId, told, partnerIds, moves, next } of outcomes) {
         for (const [destination, own] of moves) {
@@ -139,138 +148,75 @@ export class OutboxFile implements Outbox {
           next: cameBack ? before.next : scheduled(next, queuedAt),
         });
       }
-      for (const [destination, entries] of queued) this.#queue(destination, entries);
+      for (const [destination, entries] of queued) queues.push(destination, entries);
     });
   }
 
   async queues(): Promise<QueueState[]> {
-    return this.#read((base) => {
-      const states: QueueState[] = [];
-      for (const { key: destination, value } of base.tails.getRange({})) {
-        const { waiting, dead } = value;
-        if (waiting === 0 && dead === 0) continue;
-        const [first] = base.entries.getRange({ ...rangeOf(destination), limit: 1 });
-        const oldest = first && entryIn(first.key[1], first.value).queuedAt;
-        states.push({ destination, waiting, oldest, dead });
-      }
-      return states;
-    });
+    return this.#read((queues) => queues.states());
   }
 
   async recover(destination: number): Promise<{ sealed: Sealed[]; read: Entry[] }> {
-    return this.#read((base) => {
-      const sealed: Sealed[] = [];
-      const parts = new Set<number>();
-      for (const { value } of base.sealed.getRange(rangeOf(destination))) {
-        const entries = value.numbers.map((number) => {
-          parts.add(number);
-          return entryIn(number, base.entries.get([destination, number]) as Uint8Array);
-        });
-        sealed.push({ message: value.message, entries });
-      }
-      const read: Entry[] = [];
-      const end = [destination, base.tail(destination).read + 1];
-      for (const { key, value } of base.entries.getRange({ start: [destination], end })) {
-        if (!parts.has(key[1])) read.push(entryIn(key[1], value));
-      }
-      return { sealed, read };
-    });
+    return this.#read((queues) => queues.recover(destination));
   }
 
   async read(destination: number, limit: number): Promise<Entry[]> {
     this.#deliverer();
-    const isNew = this.#read((base) => {
-      const { last, read } = base.tail(destination);
-      return read < last;
-    });
-    if (!isNew) return [];
-    return this.#write(() => {
-      const tail = this.#base.tail(destination);
-      const range = { ...rangeOf(destination), start: [destination, tail.read + 1], limit };
-      const entries = [
-        ...this.#base.entries.getRange(range).map(({ key, value }) => entryIn(key[1], value)),
-      ];
-      const read = entries.length < limit ? tail.last : Number(entries.at(-1)?.id);
-      this.#base.tails.putSync(destination, { ...tail, read });
-      return entries;
-    });
+    if (!this.#read((queues) => queues.hasNew(destination))) return [];
+    return this.#write((queues) => queues.read(destination, limit));
   }
 
-  seal(destination: number, { message, entries }: Sealed): Promise<void> {
-    return this.#write(() => {
-      const numbers = entries.map(({ id }) => Number(id));
-      this.#base.sealed.putSync([destination, numbers[0]], { message, numbers });
+  seal(destination: number, ...messages: readonly Sealed[]): Promise<void> {
+    return this.#write((queues) => {
+      for (const message of messages) queues.seal(destination, message);
     });
   }
 
   done(destination: number, messages: readonly Sealed[]): Promise<void> {
-    return this.#write(() => {
-      for (const { entries } of messages) {
-        this.#base.sealed.removeSync([destination, Number(entries[0].id)]);
-        this.#remove(destination, entries);
-      }
+    return this.#write((queues) => {
+      for (const message of messages) queues.done(destination, message);
     });
   }
 
   discard(destination: number, entries: readonly Entry[]): Promise<void> {
-    return this.#write(() => this.#remove(destination, entries));
+    return this.#write((queues) => {
+      queues.remove(destination, entries);
+    });
   }
 
-  bury(destination: number, { message, entries, at, problem }: DeadLetter): Promise<void> {
-    return this.#write(() => {
-      // It may be there already, and its destination may have been cleared.
-      if (!this.#base.sealed.removeSync([destination, Number(entries[0].id)])) return;
-      this.#remove(destination, entries);
-      this.#base.dead.putSync([destination, at, message], { problem, entries });
-      this.#change(destination, ({ dead }) => ({ dead: dead + 1 }));
-    });
+  putBack(destination: number, message: Sealed, entries: readonly Entry[]): Promise<void> {
+    return this.#write((queues) => queues.putBack(destination, message, entries));
+  }
+
+  bury(destination: number, letter: DeadLetter): Promise<void> {
+    return this.#write((queues) => queues.bury(destination, letter));
   }
 
   async dead(destination: number, limit: number): Promise<DeadLetter[]> {
-    return this.#read((base) => {
-      const { start, end } = rangeOf(destination);
-      const newest = base.dead.getRange({ start: end, end: start, reverse: true, limit });
-      return [
-        ...newest.map(({ key: [, at, message], value: { problem, entries } }) => ({
-          message,
-          entries,
-          at,
-          problem,
-        })),
-      ];
-    });
+    return this.#read((queues) => queues.dead(destination, limit));
   }
 
-  replay(destination: number, messages: readonly string[] | undefined): Promise<number> {
-    const queuedAt = Date.now();
-    return this.#exhume(destination, messages, (entries) =>
-      this.#queue(
-        destination,
-        entries.map(({ id, ...entry }) => ({ ...entry, queuedAt })),
-      ),
-    );
+  async oldestDead(destination: number, limit: number, after?: DeadLetter): Promise<DeadLetter[]> {
+    return this.#read((queues) => queues.oldestDead(destination, limit, after));
   }
 
-  drop(destination: number, messages: readonly string[] | undefined): Promise<number> {
-    return this.#exhume(destination, messages, () => {});
+  amend(destination: number, letter: DeadLetter): Promise<void> {
+    return this.#write((queues) => queues.amend(destination, letter));
+  }
+
+  replay(destination: number, letters: Letters): Promise<number> {
+    return this.#write((queues) => queues.replay(destination, letters));
+  }
+
+  drop(destination: number, letters: Letters): Promise<number> {
+    return this.#write((queues) => queues.drop(destination, letters));
   }
 
   async clear(destination: number): Promise<void> {
-    await this.drop(destination, undefined);
-    const range = { ...rangeOf(destination), limit: CHUNK };
-    for (let removed = CHUNK; removed === CHUNK; ) {
-      removed = await this.#write(() => {
-        const { entries, sealed } = this.#base;
-        const keys = [...entries.getKeys(range)];
-        for (const key of keys) {
-          entries.removeSync(key);
-          // A message has gone when its first entry has.
-          sealed.removeSync(key);
-        }
-        this.#change(destination, ({ waiting }) => ({ waiting: waiting - keys.length }));
-        return keys.length;
-      });
-    }
+    const all = { until: Number.MAX_SAFE_INTEGER, limit: CHUNK };
+    while ((await this.drop(destination, all)) === CHUNK);
+    const some = () => this.#write((queues) => queues.clear(destination, CHUNK));
+    while ((await some()) === CHUNK);
   }
 
   async close(): Promise<void> {
@@ -281,9 +227,24 @@ export class OutboxFile implements Outbox {
     await this.#base.root.close();
   }
 
-  #candidate(deviceId: string, store: EmbeddedStore, now: number): Taken {
+  #batch(deviceIds: readonly string[], store: EmbeddedStore, now: number) {
+    const [candidates, unreadable]: [Taken[], Unreadable[]] = [[], []];
+    for (const id of deviceIds) {
+      const one = this.#candidate(id, store, now);
+      if (isReadable(one)) candidates.push(one);
+      else unreadable.push(one);
+    }
+    return { candidates, unreadable };
+  }
+
+  #candidate(deviceId: string, store: EmbeddedStore, now: number): Taken | Unreadable {
     const { next, ...told } = this.#base.visitor(deviceId);
-    const found = store.recall(deviceId);
+    let found: ReturnType<EmbeddedStore['recall']>;
+    try {
+      found = store.recall(deviceId);
+    } catch (error) {
+      return { deviceId, problem: `visitor ${deviceId}: ${(error as Error).message}` };
+    }
     if (!found) return { deviceId, profile: undefined, keptUntil: undefined, ...told, next };
     const { profile, newcomer } = found;
     const { profileDays, newcomerDays } = this.#options;
@@ -297,58 +258,17 @@ export class OutboxFile implements Outbox {
     return { deviceId, profile, keptUntil, ...told, next };
   }
 
-  #queue(destination: number, entries: readonly Omit<Entry, 'id'>[]): void {
-    this.#change(destination, ({ last, waiting }) => {
-      for (const entry of entries) {
-        this.#base.entries.putSync([destination, ++last], entryBytes(entry));
+  /** Has visitors come later, whenever they were to come, so that they are in nobody's way. */
+  async #putOff(visitors: readonly Unreadable[]): Promise<void> {
+    if (visitors.length === 0) return;
+    await this.#write(() => {
+      const now = Date.now();
+      const next = scheduled(now + PUT_OFF_MS, now);
+      for (const { deviceId } of visitors) {
+        const before = this.#base.visitor(deviceId);
+        this.#base.putVisitor(deviceId, before, { ...before, next });
       }
-      return { last, waiting: waiting + entries.length };
     });
-  }
-
-  #remove(destination: number, entries: readonly Entry[]): void {
-    let removed = 0;
-    for (const { id } of entries) {
-      if (this.#base.entries.removeSync([destination, Number(id)])) removed++;
-    }
-    if (removed > 0) this.#change(destination, ({ waiting }) => ({ waiting: waiting - removed }));
-  }
-
-  #change(destination: number, change: (tail: Tail) => Partial<Tail>): void {
-    const tail = this.#base.tail(destination);
-    this.#base.tails.putSync(destination, { ...tail, ...change(tail) });
-  }
-
-  /** Takes dead letters out, the oldest first; no others than there are now. */
-  async #exhume(
-    destination: number,
-    messages: readonly string[] | undefined,
-    take: (entries: readonly Entry[]) => void,
-  ): Promise<number> {
-    this.#deliverer();
-    const { start, end } = rangeOf(destination);
-    const [last] = this.#read((base) => [
-      ...base.dead.getKeys({ start: end, end: start, reverse: true, limit: 1 }),
-    ]);
-    if (!last) return 0;
-    const names = messages && new Set(messages);
-    let count = 0;
-    for (let taken = CHUNK; taken === CHUNK; count += taken) {
-      taken = await this.#write(() => {
-        const { dead } = this.#base;
-        const wanted = dead
-          .getKeys({ start, end: last, inclusiveEnd: true })
-          .filter(([, , message]) => names?.has(message) ?? true);
-        const keys = [...firstOf(wanted, CHUNK)];
-        for (const key of keys) {
-          take(dead.get(key)?.entries ?? []);
-          dead.removeSync(key);
-        }
-        this.#change(destination, (tail) => ({ dead: tail.dead - keys.length }));
-        return keys.length;
-      });
-    }
-    return count;
   }
 
   #deliverer(): Arrivals {
@@ -359,23 +279,27 @@ export class OutboxFile implements Outbox {
   }
 
   /** As of now: what was read before in this tick may be older than what others have written. */
-  #read<Value>(work: (base: OutboxBase) => Value): Value {
+  #read<Value>(work: (queues: Queues) => Value): Value {
     if (this.#isClosed) throw new StoreError('the outbox is closed');
     try {
       this.#base.root.resetReadTxn();
-      return work(this.#base);
+      return work(this.#queues);
     } catch (error) {
       throw new StoreError(`the outbox cannot be read: ${(error as Error).message}`);
     }
   }
 
   /** All that comes in one tick shares a transaction, and one flush. */
-  #write<Value>(work: () => Value): Promise<Value> {
+  #write<Value>(work: (queues: Queues) => Value): Promise<Value> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw new StoreError('the outbox is closed');
       this.#deliverer();
       if (this.#orders.length === 0) setImmediate(() => this.#transact());
-      this.#orders.push({ work, resolve: resolve as Order['resolve'], reject });
+      this.#orders.push({
+        work: () => work(this.#queues),
+        resolve: resolve as Order['resolve'],
+        reject,
+      });
     });
   }
 
@@ -408,13 +332,3 @@ const scheduled = (next: number | undefined, now: number) =>
 
 const unwritten = (error: unknown) =>
   new StoreError(`the outbox cannot be written: ${(error as Error).message}`);
-
-const rangeOf = (destination: number) => ({ start: [destination], end: [destination, END] });
-
-function* firstOf<Value>(values: Iterable<Value>, limit: number): Generator<Value> {
-  let left = limit;
-  for (const value of values) {
-    if (left-- === 0) return;
-    yield value;
-  }
-}

@@ -7,7 +7,7 @@
  */
 import slotOf from 'cluster-key-slot';
 import { Cluster } from 'ioredis';
-import type { Cause } from '../outbox.ts';
+import { type Cause, PUT_OFF_MS } from '../outbox.ts';
 import { packDeviceId, readDeviceId } from '../record.ts';
 import type { RedisClient } from './client.ts';
 import { type Command, type Connection, inPieces } from './connection.ts';
@@ -20,8 +20,6 @@ const LOOK = Number.NEGATIVE_INFINITY;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Agendas that are asked together; Redis serves nobody else meanwhile. */
 const PIECE = 128;
-/** So long, whoever cannot be worked on now is put off. */
-const PUT_OFF_MS = 60_000;
 /** So long, a slot that moves is left alone. */
 const REST_MS = 1_000;
 
@@ -42,7 +40,9 @@ export class Agenda {
   readonly #first = new Float64Array(SLOTS).fill(LOOK);
   /** By primary. */
   readonly #swept = new Map<string, number>();
-  readonly #subscriber: RedisClient | undefined;
+  readonly #open: () => RedisClient;
+  /** Of who has asked whose time has come: page servers do not. */
+  #subscriber: RedisClient | undefined;
 
   constructor(connection: Connection, open: () => RedisClient, options: AgendaOptions) {
     this.#connection = connection;
@@ -50,10 +50,7 @@ export class Agenda {
     this.#isCluster = connection.client instanceof Cluster;
     // The only agenda there is is asked every time.
     this.#sweepMs = this.#isCluster ? options.sweepMs : 0;
-    if (this.#isCluster) {
-      this.#subscriber = open();
-      this.#listen(this.#subscriber);
-    }
+    this.#open = open;
   }
 
   keyOf(deviceId: string): string {
@@ -62,6 +59,7 @@ export class Agenda {
 
   /** Device ids; those who wait longest first. */
   async due({ name, address, slots }: Primary, limit: number, by: Cause): Promise<string[]> {
+    if (this.#isCluster && !this.#subscriber) this.#listen();
     this.#sweep(name, slots);
     for (const piece of inPieces(
       slots.filter((slot) => this.#first[slot] === LOOK),
@@ -97,12 +95,16 @@ export class Agenda {
     this.#first[this.#slotOf(deviceId)] = (Date.now() + REST_MS) * 1e3;
   }
 
-  /** Has visitors who are due come again later, so that they are in nobody's way. */
-  async putOff(deviceIds: readonly string[]): Promise<void> {
+  /** Has visitors come later, whenever they were to come, so that they are in nobody's way. */
+  async putOff(visitors: readonly { readonly deviceId: string }[]): Promise<void> {
     const later = BY_TIME + (Date.now() + PUT_OFF_MS) * 1e3;
-    for (const id of deviceIds) {
-      await this.#connection.run(['ZADD', this.keyOf(id), 'XX', later, memberOf(id)]);
-      this.changed(id);
+    for (const piece of inPieces(visitors, PIECE)) {
+      await Promise.all(
+        piece.map(({ deviceId }) =>
+          this.#connection.run(['ZADD', this.keyOf(deviceId), later, memberOf(deviceId)]),
+        ),
+      );
+      for (const { deviceId } of piece) this.changed(deviceId);
     }
   }
 
@@ -118,7 +120,9 @@ export class Agenda {
     return this.#isCluster ? agendaKey(this.#prefix, tagOf(slot)) : agendaKey(this.#prefix);
   }
 
-  #listen(subscriber: RedisClient): void {
+  #listen(): void {
+    const subscriber = this.#open();
+    this.#subscriber = subscriber;
     subscriber.on('error', () => {});
     subscriber.on('messageBuffer', (_: Buffer, hint: Buffer) => {
       for (const slot of slotsIn(hint)) this.#first[slot] = LOOK;

@@ -9,6 +9,8 @@ const FIRST_READY_MS = 5_000;
 const READY_MS = 500;
 /** A Cluster tries several of its members, one after the other. */
 const ANSWER_MS = 3_000;
+/** So long, replicas are waited for. */
+const WAIT_MS = 500;
 
 export type Argument = string | number | Buffer;
 export type Command = readonly [name: string, ...args: Argument[]];
@@ -69,20 +71,25 @@ export class Connection {
    * answers. An error about one key stands in place of its answer.
    *
    * @param node see `nodeOf`
+   * @param replicas so many have to have what was written; then nobody else answers for the server
    */
-  together(node: string, commands: readonly Command[]): Promise<unknown[]> {
+  together(node: string, commands: readonly Command[], replicas = 0): Promise<unknown[]> {
     return this.ask(async () => {
       const connection = connectionTo(this.client, node);
       if (!connection)
         throw new Error(node ? `no connection to ${node}` : 'no server has the slot');
       const pipeline: ChainableCommander = connection.pipeline();
       for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args);
+      // On the same connection: it is about what that connection has written.
+      if (replicas > 0) pipeline.wait(replicas, WAIT_MS);
       const answers = (await pipeline.exec()) ?? [];
+      if (replicas > 0) checkReplicas(answers.pop(), replicas);
       return Promise.all(
         answers.map(([error, answer], i) => {
           if (!error) return answer;
           const [name, ...args] = commands[i];
-          if (/^(MOVED|ASK)/.test(error.message)) return this.client.callBuffer(name, ...args);
+          if (/^(MOVED|ASK)/.test(error.message) && replicas === 0)
+            return this.client.callBuffer(name, ...args);
           if (isOfServer(error)) throw error;
           return error;
         }),
@@ -97,6 +104,14 @@ export class Connection {
 
   close(): void {
     this.client.disconnect();
+  }
+}
+
+function checkReplicas(answer: [Error | null, unknown] | undefined, replicas: number): void {
+  const [error, confirmed] = answer ?? [];
+  if (error) throw error;
+  if (Number(confirmed) < replicas) {
+    throw new Error(`only ${confirmed} of ${replicas} replicas confirm what is queued`);
   }
 }
 

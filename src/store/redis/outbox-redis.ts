@@ -7,38 +7,40 @@
  *     PREFIXout                    a set: destinations that have, or had, a queue
  *     PREFIXlease:NAME             who has the right to something; expires by itself
  *
- * On one server what came out of an examination is kept in one step. In a Cluster it is queued first, so
- * who is killed between queues twice and loses nothing. Two processes that examine the same visitor at
- * once, since the one lost its lease unawares, are told apart by what was told: of the later one nothing
- * is kept, and the visitor is examined anew.
+ * What came out of an examination is kept by `settlement.ts`.
  */
 import { randomUUID } from 'node:crypto';
 import { Cluster } from 'ioredis';
-import type {
-  Batch,
-  Candidate,
-  Cause,
-  DeadLetter,
-  Entry,
-  Outbox,
-  Outcome,
-  QueueState,
-  Sealed,
+import {
+  type Batch,
+  type Cause,
+  type DeadLetter,
+  type Entry,
+  isReadable,
+  type Letters,
+  type Outbox,
+  type Outcome,
+  type QueueState,
+  type Sealed,
+  type Subject,
+  type Unreadable,
 } from '../outbox.ts';
-import { Writer } from '../record.ts';
 import { StoreError } from '../store.ts';
-import { readTold, writeTold } from '../told.ts';
+import { readTold } from '../told.ts';
 import { Agenda, memberOf, microsecondsIn } from './agenda.ts';
 import type { RedisClient } from './client.ts';
 import { type Command, Connection, inPieces, type Script } from './connection.ts';
-import { defineQueueScripts, Queue, type QueueScripts, queueKey } from './queue.ts';
-import { BY_TIME, examineFunction, HEADER, PREAMBLE, visitorKey, writeSection } from './script.ts';
+import { defineQueueScripts, Queue, type QueueScripts } from './queue.ts';
+import { HEADER, visitorKey } from './script.ts';
+import { type Found, Settlement } from './settlement.ts';
 import { digestOf, type Primary, primariesOf } from './slot.ts';
-import { toldKey, writeEntry } from './told.ts';
+import { toldKey } from './told.ts';
 import { profileIn } from './value.ts';
 
 export interface OutboxRedisOptions {
   readonly prefix: string;
+  /** `REDIS_WAIT_REPLICAS`: so many have to have what is queued in a Cluster. */
+  readonly waitReplicas: number;
   /** How often a Cluster is looked through for visitors of whom no hint came, in milliseconds; 30 s. */
   readonly sweepMs?: number;
 }
@@ -46,12 +48,11 @@ export interface OutboxRedisOptions {
 const SWEEP_MS = 30_000;
 /** Redis serves nobody else while it works on a call. */
 const VISITORS = 64;
+const LOOKED = 200;
 const NAMES = 500;
 const FEW = 10;
 /** Calls for names in one part of a walk, where few of them are visitors'. */
 const CALLS = 50;
-/** Of a Cluster, so many visitors are settled at the same time. */
-const SETTLED = 32;
 /** What one server is called. */
 const ALL: Primary = { name: 'all', address: '', slots: [0] };
 
@@ -64,49 +65,6 @@ return 1
 
 const RELEASE = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-`;
-
-/** Takes what is to have been told, and the visitor. The keys are its own and the agenda's. */
-const fitsScript = (prefix: string) => `${PREAMBLE}${examineFunction(prefix)}
-if (call('GET', KEYS[1]) or '') == ARGV[1] then return 1 end
-examine(ARGV[2])
-return 0
-`;
-
-/**
- * Takes visitors, in one blob: device id, packed and as digits; then, each with its length u32, when it
- * was on the agenda (empty: it was not), when it will be, what is to have been told, what was told; then
- * the number of queues u32, and for each of them its destination u32 and, with its length u32, the entry.
- */
-const settleScript = (prefix: string) => `${PREAMBLE}${examineFunction(prefix)}
-local blob, at, prefix = ARGV[1], 1, '${prefix}'
-while at <= #blob do
-  local member, id, due, next, before, after, count
-  member, id, due, next, before, after, count, at = unpack_('<c19c38I4c0I4c0I4c0I4c0I4', blob, at)
-  local key = prefix .. '{' .. id .. '}:told'
-  local fits = (call('GET', key) or '') == before
-  for i = 1, count do
-    local destination, entry
-    destination, entry, at = unpack_('<I4I4c0', blob, at)
-    destination = string.format('%.0f', destination)
-    if fits then
-      call('SADD', prefix .. 'out', destination)
-      call('XADD', prefix .. 'out:{' .. destination .. '}', '*', 'v', entry)
-    end
-  end
-  if not fits then examine(id)
-  else
-    if after == '' then call('DEL', key) elseif after ~= before then call('SET', key, after) end
-    local stands = call('ZSCORE', agenda, member) or ''
-    -- Who came back meanwhile stays; whom somebody else has taken from it comes again.
-    if stands ~= due then
-      if stands == '' then examine(id) end
-    else
-      if next ~= '' then call('ZADD', agenda, next, member)
-      elseif due ~= '' then call('ZREM', agenda, member) end
-    end
-  end
-end
 `;
 
 /** How far a walk is on a primary. */
@@ -123,18 +81,6 @@ interface Place {
 
 const START: Place = { run: '', next: '0', passed: 0, progress: 0, isOver: false };
 
-/** A candidate, with what tells whether something has changed since. */
-interface Found extends Candidate {
-  /** When it is on the agenda, as Redis says it; empty: it is not. */
-  readonly due: Buffer;
-  readonly toldBytes: Buffer;
-}
-
-/** A visitor that cannot be read. */
-interface Unreadable {
-  readonly problem: string;
-}
-
 export class OutboxRedis implements Outbox {
   readonly #connection: Connection;
   readonly #prefix: string;
@@ -142,21 +88,22 @@ export class OutboxRedis implements Outbox {
   readonly #token = randomUUID();
   readonly #lease: Script;
   readonly #release: Script;
-  readonly #fits: Script;
-  readonly #settle: Script;
+  readonly #settlement: Settlement;
   readonly #queueScripts: QueueScripts;
   readonly #queues = new Map<number, Queue>();
 
   /** @param open opens a connection of its own: pages never wait behind what is asked here */
-  constructor(open: () => RedisClient, { prefix, sweepMs = SWEEP_MS }: OutboxRedisOptions) {
+  constructor(
+    open: () => RedisClient,
+    { prefix, waitReplicas, sweepMs = SWEEP_MS }: OutboxRedisOptions,
+  ) {
     const connection = new Connection(open, 'the outbox in Redis');
     this.#connection = connection;
     this.#prefix = prefix;
     this.#agenda = new Agenda(connection, open, { prefix, sweepMs });
     this.#lease = connection.define('outboxLease', LEASE);
     this.#release = connection.define('outboxRelease', RELEASE);
-    this.#fits = connection.define('outboxFits', fitsScript(prefix));
-    this.#settle = connection.define('outboxSettle', settleScript(prefix));
+    this.#settlement = new Settlement(connection, this.#agenda, { prefix, waitReplicas });
     this.#queueScripts = defineQueueScripts(connection);
   }
 
@@ -175,10 +122,9 @@ export class OutboxRedis implements Outbox {
 
   async due(shard: string, limit: number, by: Cause = 'visit'): Promise<Batch> {
     const ids = await this.#agenda.due(await this.#primary(shard), limit, by);
-    const found = await this.#read(ids);
-    const unreadable = ids.filter((_, i) => 'problem' in found[i]);
-    if (unreadable.length > 0) await this.#agenda.putOff(unreadable);
-    return { candidates: found.filter((one) => 'deviceId' in one) };
+    const batch = batchOf(await this.#read(ids));
+    await this.#agenda.putOff(batch.unreadable);
+    return batch;
   }
 
   async walk(
@@ -192,14 +138,16 @@ export class OutboxRedis implements Outbox {
     for (let calls = 0; visitors.size < limit && calls < CALLS && !at.isOver; calls++) {
       at = await this.#scan(primary, at, Math.max(FEW, limit - visitors.size), visitors);
     }
-    const found = await this.#read([...visitors.keys()]);
-    const candidates = found.filter((one): one is Found => {
-      if (!('deviceId' in one)) return false;
-      // Who is stored is met by their own key.
-      return visitors.get(one.deviceId) === 'stored' || one.profile === undefined;
-    });
+    const { candidates, unreadable } = batchOf(await this.#read([...visitors.keys()]));
+    await this.#agenda.putOff(unreadable);
     return {
-      batch: { candidates },
+      batch: {
+        // Who is stored is met by their own key.
+        candidates: candidates.filter(
+          ({ deviceId, profile }) => visitors.get(deviceId) === 'stored' || profile === undefined,
+        ),
+        unreadable,
+      },
       cursor: at.isOver ? undefined : JSON.stringify(at),
       progress: at.progress,
     };
@@ -211,14 +159,27 @@ export class OutboxRedis implements Outbox {
       const candidate = found.get(outcome.deviceId);
       return candidate ? [[candidate, outcome]] : [];
     });
-    if (this.#isCluster) await this.#settleApart(pairs);
-    else await this.#settleTogether(pairs);
+    await this.#settlement.keep(pairs);
   }
 
-  async look(deviceIds: readonly string[]): Promise<Candidate[]> {
-    return (await this.#read(deviceIds)).map((one) => {
-      if ('problem' in one) throw new StoreError(one.problem);
-      return one;
+  async look(deviceIds: readonly string[]): Promise<(Subject | Unreadable)[]> {
+    return this.#byVisitor(deviceIds, LOOKED, async (node, ids) => {
+      const keys = ids.flatMap((id) => [visitorKey(this.#prefix, id), toldKey(this.#prefix, id)]);
+      // While a slot moves, its keys may be apart.
+      const commands: Command[] = this.#isCluster
+        ? keys.map((key) => ['GET', key])
+        : [['MGET', ...keys]];
+      const answers = (await this.#connection.together(node, commands)).flat();
+      // Of several keys at once, Redis does not say which of them holds something else.
+      const missing = keys.filter((_, i) => answers[i] === null && !this.#isCluster);
+      if (missing.length > 0) {
+        const others = await this.#connection.together(
+          node,
+          missing.map((key) => ['GET', key]),
+        );
+        for (const [i, key] of missing.entries()) answers[keys.indexOf(key)] = others[i];
+      }
+      return ids.map((id, i) => subjectIn(id, answers.slice(2 * i, 2 * i + 2)));
     });
   }
 
@@ -241,8 +202,8 @@ export class OutboxRedis implements Outbox {
     return this.#queue(destination).read(limit);
   }
 
-  seal(destination: number, message: Sealed): Promise<void> {
-    return this.#queue(destination).seal(message);
+  seal(destination: number, ...messages: readonly Sealed[]): Promise<void> {
+    return this.#queue(destination).seal(messages);
   }
 
   done(destination: number, messages: readonly Sealed[]): Promise<void> {
@@ -253,6 +214,10 @@ export class OutboxRedis implements Outbox {
     return this.#queue(destination).discard(entries);
   }
 
+  putBack(destination: number, _message: Sealed, entries: readonly Entry[]): Promise<void> {
+    return this.#queue(destination).putBack(entries);
+  }
+
   bury(destination: number, letter: DeadLetter): Promise<void> {
     return this.#queue(destination).bury(letter);
   }
@@ -261,12 +226,20 @@ export class OutboxRedis implements Outbox {
     return this.#queue(destination).dead(limit);
   }
 
-  replay(destination: number, messages: readonly string[] | undefined): Promise<number> {
-    return this.#queue(destination).unbury(messages, true);
+  oldestDead(destination: number, limit: number, after?: DeadLetter): Promise<DeadLetter[]> {
+    return this.#queue(destination).oldestDead(limit, after);
   }
 
-  drop(destination: number, messages: readonly string[] | undefined): Promise<number> {
-    return this.#queue(destination).unbury(messages, false);
+  amend(destination: number, letter: DeadLetter): Promise<void> {
+    return this.#queue(destination).amend(letter);
+  }
+
+  replay(destination: number, letters: Letters): Promise<number> {
+    return this.#queue(destination).unbury(letters, true);
+  }
+
+  drop(destination: number, letters: Letters): Promise<number> {
+    return this.#queue(destination).unbury(letters, false);
   }
 
   clear(destination: number): Promise<void> {
@@ -360,142 +333,88 @@ export class OutboxRedis implements Outbox {
    * Visitors as of now, in this order. When each is on the agenda is read before anything else of them:
    * so `settle` can tell who has come back since.
    */
-  async #read(deviceIds: readonly string[]): Promise<(Found | Unreadable)[]> {
-    const found = new Map<string, Found | Unreadable>();
-    const keys = deviceIds.map((id) => visitorKey(this.#prefix, id));
+  #read(deviceIds: readonly string[]): Promise<(Found | Unreadable)[]> {
+    return this.#byVisitor(deviceIds, VISITORS, async (node, ids) => {
+      const commands = ids.flatMap((id): Command[] => {
+        const key = visitorKey(this.#prefix, id);
+        return [
+          ['ZSCORE', this.#agenda.keyOf(id), memberOf(id)],
+          ['PTTL', key],
+          ['GET', key],
+          ['GET', toldKey(this.#prefix, id)],
+        ];
+      });
+      const [time, ...answers] = await this.#connection.together(node, [['TIME'], ...commands]);
+      const now = Math.floor(microsecondsIn(time) / 1e3);
+      return ids.map((id, i) => candidateIn(id, answers.slice(4 * i, 4 * i + 4), now));
+    });
+  }
+
+  /** Something of each visitor, in this order; some of one server at a time. */
+  async #byVisitor<Answer>(
+    deviceIds: readonly string[],
+    together: number,
+    ask: (node: string, ids: readonly string[]) => Promise<Answer[]>,
+  ): Promise<Answer[]> {
+    const found = new Map<string, Answer>();
+    const visitors = [...new Set(deviceIds)];
+    const keys = visitors.map((id) => visitorKey(this.#prefix, id));
     const nodes = await this.#connection.nodesOf(keys);
-    const byNode = Map.groupBy(deviceIds, (_, i) => nodes[i]);
+    const byNode = Map.groupBy(visitors, (_, i) => nodes[i]);
     await Promise.all(
       [...byNode].map(async ([node, ids]) => {
-        for (const piece of inPieces(ids, VISITORS)) {
-          const commands = piece.flatMap((id): Command[] => {
-            const key = visitorKey(this.#prefix, id);
-            return [
-              ['ZSCORE', this.#agenda.keyOf(id), memberOf(id)],
-              ['GET', key],
-              ['PTTL', key],
-              ['GET', toldKey(this.#prefix, id)],
-            ];
-          });
-          const [time, ...answers] = await this.#connection.together(node, [['TIME'], ...commands]);
-          const now = Math.floor(microsecondsIn(time) / 1e3);
-          for (const [i, id] of piece.entries()) {
-            found.set(id, candidateIn(id, answers.slice(4 * i, 4 * i + 4), now));
-          }
+        for (const piece of inPieces(ids, together)) {
+          const answers = await ask(node, piece);
+          for (const [i, id] of piece.entries()) found.set(id, answers[i]);
         }
       }),
     );
-    return deviceIds.map((id) => found.get(id) as Found | Unreadable);
-  }
-
-  async #settleTogether(pairs: readonly [Found, Outcome][]): Promise<void> {
-    let writer = new Writer(4_096);
-    let weight = 0;
-    const send = () => this.#settle([], [Buffer.from(writer.written())]);
-    for (const [candidate, outcome] of pairs) {
-      writeSettled(writer, candidate, outcome, outcome.moves);
-      weight += 1 + outcome.moves.size;
-      if (weight < VISITORS) continue;
-      await send();
-      writer = new Writer(4_096);
-      weight = 0;
-    }
-    if (weight > 0) await send();
-  }
-
-  async #settleApart(pairs: readonly [Found, Outcome][]): Promise<void> {
-    const destinations = new Set(pairs.flatMap(([, { moves }]) => [...moves.keys()]));
-    if (destinations.size > 0) {
-      await this.#connection.run(['SADD', `${this.#prefix}out`, ...destinations]);
-    }
-    let failure: unknown;
-    for (const piece of inPieces(pairs, SETTLED)) {
-      const settled = piece.map(async ([candidate, outcome]) => {
-        const { deviceId } = outcome;
-        try {
-          await this.#settleOne(candidate, outcome);
-          this.#agenda.changed(deviceId);
-        } catch (error) {
-          failure = error;
-          // While its slot moves, others are not to wait.
-          this.#agenda.rest(deviceId);
-        }
-      });
-      await Promise.all(settled);
-    }
-    if (failure) throw failure;
-  }
-
-  async #settleOne(candidate: Found, outcome: Outcome): Promise<void> {
-    const { deviceId, moves, partnerIds } = outcome;
-    const keys = [toldKey(this.#prefix, deviceId), this.#agenda.keyOf(deviceId)];
-    if (moves.size > 0) {
-      const args = [candidate.toldBytes, deviceId];
-      if ((await this.#fits<number>(keys, args)) === 0) return;
-      await Promise.all(
-        [...moves].map(([destination, own]) => {
-          const writer = new Writer(64);
-          writeEntry(writer, deviceId, { moves: own, partnerId: partnerIds?.get(destination) });
-          const entry = Buffer.from(writer.written());
-          const key = queueKey(this.#prefix, destination);
-          return this.#connection.run(['XADD', key, '*', 'v', entry]);
-        }),
-      );
-    }
-    const writer = new Writer(256);
-    writeSettled(writer, candidate, outcome, NOTHING);
-    await this.#settle(keys, [Buffer.from(writer.written())]);
+    return deviceIds.map((id) => found.get(id) as Answer);
   }
 }
-
-const NOTHING: Outcome['moves'] = new Map();
-
-function writeSettled(
-  writer: Writer,
-  { due, toldBytes }: Found,
-  { deviceId, told, partnerIds, next }: Outcome,
-  moves: Outcome['moves'],
-): void {
-  const section = (write: () => void) => writeSection(writer, write);
-  writer.raw(memberOf(deviceId));
-  writer.ascii(deviceId);
-  section(() => writer.raw(due));
-  section(() => writer.ascii(next === undefined ? '' : scoreOf(next).toFixed()));
-  section(() => writer.raw(toldBytes));
-  section(() => writeTold(writer, { told, partnerIds }));
-  writer.u32(moves.size);
-  for (const [destination, own] of moves) {
-    writer.u32(destination);
-    const partnerId = partnerIds?.get(destination);
-    section(() => writeEntry(writer, deviceId, { moves: own, partnerId }));
-  }
-}
-
-const scoreOf = (next: number) => Math.ceil(next) * 1e3 + (next <= Date.now() ? 0 : BY_TIME);
 
 const EMPTY = Buffer.alloc(0);
 
-/** @param now Unix milliseconds by Redis' clock */
-function candidateIn(
-  deviceId: string,
-  answers: readonly unknown[],
-  now: number,
-): Found | Unreadable {
-  const problem = answers.find((answer) => answer instanceof Error);
-  if (problem) return { problem: `visitor ${deviceId}: ${problem.message}` };
-  const [due, value, left, told] = answers as [Buffer?, Buffer?, number?, Buffer?];
+/** @param answers value, and what was told */
+function subjectIn(deviceId: string, answers: readonly unknown[]): Subject | Unreadable {
+  const [value, told] = answers as [Buffer?, Buffer?];
   try {
+    const problem = answers.find((answer) => answer instanceof Error);
+    if (problem) throw problem;
     if (value && value.length < HEADER) throw new Error(`is only ${value.length} bytes long`);
     return {
       deviceId,
       profile: value ? profileIn(value) : undefined,
-      // As Redis will have it: from the time of the visit, so up to a day later than the days say.
-      keptUntil: value && left !== undefined && left >= 0 ? now + left : undefined,
       ...readTold(told ?? EMPTY),
-      due: due ?? EMPTY,
-      toldBytes: told ?? EMPTY,
     };
   } catch (error) {
-    return { problem: `visitor ${deviceId}: ${(error as Error).message}` };
+    return { deviceId, problem: `visitor ${deviceId}: ${(error as Error).message}` };
   }
+}
+
+/** @param now Unix milliseconds by Redis' clock */
+function candidateIn(
+  deviceId: string,
+  [due, left, ...answers]: readonly unknown[],
+  now: number,
+): Found | Unreadable {
+  const subject = subjectIn(deviceId, answers);
+  if (!isReadable(subject)) return subject;
+  const isForgotten = subject.profile !== undefined && Number(left) >= 0;
+  return {
+    ...subject,
+    // As Redis will have it: from the time of the visit, so up to a day later than the days say.
+    keptUntil: isForgotten ? now + Number(left) : undefined,
+    due: (due as Buffer | null) ?? EMPTY,
+    toldBytes: (answers[1] as Buffer | null) ?? EMPTY,
+  };
+}
+
+function batchOf(found: readonly (Found | Unreadable)[]) {
+  const [candidates, unreadable]: [Found[], Unreadable[]] = [[], []];
+  for (const one of found) {
+    if ('problem' in one) unreadable.push(one);
+    else candidates.push(one);
+  }
+  return { candidates, unreadable };
 }

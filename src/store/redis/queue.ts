@@ -3,10 +3,18 @@
  * consumer, `reader`. A message is a consumer that has claimed its entries, so it outlives who sends it.
  * Dead letters are beside it: `…:dead`, a sorted set of messages by time, and `…:letters`, a hash.
  */
-import type { DeadLetter, Entry, QueueState, Sealed } from '../outbox.ts';
-import { type Argument, type Connection, inPieces, type Script } from './connection.ts';
+import type { DeadLetter, Entry, Letters, QueueState, Sealed } from '../outbox.ts';
+import { StoreError } from '../store.ts';
+import { LATE_MARK } from '../told.ts';
+import {
+  type Argument,
+  type Command,
+  type Connection,
+  inPieces,
+  type Script,
+} from './connection.ts';
 import { PREAMBLE } from './script.ts';
-import { entryIn, letterBytes, letterIn } from './told.ts';
+import { DEVICE_ID_BYTES, entryBytes, entryIn, letterBytes, letterIn } from './told.ts';
 
 const GROUP = 'delivery';
 const READER = 'reader';
@@ -44,9 +52,30 @@ call('HSET', KEYS[3], ARGV[2], ARGV[3])
 done(4)
 `;
 
+/** Takes, time and again, an entry's id and what it is to be when it comes once more. */
+const PUT_BACK = `
+for i = 1, #ARGV, 2 do
+  redis.call('XACK', KEYS[1], '${GROUP}', ARGV[i])
+  -- Whoever does not know whether it was put back says it again.
+  if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
+    redis.call('XADD', KEYS[1], '*', 'v', ARGV[i + 1])
+  end
+end
+`;
+
+/** Takes name and bytes of a letter; without bytes it is dropped. */
+const AMEND = `
+if redis.call('HEXISTS', KEYS[3], ARGV[1]) == 0 then return end
+if ARGV[2] then redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
+else
+  redis.call('HDEL', KEYS[3], ARGV[1])
+  redis.call('ZREM', KEYS[2], ARGV[1])
+end
+`;
+
 /** Takes whether the letters are queued again, and their names. Returns how many there were. */
 const UNBURY = `${PREAMBLE}
-local count = 0
+local count, late = 0, '${[...LATE_MARK].map((byte) => `\\${byte}`).join('')}'
 for i = 2, #ARGV do
   local letter = call('HGET', KEYS[3], ARGV[i])
   if letter then
@@ -56,6 +85,9 @@ for i = 2, #ARGV do
     while ARGV[1] == '1' and at <= #letter do
       local id, entry
       id, entry, at = unpack_('<I4c0I4c0', letter, at)
+      if sub(entry, ${DEVICE_ID_BYTES + 1}, ${DEVICE_ID_BYTES} + #late) ~= late then
+        entry = sub(entry, 1, ${DEVICE_ID_BYTES}) .. late .. sub(entry, ${DEVICE_ID_BYTES + 1})
+      end
       call('XADD', KEYS[1], '*', 'v', entry)
     end
     call('HDEL', KEYS[3], ARGV[i])
@@ -67,13 +99,17 @@ return count
 
 export interface QueueScripts {
   readonly done: Script;
+  readonly putBack: Script;
   readonly bury: Script;
+  readonly amend: Script;
   readonly unbury: Script;
 }
 
 export const defineQueueScripts = (connection: Connection): QueueScripts => ({
   done: connection.define('outboxDone', `${DONE}\ndone(1)`),
+  putBack: connection.define('outboxPutBack', PUT_BACK),
   bury: connection.define('outboxBury', BURY),
+  amend: connection.define('outboxAmend', AMEND),
   unbury: connection.define('outboxUnbury', UNBURY),
 });
 
@@ -142,10 +178,18 @@ export class Queue {
     return entries;
   }
 
-  async seal({ message, entries }: Sealed): Promise<void> {
+  async seal(messages: readonly Sealed[]): Promise<void> {
     const [stream] = this.#keys;
-    for (const ids of inPieces(idsOf(entries), ENTRIES)) {
-      await this.#connection.run(['XCLAIM', stream, GROUP, message, 0, ...ids, 'JUSTID']);
+    const commands = messages.flatMap(({ message, entries }) =>
+      [...inPieces(idsOf(entries), ENTRIES)].map(
+        (ids): Command => ['XCLAIM', stream, GROUP, message, 0, ...ids, 'JUSTID'],
+      ),
+    );
+    const [node] = await this.#connection.nodesOf([stream]);
+    for (const some of inPieces(commands, LETTERS)) {
+      const answers = await this.#connection.together(node, some);
+      for (const answer of answers)
+        if (answer instanceof Error) throw new StoreError(answer.message);
     }
   }
 
@@ -167,6 +211,13 @@ export class Queue {
     return this.done([{ message: READER, entries }]);
   }
 
+  async putBack(entries: readonly Entry[]): Promise<void> {
+    for (const piece of inPieces(entries, ENTRIES / 2)) {
+      const args = piece.flatMap((entry) => [entry.id, entryBytes({ ...entry, isLate: true })]);
+      await this.#scripts.putBack([this.#keys[0]], args);
+    }
+  }
+
   async bury(letter: DeadLetter): Promise<void> {
     const { message, at, entries } = letter;
     const ids = idsOf(entries);
@@ -174,16 +225,35 @@ export class Queue {
     await this.#scripts.bury(this.#keys, args);
   }
 
-  async dead(limit: number): Promise<DeadLetter[]> {
-    const [, dead, letters] = this.#keys;
+  dead(limit: number): Promise<DeadLetter[]> {
+    return this.#letters(['ZREVRANGE', this.#keys[1], 0, limit - 1, 'WITHSCORES']);
+  }
+
+  async oldestDead(limit: number, after: DeadLetter | undefined): Promise<DeadLetter[]> {
+    const [, dead] = this.#keys;
+    let from = 0;
+    if (after) {
+      const rank = await this.#connection.run<number | null>(['ZRANK', dead, after.message]);
+      // Of the same instant, some may come once more.
+      const before: Command = ['ZCOUNT', dead, '-inf', `(${after.at}`];
+      from = rank === null ? await this.#connection.run<number>(before) : rank + 1;
+    }
+    return this.#letters(['ZRANGE', dead, from, from + limit - 1, 'WITHSCORES']);
+  }
+
+  async amend(letter: DeadLetter): Promise<void> {
+    const { message, entries } = letter;
+    await this.#scripts.amend(
+      this.#keys,
+      entries.length > 0 ? [message, letterBytes(letter)] : [message],
+    );
+  }
+
+  /** @param which asks for names with their times */
+  async #letters(which: Command): Promise<DeadLetter[]> {
+    const [, , letters] = this.#keys;
     const found: DeadLetter[] = [];
-    const rows = await this.#connection.run<Buffer[]>([
-      'ZREVRANGE',
-      dead,
-      0,
-      limit - 1,
-      'WITHSCORES',
-    ]);
+    const rows = await this.#connection.run<Buffer[]>(which);
     // RESP3 has a row for each, RESP2 one for all.
     for (const piece of inPieces(rows.flat(), 2 * ENTRIES)) {
       const names = piece.filter((_, i) => i % 2 === 0);
@@ -197,10 +267,15 @@ export class Queue {
   }
 
   /** @returns how many there were */
-  async unbury(messages: readonly string[] | undefined, queueAgain: boolean): Promise<number> {
-    const [, dead] = this.#keys;
-    // What is given up again meanwhile is not meant.
-    const names = messages ?? (await this.#connection.run<Buffer[]>(['ZRANGE', dead, 0, -1]));
+  async unbury(which: Letters, queueAgain: boolean): Promise<number> {
+    const names: readonly Argument[] =
+      'until' in which
+        ? await this.#connection.run<Buffer[]>([
+            'ZRANGEBYSCORE',
+            this.#keys[1],
+            ...['-inf', which.until, 'LIMIT', 0, which.limit],
+          ])
+        : which;
     let count = 0;
     for (const piece of inPieces<Argument>(names, LETTERS)) {
       const args = [queueAgain ? 1 : 0, ...piece];

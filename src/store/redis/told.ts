@@ -6,21 +6,23 @@
  */
 import type { DeadLetter, Entry } from '../outbox.ts';
 import { readDeviceId, readU32, Writer, writeDeviceId } from '../record.ts';
-import { readMoves, writeMoves } from '../told.ts';
+import { readMoves, type Tells, writeMoves } from '../told.ts';
 import { visitorKey, writeSection } from './script.ts';
 
 export const toldKey = (prefix: string, deviceId: string) => `${visitorKey(prefix, deviceId)}:told`;
 
-export function writeEntry(
-  writer: Writer,
-  deviceId: string,
-  entry: Pick<Entry, 'moves' | 'partnerId'>,
-): void {
+export function writeEntry(writer: Writer, deviceId: string, entry: Tells): void {
   writeDeviceId(writer, deviceId);
   writeMoves(writer, entry);
 }
 
-const DEVICE_ID_BYTES = 19;
+export const DEVICE_ID_BYTES = 19;
+
+export function entryBytes(entry: Tells & Pick<Entry, 'deviceId'>): Buffer {
+  const writer = new Writer(64);
+  writeEntry(writer, entry.deviceId, entry);
+  return Buffer.from(writer.written());
+}
 
 /** @param id as Redis has given it: `MILLISECONDS-NUMBER` */
 export const entryIn = (id: string, bytes: Uint8Array): Entry => ({

@@ -6,6 +6,7 @@ import { FileRunner, type RunReport } from '../../../src/outbound/files/file-run
 import { openTarget } from '../../../src/outbound/files/open-target.ts';
 import type { Terms } from '../../../src/outbound/terms.ts';
 import type { Candidate, Outbox } from '../../../src/store/outbox.ts';
+import { membersIn } from './runs.ts';
 
 export interface Task {
   readonly destination: FileDestination;
@@ -59,6 +60,8 @@ function start({ destination, mappings, folder, base }: Task): void {
   const runner = new FileRunner({
     ...{ id: destination.id, outbox, folder },
     terms: () => terms,
+    members: membersIn,
+    unreadable: () => {},
     open: (target) => openTarget(target, { folder: base, allowPrivate: true, patience: 2_000 }),
     lastRun: async () => undefined,
     report: async (report) => {

@@ -15,6 +15,8 @@ import {
 } from '../../../src/outbound/files/file-run.ts';
 import { openTarget } from '../../../src/outbound/files/open-target.ts';
 import { type Target, TargetError } from '../../../src/outbound/files/target.ts';
+import type { Meet } from '../../../src/outbound/unreadable.ts';
+import { isReadable } from '../../../src/store/outbox.ts';
 import { until } from '../../redis.ts';
 import { endWithTests, temporaryFolder } from '../../server.ts';
 import { MemoryOutbox } from '../outbox-memory.ts';
@@ -26,6 +28,7 @@ import {
   deviceId,
   ID,
   mappingsOf,
+  membersIn,
   RunProcess,
   type Shelf,
   termsOf,
@@ -54,6 +57,8 @@ function workbench(transfer: Partial<FileTransfer> = {}, visitors = new Visitors
     new FileRuns({
       ...{ id: ID, folder, outbox: new MemoryOutbox(visitors.memory), pace: async () => {} },
       terms: () => termsOf(destination),
+      members: membersIn,
+      unreadable: () => {},
       open: (target) => openTarget(target, { folder: base, allowPrivate: true }),
       ...change,
     });
@@ -91,6 +96,28 @@ describe('changes', () => {
     await pause(2);
     await run();
     expect(arrived(shelf).map(({ lines }) => lines)).toEqual([before, since]);
+  });
+
+  it('of who cannot be read come with the next run, as they are by then; all others at once', async () => {
+    const { visitors, shelf, run } = workbench();
+    visitors.move(1, [1]);
+    visitors.move(2, [1, 2]);
+    visitors.move(3, [3]);
+    visitors.move(2, [], [1]);
+    const met: unknown[] = [];
+    visitors.memory.unreadable.add(deviceId(2));
+    await run({ unreadable: (some) => met.push(...some.filter((one) => !isReadable(one))) });
+    expect(met).toHaveLength(2);
+    expect(await visitors.waiting()).toBe(2);
+    visitors.memory.unreadable.clear();
+    visitors.move(2, [4]);
+    await pause(2);
+    await run();
+    expect(await visitors.waiting()).toBe(0);
+    expect(arrived(shelf).map(({ lines }) => lines)).toEqual([
+      [`${deviceId(1)} m1`, `${deviceId(3)} m3`],
+      [`${deviceId(2)} m2 m1`, `${deviceId(2)}  m1`, `${deviceId(2)} m4`],
+    ]);
   });
 
   it('leave nothing at the target where there are none', async () => {
@@ -203,7 +230,7 @@ describe('changes', () => {
 describe('everybody', () => {
   const full = { syncMode: 'full' } as const;
 
-  it('is there once, with all that is told and nothing that is not', async () => {
+  it('is there once, with all segments that they are in, whatever was told', async () => {
     const { visitors, shelf, run } = workbench(full);
     visitors.move(1, [1, 2]);
     visitors.move(1, [3], [2]);
@@ -213,8 +240,13 @@ describe('everybody', () => {
     visitors.move(4, [1]);
     visitors.add(4, (profile) => profile.apply({ day: dayOf(Date.now()), optOut: true }));
     visitors.add(5);
+    visitors.add(6, (profile) => profile.realize(2, 20_000, 1));
     await run();
-    expect(arrived(shelf)[0].lines).toEqual([`${deviceId(1)} m1,m3`, `${deviceId(2)} m4`]);
+    expect(arrived(shelf)[0].lines).toEqual([
+      `${deviceId(1)} m1,m3`,
+      `${deviceId(2)} m4`,
+      `${deviceId(6)} m2`,
+    ]);
   });
 
   it('is an empty file where there is nobody', async () => {
@@ -237,6 +269,22 @@ describe('everybody', () => {
     expect(lines).toEqual(
       Array.from({ length: 1_000 }, (_, number) => `${deviceId(number)} m1`).sort(),
     );
+  });
+
+  it('is in the next file again when they could not be read', async () => {
+    const { visitors, shelf, run } = workbench(full);
+    for (const number of [1, 2, 3]) visitors.move(number, [1]);
+    const met: unknown[] = [];
+    const unreadable: Meet = (some) => met.push(...some.filter((one) => !isReadable(one)));
+    visitors.memory.unreadable.add(deviceId(2));
+    await run({ unreadable });
+    visitors.memory.unreadable.clear();
+    await pause(2);
+    await run();
+    expect(arrived(shelf).map(({ lines }) => lines)).toEqual([
+      [1, 3].map((number) => `${deviceId(number)} m1`),
+      [1, 2, 3].map((number) => `${deviceId(number)} m1`),
+    ]);
   });
 
   it('makes what waited in the queue needless, but not what is new', async () => {
@@ -322,6 +370,44 @@ describe('a machine that has nothing of the run', () => {
 });
 
 describe('killed around each call to the outbox', { timeout: PATIENT_MS }, () => {
+  it('a run leaves who cannot be read for the next one, once', async () => {
+    const { visitors, shelf, task } = workbench({ splitLines: 900 });
+    visitors.memory.unreadable.add(deviceId(0));
+    const lines: string[] = [];
+    let changes = 0;
+    const stir = (some: number) => {
+      for (let number = 0; number < some; number++) {
+        visitors.move(number % 1_000, [1]);
+        if (number % 1_000 > 0) lines.push(`${deviceId(number % 1_000)} m1`);
+        else changes++;
+      }
+    };
+    stir(4_100);
+    let isOver = false;
+    for (let step = 1; !isOver; step++) {
+      for (const isPerformed of [false, true]) {
+        let calls = 0;
+        let isStuck = false;
+        const running = new RunProcess(visitors, task, async (_, perform) => {
+          if (++calls < step) return await perform();
+          if (calls === step && isPerformed) await perform();
+          isStuck = true;
+          return await new Promise(() => {});
+        });
+        await until('the fatal call, or the end', () => isStuck || running.isComplete, 40_000);
+        isOver = !isStuck;
+        await running.kill();
+        if (!isOver) stir(700);
+      }
+    }
+    visitors.memory.unreadable.clear();
+    await complete(visitors, task);
+    const written = arrived(shelf).flatMap((set) => set.lines);
+    const own = (line: string) => line === `${deviceId(0)} m1`;
+    expect(written.filter((line) => !own(line))).toEqual(lines);
+    expect(written.filter(own)).toHaveLength(changes);
+  });
+
   it.each(['iter', 'full'] as const)('runs of mode %s say everything once', async (syncMode) => {
     const { visitors, shelf, task } = workbench({ syncMode, splitLines: 900 });
     const lines = visitors.stir(4_100);
@@ -366,7 +452,7 @@ async function complete(visitors: Visitors, task: Task): Promise<void> {
 const everybodyIn = ({ memory }: Visitors) =>
   [...memory.told]
     .flatMap(([id, told]) => {
-      const sids = [...(told.get(ID)?.keys() ?? [])];
+      const sids = [...(told.get(ID)?.keys() ?? [])].sort();
       return sids.length > 0 ? `${id} ${sids.map(aliasOf).join(',')}` : [];
     })
     .sort();

@@ -13,7 +13,7 @@ import { TargetError } from '../../../src/outbound/files/target.ts';
 import { until } from '../../redis.ts';
 import { temporaryFolder } from '../../server.ts';
 import { MemoryOutbox } from '../outbox-memory.ts';
-import { arrived, destinationOf, ID, termsOf, Visitors } from './runs.ts';
+import { arrived, destinationOf, ID, membersIn, termsOf, Visitors } from './runs.ts';
 
 const running: FileRunner[] = [];
 afterEach(async () => {
@@ -33,6 +33,8 @@ function workbench(transfer: Partial<FileTransfer> = {}) {
     const runner = new FileRunner({
       ...{ id: ID, outbox, folder: work, retry: { first: 10, longest: 20 } },
       terms: () => termsOf(given.destination),
+      members: membersIn,
+      unreadable: () => {},
       open: (target) => openTarget(target, { folder: base, allowPrivate: true }),
       lastRun: async () => undefined,
       report: async (report) => {

@@ -3,14 +3,14 @@ import { Profile } from '../../../src/audience/profile.ts';
 import { FileRuns } from '../../../src/outbound/files/file-run.ts';
 import { openTarget } from '../../../src/outbound/files/open-target.ts';
 import type { Candidate, Entry, Outbox } from '../../../src/store/outbox.ts';
-import { destinationOf, deviceId, ID, termsOf } from './runs.ts';
+import { destinationOf, deviceId, ID, membersIn, termsOf } from './runs.ts';
 
 const [mode, folder, base, count] = process.argv.slice(2);
 const visitors = Number(count);
-const told = new Map([[ID, new Map([[1, 0]])]]);
 const profile = new Profile();
+profile.realize(1, 20_000, 1);
 const candidate = (id: string): Candidate => ({
-  ...{ deviceId: id, profile, keptUntil: undefined, told },
+  ...{ deviceId: id, profile, keptUntil: undefined, told: new Map() },
 });
 let read = 0;
 const nothing = async () => {};
@@ -47,6 +47,8 @@ const destination = destinationOf({
 const runs = new FileRuns({
   ...{ id: ID, folder, outbox: outbox as Outbox, maxEntries: visitors },
   terms: () => termsOf(destination),
+  members: membersIn,
+  unreadable: nothing,
   open: (target) => openTarget(target, { folder: base, allowPrivate: true }),
   pace: nothing,
 });

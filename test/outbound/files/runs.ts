@@ -59,6 +59,10 @@ export function termsOf(destination: FileDestination, mappings = mappingsOf(dest
   };
 }
 
+/** A visitor is in the segments that have the numbers of realized traits. */
+export const membersIn = ({ realizations, length }: Profile): ReadonlySet<number> =>
+  new Set(realizations.subarray(0, length).filter((_, i) => i % 2 === 0));
+
 export const deviceId = (number: number) => `${'7'.repeat(30)}${String(number).padStart(8, '0')}`;
 
 /** An outbox with visitors in it. */
@@ -83,6 +87,10 @@ export class Visitors {
     for (const sid of joined) told.set(sid, at);
     for (const sid of left) told.delete(sid);
     this.memory.told.set(id, new Map([[ID, told]]));
+    const profile = this.memory.profiles.get(id)?.profile.clone() as Profile;
+    profile.length = 0;
+    for (const sid of told.keys()) profile.realize(sid, 20_000, 1);
+    this.memory.profiles.set(id, { profile, keptUntil: undefined });
     const move =
       (isMember: boolean) =>
       (sid: number): Move => ({ sid, isMember, at });

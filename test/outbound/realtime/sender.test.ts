@@ -10,6 +10,7 @@ import type { Profile } from '../../../src/audience/profile.ts';
 import type { RealtimeTransfer } from '../../../src/destinations/destination.ts';
 import { Sender, type SenderOptions } from '../../../src/outbound/realtime/sender.ts';
 import type { Terms } from '../../../src/outbound/terms.ts';
+import { isReadable } from '../../../src/store/outbox.ts';
 import { ID, serverDestination, serverMapping, termsWith, visitor } from '../destination.ts';
 import { MemoryOutbox, OutboxMemory } from '../outbox-memory.ts';
 import {
@@ -38,6 +39,8 @@ let senders: Sender[];
 let ahead: number;
 let reported: (string | undefined)[];
 let tallied: Record<string, number>;
+/** Visitors of whom it was said that they cannot be read. */
+let unread: Set<string>;
 
 beforeEach(async () => {
   partner = await new Partner().start();
@@ -47,6 +50,7 @@ beforeEach(async () => {
   ahead = 0;
   reported = [];
   tallied = {};
+  unread = new Set();
   change({});
 });
 afterEach(async () => {
@@ -68,6 +72,9 @@ function send(options: Partial<SenderOptions> = {}): Sender {
     ...{ id: ID, outbox, terms: () => terms, region: 7, allowPrivate: true, retryHours: 24 },
     ...{ ca: partner.ca, limit: 5_000, random: () => 0, now: () => Date.now() + ahead },
     report: (error) => reported.push((error as Error | undefined)?.message),
+    unreadable: (some) => {
+      for (const one of some) if (!isReadable(one)) unread.add(one.deviceId);
+    },
     tally: (what, sid) => {
       tallied[`${what} ${sid}`] = (tallied[`${what} ${sid}`] ?? 0) + 1;
     },
@@ -84,8 +91,7 @@ let second = Math.floor(Date.now() / 1_000);
 /** A visitor enters (51) and leaves (-51) segments. */
 async function moves(deviceId: string, ...sids: number[]): Promise<void> {
   const at = ++second * 1_000;
-  const [{ told }] = await outbox.look([deviceId]);
-  const after = new Map(told.get(ID));
+  const after = new Map(memory.told.get(deviceId)?.get(ID));
   const own = sids.map((sid) => ({ sid: Math.abs(sid), isMember: sid > 0, at }));
   for (const { sid, isMember } of own) {
     if (isMember) after.set(sid, at);
@@ -341,7 +347,7 @@ describe('a partner that fails', () => {
     }
     expect(tallied).toEqual({ 'failed 0': dead.length, 'failed 51': 26 });
     partner.behaviour = ok;
-    await outbox.replay(ID, undefined);
+    await outbox.replay(ID, { until: Number.MAX_SAFE_INTEGER, limit: 1_000 });
     ahead += HOUR_MS;
     await nothingWaits();
     expect(arrived()).toHaveLength(26);
@@ -437,6 +443,66 @@ describe('a user whom the partner does not take', () => {
     send({ maxHeld: 100, random: () => 0.001 });
     await expect.poll(() => new Set(taken(...bad).flat()).size).toBe(30);
     for (const { problem } of await letters()) expect(problem).toContain('answered 400');
+  });
+});
+
+describe('a visitor who cannot be read', () => {
+  it('keeps nobody else, and is told of when they can be', async () => {
+    await everybodyMoves(0, 25);
+    await moves('3', 52);
+    memory.unreadable.add('3');
+    memory.unreadable.add('0');
+    send({ random: () => 0.01 });
+    await expect.poll(() => arrived().length).toBe(23);
+    expect([...unread].sort()).toEqual(['0', '3']);
+    expect(reported).toEqual([]);
+    expect(await waiting()).toBe(3);
+    memory.unreadable.clear();
+    await nothingWaits();
+    const all = arrived();
+    expect(all.filter((line) => line.startsWith('3:'))).toEqual(['3: 51+ 52+', '3: 52+ 51+']);
+    expect(all).toHaveLength(26);
+    expect(await letters()).toEqual([]);
+  });
+
+  it('goes on under an id of its own, the others under the one that they had', async () => {
+    partner.next.push(answers(500));
+    await everybodyMoves(0, 10);
+    send({ random: () => 0.02 });
+    await expect.poll(() => partner.received).toHaveLength(1);
+    memory.unreadable.add('0');
+    await expect.poll(() => partner.received).toHaveLength(2);
+    await expect.poll(waiting).toBe(1);
+    const [first, second] = partner.received;
+    expect(keyOf(second)).toBe(keyOf(first));
+    expect(namesOf(second)).toEqual(visitors(1, 10));
+    await outbox.close();
+    memory.unreadable.clear();
+    send({ outbox: new MemoryOutbox(memory) });
+    await nothingWaits();
+    expect(namesOf(partner.received[2])).toEqual(['0']);
+    expect(keyOf(partner.received[2])).not.toBe(keyOf(first));
+  });
+
+  it('becomes a dead letter that says why, when it has waited for too long', async () => {
+    await moves('3', 51);
+    memory.unreadable.add('3');
+    send({ random: () => 0.01 });
+    await expect.poll(() => unread.size).toBe(1);
+    expect(await letters()).toEqual([]);
+    ahead = 25 * HOUR_MS;
+    await nothingWaits();
+    expect(await letters()).toMatchObject([
+      { problem: expect.stringContaining('visitor 3'), entries: [{ deviceId: '3' }] },
+    ]);
+    expect(partner.received).toEqual([]);
+  });
+
+  it('takes no room from others, however many they are', async () => {
+    for (const id of visitors(0, 300)) if (Number(id) % 10 !== 0) memory.unreadable.add(id);
+    await everybodyMoves(0, 300);
+    send({ maxHeld: 100, random: () => 0.001 });
+    await expect.poll(() => new Set(arrived()).size).toBe(30);
   });
 });
 
@@ -624,8 +690,8 @@ it('whatever partners and processes do, every move arrives, in order, and the en
         let sender = send({ limit: 60 });
         const made: { visitor: string; sid: number; what: string }[] = [];
         for (const { visitor: deviceId, sids, killed, pause } of steps) {
-          const [{ told }] = await outbox.look([deviceId]);
-          await moves(deviceId, ...sids.map((sid) => (told.get(ID)?.has(sid) ? -sid : sid)));
+          const told = memory.told.get(deviceId)?.get(ID);
+          await moves(deviceId, ...sids.map((sid) => (told?.has(sid) ? -sid : sid)));
           const { moves: own } = memory.queue(ID).unread.at(-1) ?? { moves: [] };
           for (const { sid, isMember, at } of own) {
             made.push({ visitor: deviceId, sid, what: `s${sid} ${+isMember} ${at}` });

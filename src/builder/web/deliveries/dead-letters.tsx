@@ -79,7 +79,8 @@ function Kept({ destinationId, letters, total }: KeptProps) {
           {many(total, 'message')} could not be delivered and{' '}
           {total === 1 ? 'was given up.' : 'were given up.'}
           {total > letters.length && ` The newest ${count(letters.length)} are shown.`} Sent again,
-          they go to the end of what waits; the partner is told what is so by then.
+          they go to the end of what waits; the partner is told what is so by then. They are kept
+          for as long as visitors are; of who has opted out, only that they have left.
         </Text>
         {mayEdit && (
           <Group justify="space-between" gap="xs">
@@ -200,13 +201,16 @@ function Orders({ destinationId, selected, total, onDone }: OrdersProps) {
   const client = useQueryClient();
   const order = useMutation({
     mutationFn: (kind: 'replay' | 'drop') =>
-      api.post<{ count: number }>(
+      api.post<{ count: number; isUnderWay: boolean }>(
         `/deliveries/${destinationId}/dead-letters/${kind}`,
         selected.length > 0 ? { messages: selected } : {},
       ),
-    onSuccess: async ({ count: done }, kind) => {
+    onSuccess: async ({ count: done, isUnderWay }, kind) => {
+      const what = kind === 'replay' ? 'sent again' : 'dropped';
       notice.done(
-        `${many(done, 'message')} ${done === 1 ? 'is' : 'are'} ${kind === 'replay' ? 'sent again' : 'dropped'}`,
+        isUnderWay
+          ? `${many(done, 'message')} of ${count(total)} ${done === 1 ? 'is' : 'are'} ${what} by now; it goes on`
+          : `${many(done, 'message')} ${done === 1 ? 'is' : 'are'} ${what}`,
       );
       onDone();
       await changed(client, '/deliveries');

@@ -1,0 +1,82 @@
+/**
+ * Dead letters are gone through time and again: none outlives the profiles, and of who has opted out nothing
+ * stays in them but that they have left, which their partner has yet to hear.
+ */
+import {
+  type DeadLetter,
+  type Entry,
+  isReadable,
+  type Outbox,
+  type Subject,
+  type Unreadable,
+} from '../../store/outbox.ts';
+
+export interface DeadLettersOptions {
+  readonly outbox: Outbox;
+  /** `PROFILE_TTL_DAYS`. */
+  readonly profileDays: number;
+  /** Unix milliseconds. */
+  readonly now?: () => number;
+}
+
+const DAY_MS = 86_400_000;
+/** From the begin of one round to that of the next. */
+const ROUND_MS = 300_000;
+/** Letters of one step: neither senders nor pages are to feel it. */
+const PIECE = 100;
+
+/** One process at a time goes through them. */
+export class DeadLetters {
+  readonly #outbox: Outbox;
+  readonly #profileDays: number;
+  readonly #now: () => number;
+  /** Destinations that this round has not come to the end of. */
+  #left: number[] = [];
+  /** The last letter that it looked at, of the first of them. */
+  #after: DeadLetter | undefined;
+  #roundAt = Number.NEGATIVE_INFINITY;
+
+  constructor({ outbox, profileDays, now = Date.now }: DeadLettersOptions) {
+    this.#outbox = outbox;
+    this.#profileDays = profileDays;
+    this.#now = now;
+  }
+
+  /** Looks at some of them, if it is time. */
+  async step(): Promise<void> {
+    const [destination] = this.#left;
+    if (destination !== undefined) return this.#goOn(destination);
+    if (this.#now() - this.#roundAt < ROUND_MS) return;
+    this.#roundAt = this.#now();
+    const queues = await this.#outbox.queues();
+    this.#left = queues.filter(({ dead }) => dead > 0).map((queue) => queue.destination);
+  }
+
+  async #goOn(destination: number): Promise<void> {
+    const outbox = this.#outbox;
+    const until = this.#now() - this.#profileDays * DAY_MS;
+    if ((await outbox.drop(destination, { until, limit: PIECE })) === PIECE) return;
+    const letters = await outbox.oldestDead(destination, PIECE, this.#after);
+    const ids = new Set(letters.flatMap(({ entries }) => entries.map(({ deviceId }) => deviceId)));
+    const found = new Map((await outbox.look([...ids])).map((one) => [one.deviceId, one]));
+    for (const letter of letters) {
+      const entries = letter.entries.flatMap((entry) => keptOf(entry, found.get(entry.deviceId)));
+      const isLess = entries.some((entry, i) => entry !== letter.entries[i]);
+      if (isLess || entries.length < letter.entries.length) {
+        await outbox.amend(destination, { ...letter, entries });
+      }
+    }
+    this.#after = letters.at(-1);
+    if (letters.length === PIECE) return;
+    this.#left.shift();
+    this.#after = undefined;
+  }
+}
+
+/** What of an entry may stay. */
+function keptOf(entry: Entry, subject: Subject | Unreadable | undefined): Entry | [] {
+  if (!subject || !isReadable(subject) || !subject.profile?.optedOut) return entry;
+  if (entry.moves.every(({ isMember }) => !isMember)) return entry;
+  const moves = entry.moves.filter(({ isMember }) => !isMember);
+  return moves.length > 0 ? { ...entry, moves } : [];
+}

@@ -1,0 +1,152 @@
+/** What stays of dead letters, and for how long. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { DeadLetters } from '../../../src/outbound/realtime/dead-letters.ts';
+import type { DeadLetter, Entry, Move } from '../../../src/store/outbox.ts';
+import { bury as buryIn } from '../../builder/outbox.ts';
+import { startServer, temporaryFolder } from '../../server.ts';
+import { ID, visitor } from '../destination.ts';
+import { account, realtime, segment, trait } from '../example.ts';
+import { MemoryOutbox, OutboxMemory } from '../outbox-memory.ts';
+
+const DAY_MS = 86_400_000;
+const NOW = Date.parse('2026-11-24T12:00:00Z');
+
+let memory: OutboxMemory;
+let outbox: MemoryOutbox;
+let letters: DeadLetters;
+let now: number;
+beforeEach(() => {
+  now = NOW;
+  memory = new OutboxMemory(() => now);
+  outbox = new MemoryOutbox(memory);
+  letters = new DeadLetters({ outbox, profileDays: 100, now: () => now });
+});
+
+/** A visitor's entry, in segments that are entered (51) and left (-51). */
+const entry = (deviceId: string, ...sids: number[]): Entry => ({
+  ...{ id: `${deviceId} ${sids}`, queuedAt: NOW, deviceId },
+  moves: sids.map((sid): Move => ({ sid: Math.abs(sid), isMember: sid > 0, at: NOW })),
+});
+const bury = (message: string, ...entries: Entry[]) =>
+  outbox.bury(ID, { message, entries, at: now, problem: 'gone' });
+
+/** A whole round, which comes only so often. */
+async function round(): Promise<void> {
+  now += 300_000;
+  for (let i = 0; i < 20; i++) await letters.step();
+}
+const inWords = async () =>
+  (await outbox.dead(ID, 10_000)).map(
+    ({ message, entries }: DeadLetter) =>
+      `${message}: ${entries.map((one) => `${one.deviceId}${one.moves.map(({ sid, isMember }) => ` ${isMember ? '+' : '-'}${sid}`).join('')}`).join(', ')}`,
+  );
+
+describe('of a dead letter stays', () => {
+  it.each<[string, Entry[], string[]]>([
+    ['all of who is still there', [entry('here', 51, -52)], ['m: here +51 -52']],
+    ['nothing of who has opted out', [entry('out', 51)], []],
+    ['but that they have left', [entry('out', 51, -52)], ['m: out -52']],
+    [
+      'all of who is forgotten, for their partner may hear that they have left',
+      [entry('forgotten', 51)],
+      ['m: forgotten +51'],
+    ],
+    [
+      'everybody else',
+      [entry('here', 51), entry('out', 51), entry('out', -52)],
+      ['m: here +51, out -52'],
+    ],
+    ['who cannot be read now', [entry('new', 51)], ['m: new +51']],
+  ])('%s', async (_, entries, expected) => {
+    memory.keep('here', visitor());
+    memory.keep('out', visitor({ optOut: true }));
+    memory.unreadable.add('new');
+    await bury('m', ...entries);
+    await round();
+    expect(await inWords()).toEqual(expected);
+  });
+});
+
+it('who opts out later is taken out with a round after that', async () => {
+  memory.keep('7', visitor());
+  await bury('m', entry('7', 51));
+  await round();
+  expect(await inWords()).toEqual(['m: 7 +51']);
+  memory.keep('7', visitor({ optOut: true }));
+  await round();
+  expect(await inWords()).toEqual([]);
+});
+
+it('what stays is told when it is sent once more', async () => {
+  memory.keep('7', visitor({ optOut: true }));
+  await bury('m', entry('7', 52, -51));
+  await round();
+  await outbox.replay(ID, ['m']);
+  expect(await outbox.read(ID, 10)).toMatchObject([
+    { deviceId: '7', moves: [{ sid: 51, isMember: false }], isLate: true },
+  ]);
+});
+
+it('none is older than a profile may be', async () => {
+  memory.keep('7', visitor());
+  await bury('old', entry('7', 51, -52));
+  now += 50 * DAY_MS;
+  await bury('new', entry('7', -51));
+  now += 50 * DAY_MS - 400_000;
+  await round();
+  expect(await inWords()).toEqual(['new: 7 -51', 'old: 7 +51 -52']);
+  await round();
+  expect(await inWords()).toEqual(['new: 7 -51']);
+});
+
+it('a process that delivers goes through them', { timeout: 60_000 }, async () => {
+  const folder = temporaryFolder();
+  const document = account({
+    traits: [trait(1)],
+    segments: [segment(51, '1T')],
+    destinations: [realtime(801, [51])],
+  });
+  const environment = { OUTBOUND_ALLOW_PRIVATE: '1', PROFILE_TTL_DAYS: '30' };
+  let server = await startServer({ folder, account: document, environment });
+  const [out, here] = [`8${'1'.padStart(37, '0')}`, `8${'2'.padStart(37, '0')}`];
+  for (const uuid of [out, here]) await fetch(`${server.origin}/event?c_a=1&d_uuid=${uuid}`);
+  await fetch(`${server.origin}/demoptout.jpg?d_uuid=${out}`);
+  await server.stop();
+  const letter = (message: string, deviceId: string, days: number) => ({
+    ...{ message, deviceId, problem: 'gone', at: Date.now() - days * DAY_MS },
+    moves: [{ sid: 51, isMember: true, at: 0 }],
+  });
+  await buryIn(folder, 801, [
+    letter('out', out, 1),
+    letter('old', here, 31),
+    letter('new', here, 29),
+  ]);
+  server = await startServer({ folder, environment });
+  const messages = async () => {
+    const headers = { Authorization: `Bearer ${server.adminToken}` };
+    const response = await fetch(`${server.origin}/v1/deliveries/801/dead-letters`, { headers });
+    return ((await response.json()) as DeadLetter[]).map(({ message }) => message);
+  };
+  await expect.poll(messages, { timeout: 20_000 }).toEqual(['new']);
+  await server.stop();
+});
+
+it('many are gone through some at a time, of all destinations, each once in a round', async () => {
+  const asked: number[] = [];
+  class Counting extends MemoryOutbox {
+    override look(deviceIds: readonly string[]) {
+      asked.push(deviceIds.length);
+      return super.look(deviceIds);
+    }
+  }
+  outbox = new Counting(memory);
+  letters = new DeadLetters({ outbox, profileDays: 100, now: () => now });
+  for (let n = 0; n < 450; n++) {
+    memory.keep(String(n), visitor({ optOut: n % 3 > 0 }));
+    await bury(String(n), entry(String(n), 51));
+  }
+  await outbox.bury(ID + 1, { message: 'm', entries: [entry('1', 51)], at: now, problem: 'gone' });
+  await round();
+  expect(await outbox.queues()).toMatchObject([{ destination: ID, dead: 150 }]);
+  expect(asked).toEqual([100, 100, 100, 100, 50, 1]);
+});
