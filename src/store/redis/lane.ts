@@ -19,10 +19,16 @@ export interface Waiting {
   readonly waiter: Waiter;
 }
 
+/** What was decided and is to be remembered. */
+export interface Afterwards extends Change {
+  /** As of a visit. */
+  readonly examine?: boolean;
+}
+
 /** What was sent, until it is answered; a repetition sends the same bytes. */
 export interface Sent {
   readonly waiting: readonly Waiting[];
-  readonly afterwards: readonly Change[];
+  readonly afterwards: readonly Afterwards[];
   /** Whether it puts the visitor on the agenda. */
   readonly examines: boolean;
   /** The last call that it was part of, and where it stands there. */
@@ -41,8 +47,7 @@ export class Lane {
   /** Undefined where Redis has to find out whom the ids lead to. */
   readonly deviceId: string | undefined;
   waiting: Waiting[] = [];
-  /** What was decided and is to be remembered. */
-  afterwards: Change[] = [];
+  afterwards: Afterwards[] = [];
   /** Under way, or to be repeated. */
   sent: Sent | undefined;
   queued = false;
@@ -66,7 +71,8 @@ export class Lane {
     if (this.sent) writer.raw(this.sent.blob.subarray(this.sent.from, this.sent.to));
     else {
       const { waiting, afterwards } = this;
-      const examines = waiting.some(({ visit }) => visit.examine);
+      const examines =
+        waiting.some(({ visit }) => visit.examine) || afterwards.some(({ examine }) => examine);
       this.#write(writer, mark(), examines);
       this.sent = { waiting, afterwards, examines, blob: NOTHING, from: 0, to: 0 };
     }

@@ -95,12 +95,13 @@ local function has(flags, flag) return math.floor(flags / flag) % 2 == 1 end
 local function keep(key, id)
   if redis.pcall('GET', key) == id then call('PERSIST', key) end
 end
-local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11 }
+local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11, [11] = 2, [12] = 1 }
 local function cookiesIn(records, from, id)
   local kept, i = {}, from
   while i <= #records do
     local tag = byte(records, i)
     local size = sizes[tag]
+    if tag == 10 then size = 8 + unpack_('<H', records, i + 6) end
     if tag == 3 or tag == 4 then
       local source, at = 0, i + 1
       if tag == 4 then source, at = unpack_('<I4', records, i + 1) end
