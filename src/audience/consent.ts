@@ -27,6 +27,8 @@ export interface Consent {
   readonly objectsToSale: boolean;
 }
 
+export const NOTHING_STATED: Consent = { gdpr: undefined, objectsToSale: false };
+
 /** What somebody needs consent for. */
 export interface ConsentNeed {
   /** As in `Gdpr`. */

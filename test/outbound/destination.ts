@@ -18,6 +18,7 @@ export const serverDestination = (
   active: true,
   platform: 'all',
   labels: 0,
+  consent: { purposes: 0, vendors: [], serviceProvider: false },
   priority: 0,
   publish: { to: 'all_domains', sites: new Set() },
   transfer: {

@@ -68,12 +68,12 @@ export class Everybody implements Source {
   #lineOf({ deviceId, profile, told, partnerIds }: Candidate, terms: Terms): string | undefined {
     const { destination, now } = this.#work;
     const sids = told.get(destination);
-    if (!profile || profile.optedOut || !sids) return undefined;
+    if (!profile || !sids) return undefined;
     const mappings = terms.mappings.get(destination);
     const today = dayOf(now());
     const aliases = [...sids.keys()].flatMap((sid) => {
       const mapping = mappings?.get(sid);
-      return mapping && mayTell(mapping, today) ? mapping.alias : [];
+      return mapping && mayTell(mapping, profile, today) ? mapping.alias : [];
     });
     if (aliases.length === 0) return undefined;
     const source = terms.destinations.get(destination)?.transfer.userDataSource;
