@@ -32,10 +32,31 @@ export class Bits {
     return this.broken ? 0 : bits;
   }
 
+  /** The next bits as bytes. Vendors are most of a string: here, nothing is called for each of them. */
+  takeBytes(into: Uint8Array): void {
+    const text = this.#text;
+    let [at, rest, left] = [this.#at, this.#rest, this.#left];
+    for (let i = 0; i < into.length; i++) {
+      while (left < 8) {
+        const code = at < this.#to ? text.charCodeAt(at++) : 128;
+        const value = code < 128 ? VALUES[code] : NONE;
+        if (value === NONE) this.broken = true;
+        rest = ((rest << 6) | (value & 63)) & 0x3fff;
+        left += 6;
+      }
+      left -= 8;
+      into[i] = rest >>> left;
+    }
+    [this.#at, this.#rest, this.#left] = [at, rest, left];
+  }
+
+  /** What is passed over is not looked at. */
   skip(count: number): void {
-    let rest = count;
-    for (; rest > 24 && !this.broken; rest -= 24) this.take(24);
-    this.take(Math.min(rest, 24));
+    const fromRest = Math.min(count, this.#left);
+    this.#left -= fromRest;
+    const characters = Math.floor((count - fromRest) / 6);
+    this.#at += characters;
+    this.take(count - fromRest - characters * 6);
   }
 }
 

@@ -52,7 +52,7 @@ function reversed(bits: number): number {
 function vendorBits(bits: Bits, last: number): Uint8Array {
   const kept = Math.min(last, MAX_VENDOR);
   const vendors = new Uint8Array(Math.ceil(kept / 8));
-  for (let i = 0; i < kept >> 3; i++) vendors[i] = bits.take(8);
+  bits.takeBytes(vendors.subarray(0, kept >> 3));
   const rest = kept & 7;
   if (rest > 0) vendors[kept >> 3] = bits.take(rest) << (8 - rest);
   bits.skip(last - kept);
@@ -72,11 +72,16 @@ function vendorRanges(bits: Bits, last: number): Uint8Array | undefined {
 }
 
 function set(vendors: Uint8Array, from: number, to: number): void {
-  for (let n = from; n <= to; ) {
-    const byte = (n - 1) >> 3;
-    const isWhole = ((n - 1) & 7) === 0 && n + 7 <= to;
-    vendors[byte] |= isWhole ? 0xff : 0x80 >> ((n - 1) & 7);
-    n += isWhole ? 8 : 1;
+  if (from > to) return;
+  const [first, last] = [(from - 1) >> 3, (to - 1) >> 3];
+  // The bits from the first on, and those up to the last.
+  const head = 0xff >> ((from - 1) & 7);
+  const tail = 0xff << (7 - ((to - 1) & 7));
+  if (first === last) vendors[first] |= head & tail;
+  else {
+    vendors[first] |= head;
+    vendors.fill(0xff, first + 1, last);
+    vendors[last] |= tail;
   }
 }
 

@@ -90,8 +90,8 @@ describe('no consent is', () => {
   const good = tcf({ ...recently, purposes: [1], vendors: [1, 500] });
   it.each<[string, string, RegExp]>([
     ['another version', tcf({ ...recently, version: 1 }), /version 1, not 2/],
-    ['what is no base64', `${good.slice(0, 20)}+${good.slice(21)}`, /no TCF string/],
-    ['a character of no alphabet', `${good.slice(0, 20)}\u20ac${good.slice(21)}`, /no TCF string/],
+    ['what is no base64', `${good.slice(0, 26)}+${good.slice(27)}`, /no TCF string/],
+    ['a character of no alphabet', `${good.slice(0, 40)}\u20ac${good.slice(41)}`, /no TCF string/],
     ['a string without anything', '', /no TCF string/],
     ['only dots', '..', /no TCF string/],
     ['the first character', good.slice(0, 1), /no TCF string|cut off/],
