@@ -148,6 +148,10 @@ export const addsAnything = (change: Change): boolean =>
   (change.cookiesSet?.length ?? 0) > 0 ||
   (change.cookiesRemoved?.length ?? 0) > 0;
 
+/** Whether a change says something of consent, so that a refusal before does not keep it out as a whole. */
+export const statesConsent = ({ gdpr, consents, objectsToSale, optOut }: Change): boolean =>
+  gdpr !== undefined || consents === true || objectsToSale !== undefined || optOut === true;
+
 /** Writes what a visit adds. */
 export function writeChange(writer: Writer, change: Change): void {
   const { day, realized = [] } = change;

@@ -462,8 +462,13 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       const { profile } = await visited(store, visitOf(device(1), 1, 2));
       expect([countOf(profile, 1), countOf(profile, 2), profile.isRefused]).toEqual([1, 0, true]);
       await reopen();
-      await visited(store, visitOf(device(1), 2), { firings: [{ ...FIRING }] });
-      const after = await visited(store, change({ consents: true }, 1));
+      const withId = (visit: Visit) => ({ ...visit, aliases: [aliased(1, 'new')] });
+      const ownerOf = async (id: string) => (await store.look(anonymous(2, [id]))).deviceId;
+      await visited(store, withId(visitOf(device(1), 2)), { firings: [{ ...FIRING }] });
+      expect(await ownerOf('id-1')).toBe(device(1));
+      expect(await ownerOf('new')).not.toBe(device(1));
+      const after = await visited(store, withId(change({ consents: true }, 1)));
+      expect(await ownerOf('new')).toBe(device(1));
       expect([countOf(after.profile, 1), countOf(after.profile, 2)]).toEqual([2, 0]);
       expect([after.profile.isRefused, after.profile.firings]).toEqual([false, []]);
       await reopen();

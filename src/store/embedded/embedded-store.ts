@@ -13,7 +13,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Change, Profile } from '../../audience/profile.ts';
 import { aliasKey, derivedId } from '../alias.ts';
-import { addsAnything, readRecords, Writer } from '../record.ts';
+import { addsAnything, readRecords, statesConsent, Writer } from '../record.ts';
 import {
   type SamplePart,
   type Store,
@@ -572,9 +572,5 @@ export class EmbeddedStore implements Store {
     child.unref();
   }
 }
-
-/** Whether what a refusal keeps out may be in a change. */
-const statesConsent = ({ gdpr, consents, objectsToSale, optOut }: Change) =>
-  gdpr !== undefined || consents || objectsToSale !== undefined || optOut;
 
 const kindOf = ({ visit, deviceId }: Waiting) => (deviceId === visit.freshId ? NEWCOMER : KNOWN);

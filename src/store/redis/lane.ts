@@ -4,12 +4,14 @@ import { aliasKey, derivedId } from '../alias.ts';
 import { addsAnything, type Mark, type Writer, writeChange } from '../record.ts';
 import type { Visit, Waiter } from '../store.ts';
 import {
+  CONSENTS,
   closeSection,
   EXAMINE,
   FALLBACK,
   NEWCOMER,
   OPT_OUT,
   openSection,
+  REFUSES,
   writeAliases,
   writeHead,
 } from './script.ts';
@@ -86,8 +88,12 @@ export class Lane {
     const isStranger = this.deviceId === undefined;
     const given = this.deviceId ?? first.visit.deviceId;
     let optsOut = false;
+    let isRefused: boolean | undefined;
     let day = 0;
+    for (const change of afterwards) isRefused = change.gdpr?.refused ?? isRefused;
     for (const { visit } of waiting) {
+      const { gdpr, consents } = visit.change;
+      isRefused = consents ? false : (gdpr?.refused ?? isRefused);
       optsOut ||= visit.change.optOut === true;
       day = Math.max(day, visit.change.day);
     }
@@ -96,6 +102,7 @@ export class Lane {
       writer,
       (this.newcomer && !isStranger ? NEWCOMER : 0) |
         (optsOut ? OPT_OUT : 0) |
+        (isRefused === true ? REFUSES : isRefused === false ? CONSENTS : 0) |
         (given === undefined ? FALLBACK : 0) |
         (examines ? EXAMINE : 0),
       day,
