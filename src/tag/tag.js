@@ -32,7 +32,7 @@
   }
   // What says how to treat this visitor holds for later calls too; what says what happened does not.
   const lasting = Object.fromEntries(
-    Object.entries(page).filter(([name]) => /^(d_(?!sid$)|gdpr|gpp)/.test(name)),
+    Object.entries(page).filter(([name]) => /^(d_(?!sid$)|gdpr|gpp|us_privacy)/.test(name)),
   );
 
   const fire = ({ c, y, hr }, tell) => {
