@@ -1,4 +1,6 @@
 /** Compiles destinations and mappings of the account document for the decision. */
+import { bitsOfPurposes, type ConsentNeed } from '../audience/consent.ts';
+import type { ConsentTerms } from '../destinations/consent.ts';
 import type {
   CookieDestination,
   Destination,
@@ -36,6 +38,8 @@ export interface Given {
   /** Ids of destinations that others fall back to. */
   readonly fallbackIds: ReadonlySet<number>;
   readonly segmentOf: (sid: number) => MappedSegment | undefined;
+  /** What the account needs of every visitor. */
+  readonly requiredConsent: ConsentNeed;
 }
 
 /**
@@ -78,7 +82,7 @@ export function* compileWithMappings(
 
 function compileDestination(
   document: DestinationDocument,
-  { path, siteIds, fallbackIds }: Given,
+  { path, siteIds, fallbackIds, requiredConsent }: Given,
   problems: Problem[],
 ): Destination {
   document.siteIDs?.forEach((id, i) => {
@@ -102,6 +106,7 @@ function compileDestination(
     active: document.status === 'active',
     platform: document.platform ?? 'all',
     labels: bitsOf(document.dataExportLabels),
+    consent: consentTerms(document, requiredConsent),
     priority: document.priority,
     cap: document.frequencyCap ?? undefined,
     publish: { to: document.domainRestrictions, sites: new Set(document.siteIDs) },
@@ -126,6 +131,15 @@ function compileDestination(
       };
   }
 }
+
+const consentTerms = (
+  { iabVendorId, iabPurposes, serviceProvider }: DestinationDocument,
+  required: ConsentNeed,
+): ConsentTerms => ({
+  purposes: required.purposes | bitsOfPurposes(iabPurposes ?? []),
+  vendors: iabVendorId == null ? required.vendors : [...required.vendors, iabVendorId],
+  serviceProvider,
+});
 
 type PushDocument = Extract<DestinationDocument, { destinationType: 'PUSH' }>;
 type AdsDocument = Extract<DestinationDocument, { destinationType: 'ADS' }>;
@@ -164,7 +178,10 @@ function compileCookie(
   document: AdsDocument,
   path: string,
   problems: Problem[],
-): Omit<CookieDestination, 'id' | 'name' | 'active' | 'labels' | 'priority' | 'publish'> {
+): Omit<
+  CookieDestination,
+  'id' | 'name' | 'active' | 'labels' | 'consent' | 'priority' | 'publish'
+> {
   if (document.formatType === 'single_key' && !document.singleKey) {
     problems.push({
       path: `${path}.singleKey`,

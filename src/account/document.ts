@@ -6,6 +6,7 @@
  * (`snapshot.ts`).
  */
 import { z } from 'zod';
+import { MAX_PURPOSE, MAX_VENDOR } from '../audience/consent.ts';
 import { type Problem, problemsOf } from './problem.ts';
 import type { Readings } from './readings.ts';
 import type { Turns } from './turns.ts';
@@ -44,6 +45,8 @@ const status = z
   .pipe(z.enum(['active', 'inactive']))
   .default('active');
 const labels = z.array(z.enum(EXPORT_LABELS)).nullish();
+const purposes = z.array(integer(1, MAX_PURPOSE));
+const vendorId = integer(1, MAX_VENDOR).nullish();
 
 /** What answers of this field's REST interfaces add; accepted, so that an answer can be sent back. */
 const added = {
@@ -140,6 +143,12 @@ const destination = {
   platform: z.enum(['all', 'browser', 'android', 'ios']).optional(),
   autoFill: z.enum(['SEGMENT_ID', 'INTEGRATION_CODE', 'NONE']).default('NONE'),
   dataExportLabels: labels,
+  /** The partner's number in IAB's Global Vendor List. */
+  iabVendorId: vendorId,
+  /** Of IAB's TCF: what the partner needs consent to, besides what the account does. */
+  iabPurposes: purposes.nullish(),
+  /** Whether the partner works for the site only, so that an objection to sale does not concern it. */
+  serviceProvider: z.boolean().default(false),
   domainRestrictions: z.enum(['all_domains', 'inclusion', 'exclusion']).default('all_domains'),
   siteIDs: z.array(id).nullish(),
   priority: integer(-1_000_000, 1_000_000).default(0),
@@ -271,8 +280,17 @@ export const siteSchema = z.strictObject({
     .default([]),
 });
 
+/** Without which nothing is kept of a visitor, where GDPR applies. */
+export const consentSchema = z.strictObject({
+  /** Of IAB's TCF; 1: to store and read on a device. */
+  purposes: purposes.default([1]),
+  /** The operator's own number in IAB's Global Vendor List. */
+  vendorId,
+});
+
 export const accountSchema = z.strictObject({
   organizationId: z.string().min(1).max(255).nullish(),
+  consent: consentSchema.nullish(),
   dataSources: z.array(dataSourceSchema),
   folders: z.array(folderSchema),
   traits: z.array(traitSchema),

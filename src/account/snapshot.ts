@@ -4,6 +4,7 @@
  * Compiling also checks what one part of the document says of another, and collects every problem
  * instead of stopping at the first.
  */
+import { bitsOfPurposes, type ConsentNeed } from '../audience/consent.ts';
 import { HeldTraits, type TraitTerms } from '../audience/holdings.ts';
 import { RuleError } from '../audience/scanner.ts';
 import { SegmentIndex } from '../audience/segment-index.ts';
@@ -54,6 +55,8 @@ export interface Segment {
 /** Parts are named by their place in these lists wherever speed counts, by their id outside. */
 export interface Snapshot {
   readonly organizationId: string | undefined;
+  /** Without which nothing is kept of a visitor, nor anything due, where GDPR applies. */
+  readonly requiredConsent: ConsentNeed;
   readonly traits: readonly Trait[];
   readonly segments: readonly Segment[];
   readonly destinations: readonly Destination[];
@@ -131,6 +134,7 @@ function* compile(
   const bySegment: Mapping[][] = document.segments.map(() => []);
   const siteIds = new Set(document.sites.map(({ siteId }) => siteId));
   const fallbackIds = fallbackIdsIn(document.destinations as { fallbackDestinationId?: unknown }[]);
+  const requiredConsent = requiredConsentOf(document);
   const destinations: Destination[] = [];
   const segmentOf = (sid: number) => {
     const at = segmentPlaces.get(sid);
@@ -143,7 +147,7 @@ function* compile(
     };
   };
   for (const [i, d] of document.destinations.entries()) {
-    const given = { path: `destinations[${i}]`, siteIds, fallbackIds, segmentOf };
+    const given = { path: `destinations[${i}]`, siteIds, fallbackIds, segmentOf, requiredConsent };
     const compiled = yield* compileWithMappings(d, d.mappings ?? [], given, problems);
     destinations.push(compiled.destination);
     for (const mapping of compiled.mappings) bySegment[mapping.segment].push(mapping);
@@ -161,6 +165,7 @@ function* compile(
   );
   return {
     organizationId: document.organizationId ?? undefined,
+    requiredConsent,
     traits,
     segments,
     destinations,
@@ -191,6 +196,11 @@ function* compile(
     ),
   };
 }
+
+export const requiredConsentOf = ({ consent }: Pick<AccountDocument, 'consent'>): ConsentNeed => ({
+  purposes: bitsOfPurposes(consent?.purposes ?? [1]),
+  vendors: consent?.vendorId == null ? [] : [consent.vendorId],
+});
 
 /** Ids of the destinations that others fall back to. */
 export const fallbackIdsIn = (

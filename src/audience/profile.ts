@@ -1,12 +1,13 @@
 /**
  * What Switchyard keeps of a visitor: which traits were realized on which UTC day and how often,
- * the ids that partners know the visitor by, and what was fired where.
+ * the ids that partners know the visitor by, what was fired where, and what was stated of consent.
  *
  * A profile changes only by adding, and realizations commute: in whatever order the changes of two
- * simultaneous requests arrive, the counts are the same; of ids and cookies, the last one counts. Time
- * to live is not kept here, it belongs to the traits (see `holdings.ts`), so a changed TTL is in force
+ * simultaneous requests arrive, the counts are the same; of ids, cookies and consent, the last one counts.
+ * Time to live is not kept here, it belongs to the traits (see `holdings.ts`), so a changed TTL is in force
  * at once.
  */
+import type { Consent, Gdpr } from './consent.ts';
 
 /** A UTC day, counted from 1970-01-01. */
 export type Day = number;
@@ -43,6 +44,11 @@ export interface Change {
   readonly cookiesRemoved?: readonly number[];
   /** The visitor opts out: everything but the cookies to remove is forgotten, for ever. */
   readonly optOut?: boolean;
+  /** What is stated of GDPR. A refusal keeps what there is, and has nothing added from then on. */
+  readonly gdpr?: Gdpr;
+  /** The request has the consent that a refusal missed: what it adds counts. */
+  readonly consents?: boolean;
+  readonly objectsToSale?: boolean;
 }
 
 /** At most so many ids of one data source are kept for a device; the oldest goes. */
@@ -55,7 +61,7 @@ const NO_IDS: ReadonlyMap<number, readonly string[]> = new Map();
 const NO_COOKIES: ReadonlySet<number> = new Set();
 const NO_FIRINGS: readonly Firing[] = Object.freeze([]);
 
-export class Profile {
+export class Profile implements Consent {
   /**
    * Pairs of a trait id and `day * 65536 + count`, sorted; only the first `length` numbers are in
    * use. Flat, since a profile is read far more often than it grows.
@@ -69,6 +75,8 @@ export class Profile {
   /** Cookie destinations whose cookie the browser has. */
   cookies: ReadonlySet<number> = NO_COOKIES;
   optedOut = false;
+  gdpr: Gdpr | undefined;
+  objectsToSale = false;
   /** The last day on which the visitor was seen. */
   seen: Day = 0;
 
@@ -83,10 +91,24 @@ export class Profile {
       this.cookies = kept;
     }
     if (this.optedOut) return;
+    if (change.gdpr) this.gdpr = change.gdpr;
+    if (change.objectsToSale !== undefined) this.objectsToSale = change.objectsToSale;
+    if (change.consents) this.resume();
+    if (this.isRefused) return;
     for (const trait of change.realized ?? []) this.realize(trait, change.day, 1);
     if (change.ecid !== undefined) this.ecid = change.ecid;
     for (const { dataSource, id } of change.declared ?? []) this.declare(dataSource, id);
     for (const firing of change.firings ?? []) this.fire(firing);
+  }
+
+  /** Whether the visitor has refused that anything be added. */
+  get isRefused(): boolean {
+    return this.gdpr?.refused === true;
+  }
+
+  /** Ends a refusal, if there is one. */
+  resume(): void {
+    if (this.gdpr?.refused) this.gdpr = { ...this.gdpr, refused: false };
   }
 
   realize(trait: number, day: Day, count: number): void {
@@ -139,6 +161,8 @@ export class Profile {
     copy.firings = this.firings;
     copy.cookies = this.cookies;
     copy.optedOut = this.optedOut;
+    copy.gdpr = this.gdpr;
+    copy.objectsToSale = this.objectsToSale;
     copy.seen = this.seen;
     return copy;
   }
@@ -150,6 +174,8 @@ export class Profile {
     this.ecid = undefined;
     this.declared = NO_IDS;
     this.firings = NO_FIRINGS;
+    this.gdpr = undefined;
+    this.objectsToSale = false;
   }
 }
 

@@ -29,6 +29,7 @@ const ACCESS: ReadonlyMap<string, Access> = new Map([
   ['datasources', TRIED],
   ['folders', TRIED],
   ['sites', TRIED],
+  ['consent', KEPT],
   ['import', TRIED],
   // It has the secrets, too: without them, it could not be put back.
   ['export', { look: 'editor', change: 'editor' }],

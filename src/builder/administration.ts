@@ -11,6 +11,7 @@ import { Attempts } from './attempt.ts';
 import type { AccountBook } from './book.ts';
 import type { Behind } from './caller.ts';
 import { calls } from './calls.ts';
+import { consent } from './consent.ts';
 import { deliveries } from './deliveries.ts';
 import { drafts } from './draft.ts';
 import { estimates } from './estimates.ts';
@@ -59,6 +60,7 @@ export function administration(options: AdministrationOptions): Hono<Behind> {
   app.route('/v1', sessionRoutes({ people, sessions, attempts, clientOf }));
   app.route('/v1', peopleRoutes({ people, keys, attempts }));
   app.route('/v1', rest(book));
+  app.route('/v1', consent(book));
   app.route('/v1', why(door, registry));
   app.route('/v1', calls(registry));
   app.route('/v1', trials(book, registry, door));

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { activityPaths } from './activity.ts';
 import type { Behind } from './caller.ts';
+import { consentPaths } from './consent.ts';
 import { deliveryPaths } from './deliveries.ts';
 import { draftPaths } from './draft.ts';
 import { estimatePaths } from './estimates.ts';
@@ -31,6 +32,7 @@ export function openApi(): Json {
     ...Object.assign({}, ...RESOURCES.map(resourcePaths)),
     ...listPaths('/v1/destinations/{destination}/mappings', 'mapping', {}),
     ...DOCUMENT_PATHS,
+    ...consentPaths,
     ...sessionPaths,
     ...peoplePaths,
     ...previewPaths,

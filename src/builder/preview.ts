@@ -8,6 +8,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { type DestinationDocument, type SiteDocument, siteSchema } from '../account/document.ts';
 import { inTurns } from '../account/turns.ts';
+import { NOTHING_STATED } from '../audience/consent.ts';
 import { dayOf, Profile } from '../audience/profile.ts';
 import { cookieHeader } from '../collect/device-cookie.ts';
 import type { FrontDoor } from '../collect/event.ts';
@@ -323,6 +324,7 @@ const visitOf = (
   region,
   nonce: SAMPLE_NONCE,
   consent: (parameter) => SAMPLE_CONSENT[parameter],
+  stated: NOTHING_STATED,
   unread: false,
 });
 

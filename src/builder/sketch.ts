@@ -77,7 +77,8 @@ export function* sketch(document: Document, input: Entry): Turns<Sketch> {
   const compiled = yield* compileWithMappings(
     value,
     mappings,
-    { path: '', siteIds, fallbackIds, segmentOf },
+    // Whoever looks at a sketch has refused nothing.
+    { path: '', siteIds, fallbackIds, segmentOf, requiredConsent: { purposes: 0, vendors: [] } },
     found,
   );
   const relative = found.map((problem) => ({ ...problem, path: problem.path.replace(/^\./, '') }));

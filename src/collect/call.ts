@@ -6,6 +6,7 @@ import { type DeclaredId, dayOf } from '../audience/profile.ts';
 import type { Signals } from '../audience/signal.ts';
 import type { Platform } from '../destinations/destination.ts';
 import { type Complaint, complain } from './complaint.ts';
+import { type Statement, statementOf } from './consent.ts';
 import { DEVICE_KEYS, deviceOf } from './device.ts';
 import {
   declaredIds,
@@ -41,6 +42,7 @@ export interface Call {
   readonly cookiesBlocked: boolean;
   /** Whether the browser itself remembers that the visitor has opted out. */
   readonly optedOut: boolean;
+  readonly stated: Statement;
   /** The signals that any rule of the account looks at. */
   readonly signals: Signals;
   /** Traits that the call realizes by their id. */
@@ -104,6 +106,7 @@ export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSetting
   const rtbd = parameter('d_rtbd');
   const platform = parameter('d_ptfm') ?? 'browser';
   const wantsTraits = parameter('d_cts');
+  const stated = statementOf({ parameter, header, at }, snapshot.requiredConsent, complaints);
   const deviceId = deviceIdOf(parameter('d_uuid'), cookies[settings.cookieName], complaints);
   return {
     transaction: newTransaction(),
@@ -130,6 +133,7 @@ export function readCall(raw: RawCall, snapshot: Snapshot, settings: CallSetting
     ),
     cookiesBlocked: header('sec-fetch-storage-access') === 'none',
     optedOut: cookies[optOutCookie(settings)] === '1',
+    stated,
     signals: signalsOf(parameters, header, snapshot),
     sids: numbersOf(parameters.values('d_sid')),
     dataSources: restrictionOf(parameters, snapshot),

@@ -26,6 +26,7 @@ export const CODES = {
   310: 'Declared id was discarded because it exceeded the limit of 3 per data source',
   311: 'Request contains invalid parameters: not properly percent-encoded',
   312: 'Request contains an invalid global device id',
+  315: 'No consent',
 } as const;
 
 export type Code = keyof typeof CODES;

@@ -10,6 +10,7 @@ import { PATTERN_BUDGET } from '../audience/trait-rule.ts';
 import { type Delivery, due, type Recorder } from '../destinations/due.ts';
 import type { Call } from './call.ts';
 import { type Complaint, complain } from './complaint.ts';
+import { asChange, consentOf } from './consent.ts';
 
 /** What a call realizes, known before anything is read. */
 export interface Realization {
@@ -24,7 +25,7 @@ export const NO_REALIZATION: Realization = { traits: [], sids: [], complaints: [
 
 /** Which traits a call realizes. */
 export function realize(snapshot: Snapshot, call: Call): Realization {
-  if (call.disregarded) return NO_REALIZATION;
+  if (call.disregarded || call.stated.gdpr?.refused) return NO_REALIZATION;
   const evaluation = { signals: call.signals, patternBudget: PATTERN_BUDGET };
   const { dataSources } = call;
   const complaints: Complaint[] = [];
@@ -45,9 +46,10 @@ export function realize(snapshot: Snapshot, call: Call): Realization {
   return { traits, sids: traits.map((place) => snapshot.traits[place].sid), complaints };
 }
 
-/** What the visitor's profile gains by a call. */
-export function changeOf(call: Call, { sids }: Realization): Change {
-  return { day: call.day, realized: sids, ecid: call.ecid, declared: call.declared };
+/** What the visitor's profile gains by a call: of one that refuses it, that alone. */
+export function changeOf({ day, ecid, declared, stated }: Call, { sids }: Realization): Change {
+  if (stated.gdpr?.refused) return { day, ...asChange(stated) };
+  return { day, realized: sids, ecid, declared, ...(stated.gdpr && { consents: true }) };
 }
 
 export interface Decision extends Delivery {
@@ -98,6 +100,7 @@ export function decide(
       region,
       nonce: call.transaction.nonce,
       consent: call.parameter,
+      stated: consentOf(call.stated, profile),
       unread,
     },
     record,

@@ -3,10 +3,11 @@ import type { Snapshot } from '../account/snapshot.ts';
 import { Profile } from '../audience/profile.ts';
 import type { Recorder } from '../destinations/due.ts';
 import type { Tally } from '../destinations/tally.ts';
-import { ECID_SOURCE, type Store, type Visit } from '../store/store.ts';
+import { ECID_SOURCE, type Remember, type Store, type Visit } from '../store/store.ts';
 import { type AnswerSettings, answer } from './answer.ts';
 import { type Call, type CallSettings, type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
+import { asChange, isRefused, newIn, REFUSED_BEFORE } from './consent.ts';
 import type { Deadline } from './deadline.ts';
 import {
   changeOf,
@@ -52,13 +53,17 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
     tally.totals.pixels += decision?.urls.length ?? 0;
     return answer({ call, realization: told, decision, deviceId }, snapshot, door.settings);
   };
-  const known = call.optedOut ? undefined : call.deviceId;
+  const refuses = call.stated.gdpr?.refused === true;
+  const known = call.optedOut || refuses ? undefined : call.deviceId;
 
   if (call.disregarded) return reply(undefined, known);
   if (isBlocked(call, door.guard)) return reply(undefined, known);
 
   tally.totals.calls++;
   const { visit, transient } = visitOf(call, realization, snapshot);
+  const { requiredConsent } = snapshot;
+  const remembering = (decision: Decision, stated: Remember | undefined) =>
+    transient ? undefined : withStated(decision.remember, stated, snapshot);
   return new Promise<Response>((resolve) => {
     door.deadline.ask(door.store, visit, {
       decide({ deviceId, profile }) {
@@ -72,6 +77,14 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
           resolve(reply(decision, undefined, NO_REALIZATION));
           return decision.remember;
         }
+        const stated = newIn(call.stated, profile, requiredConsent);
+        if (isRefused(call.stated, profile, requiredConsent)) {
+          if (!refuses) call.complaints.push(complain(315, REFUSED_BEFORE));
+          const decision = decide(snapshot, call, deviceId, profile, region, tally.record);
+          // What there is of the visitor is neither used nor told; cookies that are still there are removed.
+          resolve(reply({ ...decision, segments: [] }, undefined, NO_REALIZATION));
+          return remembering(decision, stated);
+        }
         if (transient) profile.apply(changeOf(call, realization));
         const tape = transient ? undefined : door.recording?.begin(call.at);
         const record: Recorder = tape
@@ -83,7 +96,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
         const decision = decide(snapshot, call, deviceId, profile, region, record);
         resolve(reply(decision, deviceId));
         tape?.keep(raw, call, realization, { deviceId, profile });
-        return transient ? undefined : decision.remember;
+        return remembering(decision, stated);
       },
       late() {
         tally.totals.late++;
@@ -110,8 +123,9 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
           tally.record,
           unread,
         );
-        resolve(reply(decision, deviceId));
-        return transient ? undefined : decision.remember;
+        resolve(reply(decision, refuses ? undefined : deviceId));
+        // What was stated before is not known; a refusal is kept with the visit.
+        return remembering(decision, refuses ? undefined : asChange(call.stated));
       },
       fail(error) {
         door.report('a call failed', { tid: call.transaction.id, error });
@@ -121,6 +135,14 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
     });
   });
 }
+
+/** What is to be remembered, with what is new of consent: partners may have to hear of it. */
+export const withStated = (
+  remember: Remember | undefined,
+  stated: Remember | undefined,
+  { serverTraits }: Snapshot,
+): Remember | undefined =>
+  stated ? { ...remember, ...stated, examine: serverTraits.size > 0 } : remember;
 
 /** Ids that call abnormally often are not served from the profile, nor added to it. */
 export function isBlocked(call: Call, guard: Guard): boolean {
@@ -143,6 +165,7 @@ export function visitOf(
   { serverTraits }: Snapshot,
 ): { visit: Visit /** Whether nothing of it shall be kept. */; transient: boolean } {
   const { deviceId, freshId, ecid, declared } = call;
+  const isServed = serverTraits.size > 0;
   if (call.optedOut) {
     return {
       visit: { deviceId, aliases: [], freshId, change: { day: call.day } },
@@ -150,6 +173,15 @@ export function visitOf(
     };
   }
   const aliases = ecid ? [{ dataSource: ECID_SOURCE, id: ecid }, ...declared] : declared;
+  if (call.stated.gdpr?.refused) {
+    // Who is known by nothing leaves nothing; and no id leads to anybody that did not before.
+    const transient = deviceId === undefined && aliases.length === 0;
+    const change = transient ? { day: call.day } : changeOf(call, realization);
+    return {
+      visit: { deviceId, aliases: deviceId ? [] : aliases, freshId, change, examine: isServed },
+      transient,
+    };
+  }
   // A browser that takes no cookies and asks for no answer can never come back as the same visitor.
   const transient =
     deviceId === undefined && aliases.length === 0 && call.cookiesBlocked && call.answer !== 'json';
@@ -157,7 +189,7 @@ export function visitOf(
   const change = transient ? { day: call.day } : changeOf(call, realization);
   const examine =
     !transient &&
-    serverTraits.size > 0 &&
+    isServed &&
     // By another id, a partner may not have heard of them.
     (declared.length > 0 || realization.sids.some((sid) => serverTraits.has(sid)));
   return { visit: { deviceId, aliases, freshId, change, examine }, transient };

@@ -30,7 +30,7 @@ export async function fallBack(
   if (deviceId === undefined) return;
   const whom = { deviceId, aliases: [], freshId: '' };
   const { profile } = await store.look({ ...whom, change: { day: dayOf(now) } });
-  if (profile.length === 0) return;
+  if (profile.length === 0 || profile.isRefused) return;
   const at = Math.floor(now / 1_000);
   const firings = destinations
     .filter((id) => !profile.firings.some(({ destination }) => destination === id))

@@ -36,6 +36,7 @@ const HEADERS = [
   'sec-fetch-mode',
   'sec-fetch-dest',
   'sec-fetch-storage-access',
+  'sec-gpc',
 ] as const;
 
 /** What is kept of a call; its time and whom it was about stand beside it in the list. */

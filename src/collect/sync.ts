@@ -6,8 +6,9 @@
 import { headersOf, pixel, redirect } from './answer.ts';
 import { type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
+import { asChange, isRefused, newIn, REFUSED_BEFORE } from './consent.ts';
 import { NO_REALIZATION } from './decision.ts';
-import { type FrontDoor, isBlocked, visitOf } from './event.ts';
+import { type FrontDoor, isBlocked, visitOf, withStated } from './event.ts';
 
 /** @param raw with the path's `dpid=…&dpuuid=…&redir=…` as its query */
 export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
@@ -17,11 +18,15 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
   const call = readCall({ ...raw, query }, snapshot, door.settings);
   const { complaints, transaction, place } = call;
   const { visit, transient } = visitOf(call, NO_REALIZATION, snapshot);
+  const refuses = call.stated.gdpr?.refused === true;
   let deviceId: string | undefined;
   // The page is the partner's, or any that carries its pixel: it need not be one of the account's.
   const refused =
-    complaints.some(({ code }) => code !== 109 && code !== 172) || isBlocked(call, door.guard);
-  if (!refused && !transient && !call.optedOut && call.declared.length > 0) {
+    complaints.some(({ code }) => code !== 109 && code !== 172 && code !== 315) ||
+    isBlocked(call, door.guard);
+  // Of who refuses it, that is kept, and only where it is known who it is without the partner's id.
+  const isKept = !refuses || call.deviceId !== undefined;
+  if (!refused && !transient && !call.optedOut && call.declared.length > 0 && isKept) {
     deviceId = await keep();
   } else if (call.optedOut) complaints.push(complain(171));
 
@@ -36,14 +41,20 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
     return new Promise((resolve) => {
       door.deadline.ask(door.store, visit, {
         decide({ deviceId, profile }) {
+          const { requiredConsent } = snapshot;
+          const hasRefused = isRefused(call.stated, profile, requiredConsent);
           if (profile.optedOut) complaints.push(complain(171));
-          resolve(profile.optedOut ? undefined : deviceId);
-          return undefined;
+          else if (hasRefused && !refuses) complaints.push(complain(315, REFUSED_BEFORE));
+          resolve(profile.optedOut || hasRefused ? undefined : deviceId);
+          const stated = profile.optedOut
+            ? undefined
+            : newIn(call.stated, profile, requiredConsent);
+          return withStated(undefined, stated, snapshot);
         },
         late() {
           complaints.push(complain(200));
           resolve(undefined);
-          return undefined;
+          return withStated(undefined, refuses ? undefined : asChange(call.stated), snapshot);
         },
         fail(error) {
           door.report('a call failed', { tid: transaction.id, error });

@@ -4,6 +4,7 @@
  */
 import type { Segment, Snapshot, Trait } from '../account/snapshot.ts';
 import type { Turns } from '../account/turns.ts';
+import { purposesIn, vendorCount } from '../audience/consent.ts';
 import { leavesOf } from '../audience/expression.ts';
 import { HeldTraits } from '../audience/holdings.ts';
 import type { Day, Profile } from '../audience/profile.ts';
@@ -21,6 +22,7 @@ import type { Destination, Mapping } from '../destinations/destination.ts';
 import { REASONS, type Reason } from '../destinations/reason.ts';
 import { type Call, type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
+import { consentOf, isRefused, REFUSED_BEFORE } from './consent.ts';
 import { changeOf, decide, realize } from './decision.ts';
 import { type FrontDoor, visitOf } from './event.ts';
 import type { Occasion } from './recorded-call.ts';
@@ -37,6 +39,8 @@ export const TRAIT_REASONS = {
   'no-rule': 'it is onboarded: only an import or d_sid realizes it',
   folder: 'it sums up the traits of a folder and is never realized itself',
   'opted-out': 'the visitor has opted out: nothing is kept',
+  'no-consent':
+    'GDPR applies, and the visitor has not consented to what the account needs: nothing is kept',
   disregarded: 'the whole request is disregarded, see errors',
 } as const;
 
@@ -88,11 +92,28 @@ export interface DetailedSegment extends TracedSegment {
   readonly segmentRule: string;
 }
 
+/** What the visitor has stated, in this request or before it. */
+export interface TracedConsent {
+  /** null where nothing was ever stated. */
+  readonly gdpr: {
+    readonly applies: boolean;
+    /** Purposes of IAB's TCF. */
+    readonly purposes: readonly number[];
+    /** How many vendors the visitor has consented to. */
+    readonly vendors: number;
+    /** Whether that is too little for the account to keep anything. */
+    readonly isRefused: boolean;
+    readonly isStatedNow: boolean;
+  } | null;
+  readonly objectsToSale: boolean;
+}
+
 export interface Trace {
   readonly uuid: string | undefined;
   readonly at: string;
   readonly site: string | undefined;
   readonly signals: Record<string, readonly string[]>;
+  readonly consent: TracedConsent;
   readonly errors: Call['complaints'];
   readonly traits: readonly (TracedTrait | DetailedTrait)[];
   readonly segments: readonly (TracedSegment | DetailedSegment)[];
@@ -136,6 +157,9 @@ export async function occasionOf(
   if (call.optedOut) profile.apply({ day: call.day, optOut: true });
   if (!call.disregarded) profile.apply(changeOf(call, realization));
   if (profile.optedOut && !call.disregarded) call.complaints.push(complain(171));
+  else if (!call.stated.gdpr && isRefused(call.stated, profile, snapshot.requiredConsent)) {
+    call.complaints.push(complain(315, REFUSED_BEFORE));
+  }
   return { call, realization, deviceId, profile };
 }
 
@@ -149,13 +173,16 @@ export function* trace(
   const decision = call.disregarded
     ? undefined
     : decide(snapshot, call, deviceId, profile, region, recorded.record);
+  const hasRefused = isRefused(call.stated, profile, snapshot.requiredConsent);
+  const isOut = profile.optedOut || hasRefused;
   const findings: Findings = {
     call,
     snapshot,
     profile,
     // Its own: pages are decided between two turns.
     held: new HeldTraits(snapshot.traits, snapshot.traitPlaces).load(profile, call.day),
-    realized: new Set(profile.optedOut ? [] : realization.traits),
+    realized: new Set(isOut ? [] : realization.traits),
+    hasRefused,
     holding: new Set(decision?.segments),
   };
   const mappings = yield* mappingsOf(snapshot, isOne(scope) ? scope : undefined);
@@ -177,10 +204,10 @@ export function* trace(
   const destinations: Trace['destinations'][number][] = [];
   for (const destination of isOne(scope) ? [scope] : snapshot.destinations) {
     yield;
-    destinations.push(explain(destination, mappings.get(destination) ?? [], recorded, profile));
+    destinations.push(explain(destination, mappings.get(destination) ?? [], recorded, findings));
   }
   return {
-    uuid: profile.optedOut ? undefined : deviceId,
+    uuid: isOut ? undefined : deviceId,
     at: new Date(call.at).toISOString(),
     site: call.site?.name,
     signals: Object.fromEntries(
@@ -188,6 +215,7 @@ export function* trace(
         .filter((key) => !isPrivate(key))
         .map((key) => [key, shownValues(call, key)]),
     ),
+    consent: tracedConsent(findings),
     errors: call.complaints,
     traits,
     segments,
@@ -208,6 +236,24 @@ interface Findings {
   readonly held: HeldTraits;
   readonly realized: ReadonlySet<number>;
   readonly holding: ReadonlySet<number>;
+  /** Whether the consent is missing without which nothing is kept. */
+  readonly hasRefused: boolean;
+}
+
+function tracedConsent({ call, profile, hasRefused }: Findings): TracedConsent {
+  const { gdpr, objectsToSale } = consentOf(call.stated, profile);
+  return {
+    gdpr: gdpr
+      ? {
+          applies: gdpr.applies,
+          purposes: purposesIn(gdpr.purposes),
+          vendors: vendorCount(gdpr.vendors),
+          isRefused: hasRefused,
+          isStatedNow: call.stated.gdpr !== undefined,
+        }
+      : null,
+    objectsToSale,
+  };
 }
 
 type MappingsByDestination = ReadonlyMap<Destination, readonly Mapping[]>;
@@ -273,12 +319,12 @@ const membersOf = (folder: number, { snapshot, realized, held }: Findings): numb
     : [];
 
 function traceTrait(place: number, findings: Findings): TracedTrait {
-  const { snapshot, realized, held, call, profile } = findings;
+  const { snapshot, realized, held } = findings;
   const trait = snapshot.traits[place];
   return {
     sid: trait.sid,
     name: trait.name,
-    reason: traitReason(trait, realized.has(place), call, profile.optedOut),
+    reason: traitReason(trait, realized.has(place), findings),
     has: held.holds(place),
     count: held.count(place),
   };
@@ -335,12 +381,12 @@ const shownValues = (call: Call, key: string): string[] =>
 function traitReason(
   trait: Trait,
   realized: boolean,
-  call: Call,
-  optedOut: boolean,
+  { call, profile, hasRefused }: Findings,
 ): keyof typeof TRAIT_REASONS {
   if (call.disregarded) return 'disregarded';
   if (trait.type === 'FOLDER_TRAIT') return 'folder';
-  if (optedOut) return 'opted-out';
+  if (profile.optedOut) return 'opted-out';
+  if (hasRefused) return 'no-consent';
   if (realized) return call.sids.includes(trait.sid) ? 'declared' : 'realized';
   if (call.dataSources && !call.dataSources.has(trait.dataSource)) return 'other-data-source';
   if (!trait.active) return 'inactive';
@@ -405,7 +451,7 @@ function explain(
   destination: Destination,
   all: readonly Mapping[],
   recorded: Recorded,
-  profile: Profile,
+  { profile, hasRefused }: Findings,
 ) {
   const reasons = recorded.of(destination);
   const told = new Set(reasons.map(({ sid }) => sid));
@@ -417,6 +463,12 @@ function explain(
   const reason: Reason =
     reasons.find((r) => r.reason === 'delivered' || r.reason === 'removed')?.reason ??
     first?.reason ??
-    (profile.optedOut ? 'opted-out' : rest.length > 0 ? 'no-segment' : 'not-mapped');
+    (profile.optedOut
+      ? 'opted-out'
+      : hasRefused
+        ? 'no-consent'
+        : rest.length > 0
+          ? 'no-segment'
+          : 'not-mapped');
   return { destinationId: destination.id, name: destination.name, reason, mappings };
 }

@@ -1,5 +1,6 @@
 /** Destinations and mappings as the decision reads them; the account compiles them once. */
 import type { Day } from '../audience/profile.ts';
+import type { ConsentTerms } from './consent.ts';
 import type { Template } from './macro.ts';
 
 export type Platform = 'all' | 'browser' | 'android' | 'ios';
@@ -12,6 +13,7 @@ interface Common {
   readonly platform: Platform;
   /** Data export labels, as bits (see `account/document.ts` for their order). */
   readonly labels: number;
+  readonly consent: ConsentTerms;
   /** Higher goes first. */
   readonly priority: number;
   /** At most `count` times in `hours` for one visitor. */

@@ -4,7 +4,9 @@
  * Pure: the same visit, profile and mappings give the same delivery. A recorder may listen to the
  * reason for each mapping; deciding and explaining are the same code.
  */
+import type { Consent } from '../audience/consent.ts';
 import type { Change, Firing, Profile } from '../audience/profile.ts';
+import { missingConsent } from './consent.ts';
 import { composeCookie, covers } from './cookie.ts';
 import type {
   CookieDestination,
@@ -45,6 +47,8 @@ export interface Visit {
   readonly region: number;
   readonly nonce: number;
   readonly consent: MacroValues['consent'];
+  /** What the visitor has stated, with this request or before. */
+  readonly stated: Consent;
   /**
    * Whether the visitor is known by an id, but the profile could not be read: they may have opted
    * out, or have reached a cap.
@@ -231,6 +235,8 @@ function obstacle(mapping: Mapping, profile: Profile, visit: Visit): Reason | un
   if (visit.day < mapping.from) return 'not-started';
   if (visit.day > mapping.to) return 'ended';
   if (mapping.restrictions & destination.labels) return 'export-control';
+  const missing = missingConsent(destination, visit.stated);
+  if (missing) return missing;
   if (destination.kind === 'server') {
     const isHeld = destination.isFallback && !hasFallenBack(profile, destination.id);
     return isHeld ? 'fallback' : 'later';

@@ -12,6 +12,10 @@ export const REASONS = {
   'cookie-domain': 'the cookie domain covers neither the page nor the host that was called',
   'export-control': 'a data source of the segment forbids what the destination is labelled for',
   'opted-out': 'the visitor has opted out',
+  'no-consent':
+    'GDPR applies, and the visitor has not consented to all that the account or the destination needs',
+  objected:
+    'the visitor objects to the sale of data, and the destination is no service provider of the site',
   coppa: 'the request is under child protection (d_coppa=1): nothing goes to third parties',
   capped: 'the frequency cap of the destination is reached for this visitor',
   'page-budget': 'the page budget of the site is used up; it is due next time',

@@ -1,7 +1,7 @@
 /**
  * The disclosure: what a partner may hear of a visitor now, though it was queued before.
  *
- * Opt-outs, export controls and mappings hold at the moment of sending.
+ * Opt-outs, consent, export controls and mappings hold at the moment of sending.
  */
 import type { Day, Profile } from '../audience/profile.ts';
 import type { Entry, Move, Subject } from '../store/outbox.ts';
@@ -38,7 +38,7 @@ export function disclose(
   { destination, mappings, userDataSource, region, today }: DisclosureTerms,
 ): Disclosure | undefined {
   const moves = isLate ? queued.map((move) => asTold(move, told, destination)) : queued;
-  const mayJoin = (mapping: ServerMapping) => !profile?.optedOut && mayTell(mapping, today);
+  const mayJoin = (mapping: ServerMapping) => mayTell(mapping, profile, today);
   const left = moves.filter(({ sid, isMember }) => {
     const mapping = mappings.get(sid);
     // That somebody has left may be told for as long as there is a word for the segment.

@@ -2,11 +2,13 @@
  * The examination: what partners have to be told of a visitor, from what they were told and what holds
  * now.
  *
- * Pure, and the same whatever led to it: a visit, a day that has passed, a changed rule, an opt-out.
+ * Pure, and the same whatever led to it: a visit, a day that has passed, a changed rule, an opt-out, consent
+ * that was given or withdrawn.
  */
 import type { Snapshot } from '../account/snapshot.ts';
 import type { HeldTraits } from '../audience/holdings.ts';
 import { type Day, dayOf, type Profile } from '../audience/profile.ts';
+import { missingConsent } from '../destinations/consent.ts';
 import { hasFallenBack } from '../destinations/due.ts';
 import type { Candidate, Move, Outcome } from '../store/outbox.ts';
 import { partnerIdOf } from './partner-id.ts';
@@ -29,7 +31,7 @@ export function examine(candidate: Candidate, grounds: Grounds, now: number): Ou
   const { terms } = grounds;
   const today = dayOf(now);
   const at = now - (now % 1_000);
-  const members = profile && !profile.optedOut ? membersOf(profile, grounds, today) : NOBODY;
+  const members = profile ? membersOf(profile, grounds, today) : NOBODY;
   const moves = new Map<number, Move[]>();
   const tellable = new Map<number, ReadonlyMap<number, number>>();
   const ids = new Map<number, string>();
@@ -99,8 +101,8 @@ export function membersOf(
   const members = new Map<number, Set<number>>();
   for (const segment of snapshot.segmentIndex.qualified(held.load(profile, today))) {
     for (const mapping of snapshot.mappings.bySegment[segment]) {
-      if (mapping.destination.kind !== 'server' || !mayTell(mapping as ServerMapping, today))
-        continue;
+      if (mapping.destination.kind !== 'server') continue;
+      if (!mayTell(mapping as ServerMapping, profile, today)) continue;
       const { id, isFallback } = mapping.destination;
       if (isFallback && !hasFallenBack(profile, id)) continue;
       const sids = members.get(id);
@@ -111,11 +113,19 @@ export function membersOf(
   return members;
 }
 
-/** Whether a partner may hear that somebody belongs to a segment. */
+/**
+ * Whether a partner may hear that somebody belongs to a segment.
+ *
+ * @param profile undefined where nothing is stored of them any more
+ */
 export const mayTell = (
   { destination, from, to, restrictions }: ServerMapping,
+  profile: Profile | undefined,
   today: Day,
-): boolean => isBetween(today, from, to) && (restrictions & destination.labels) === 0;
+): boolean =>
+  isBetween(today, from, to) &&
+  (restrictions & destination.labels) === 0 &&
+  !(profile && (profile.optedOut || missingConsent(destination, profile)));
 
 /** When somebody may enter or leave a segment by time alone. */
 function nextOf(

@@ -51,7 +51,7 @@ export function* termsOf(snapshot: Snapshot, today: Day): Turns<Terms> {
       const bySid = mappings.get(destination.id) ?? new Map<number, ServerMapping>();
       mappings.set(destination.id, bySid.set(sid, mapping));
       hash.update(
-        `m${destination.id} ${destination.active} ${destination.isFallback} ${destination.transfer.userDataSource} ${isBetween(today, from, to)}${getsEverybody(destination.transfer) ? ' full' : ''}`,
+        `m${destination.id} ${destination.active} ${destination.isFallback} ${destination.transfer.userDataSource} ${isBetween(today, from, to)}${getsEverybody(destination.transfer) ? ' full' : ''} ${JSON.stringify(destination.consent)}`,
       );
     }
     for (const leaf of leavesOf(rule)) {

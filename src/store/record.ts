@@ -14,9 +14,14 @@
  * | 6, 7 | cookie set, cookie removed | destination u32 |
  * | 8 | opted out | day u16 |
  * | 9 | mark | Unix minutes u16, writer u32, number u32 |
+ * | 10 | GDPR | flags u8 (1: applies, 2: refused), purposes u32, length u16, vendors (`audience/consent.ts`) |
+ * | 11 | objection to sale | 1 or 0 u8 |
+ * | 12 | consents | |
  *
  * A mark stands before what one write added: whoever does not know whether a write arrived can repeat
- * it, and it is recognised. Engines that have to guess use them. Records never change their meaning: a
+ * it, and it is recognised. Engines that have to guess use them. What follows a refusal does not count until
+ * another statement, or a record 12, comes: a request that consents has the latter before what it adds, since
+ * it does not know yet what there is. Records never change their meaning: a
  * program may append to what a newer one has written.
  */
 import { type Change, Profile } from '../audience/profile.ts';
@@ -31,6 +36,12 @@ const COOKIE_REMOVED = 7;
 export const OPTED_OUT = 8;
 export const MARK = 9;
 export const MARK_BYTES = 11;
+export const GDPR = 10;
+export const OBJECTION = 11;
+export const CONSENTS = 12;
+
+const APPLIES = 1;
+const REFUSED = 2;
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -122,15 +133,24 @@ export function writeMark(writer: Writer, mark: Mark): void {
   writer.u32(mark.number);
 }
 
-/** Whether a change says more than that the visitor was seen. */
+/**
+ * Whether a change says more than that the visitor was seen. That the request consents is nothing without
+ * something that it adds.
+ */
 export const addsAnything = (change: Change): boolean =>
   (change.realized?.length ?? 0) > 0 ||
   change.optOut === true ||
+  change.gdpr !== undefined ||
+  change.objectsToSale !== undefined ||
   change.ecid !== undefined ||
   (change.declared?.length ?? 0) > 0 ||
   (change.firings?.length ?? 0) > 0 ||
   (change.cookiesSet?.length ?? 0) > 0 ||
   (change.cookiesRemoved?.length ?? 0) > 0;
+
+/** Whether a change says something of consent, so that a refusal before does not keep it out as a whole. */
+export const statesConsent = ({ gdpr, consents, objectsToSale, optOut }: Change): boolean =>
+  gdpr !== undefined || consents === true || objectsToSale !== undefined || optOut === true;
 
 /** Writes what a visit adds. */
 export function writeChange(writer: Writer, change: Change): void {
@@ -139,6 +159,7 @@ export function writeChange(writer: Writer, change: Change): void {
     writer.u8(OPTED_OUT);
     writer.u16(day);
   }
+  writeConsent(writer, change);
   for (const trait of realized) writeRealization(writer, trait, day, 1);
   if (realized.length === 0 && !change.optOut) {
     writer.u8(SEEN);
@@ -166,6 +187,24 @@ export function writeChange(writer: Writer, change: Change): void {
   }
 }
 
+function writeConsent(
+  writer: Writer,
+  { gdpr, objectsToSale, consents }: Pick<Change, 'gdpr' | 'objectsToSale' | 'consents'>,
+): void {
+  if (gdpr) {
+    writer.u8(GDPR);
+    writer.u8((gdpr.applies ? APPLIES : 0) | (gdpr.refused ? REFUSED : 0));
+    writer.u32(gdpr.purposes);
+    writer.u16(gdpr.vendors.length);
+    writer.raw(gdpr.vendors);
+  }
+  if (objectsToSale !== undefined) {
+    writer.u8(OBJECTION);
+    writer.u8(objectsToSale ? 1 : 0);
+  }
+  if (consents) writer.u8(CONSENTS);
+}
+
 /** Writes a whole profile. */
 export function writeProfile(writer: Writer, profile: Profile): void {
   const { realizations, length, ecid, declared, firings, cookies } = profile;
@@ -180,6 +219,11 @@ export function writeProfile(writer: Writer, profile: Profile): void {
     declared: [...declared].flatMap(([dataSource, ids]) => ids.map((id) => ({ dataSource, id }))),
     firings,
     cookiesSet: [...cookies],
+  });
+  // Last: after a refusal, nothing of the above would count.
+  writeConsent(writer, {
+    gdpr: profile.gdpr,
+    ...(profile.objectsToSale && { objectsToSale: true }),
   });
 }
 
@@ -201,7 +245,8 @@ export function readRecords(
       case REALIZATION: {
         const day = readU16(bytes, at + 4);
         if (day > profile.seen) profile.seen = day;
-        if (!profile.optedOut) profile.realize(readU32(bytes, at), day, readU16(bytes, at + 6));
+        if (!profile.optedOut && !profile.isRefused)
+          profile.realize(readU32(bytes, at), day, readU16(bytes, at + 6));
         at += 8;
         break;
       }
@@ -241,6 +286,27 @@ export function readRecords(
       case OPTED_OUT:
         profile.apply({ day: readU16(bytes, at), optOut: true });
         at += 2;
+        break;
+      case GDPR: {
+        const from = at + 7;
+        const to = from + readU16(bytes, at + 5);
+        const gdpr = {
+          applies: (bytes[at] & APPLIES) !== 0,
+          refused: (bytes[at] & REFUSED) !== 0,
+          purposes: readU32(bytes, at + 1),
+          // A copy: the bytes may be a part of something larger, or be written anew.
+          vendors: new Uint8Array(bytes.subarray(from, to)),
+        };
+        profile.apply({ day: 0, gdpr });
+        at = to;
+        break;
+      }
+      case OBJECTION:
+        profile.apply({ day: 0, objectsToSale: bytes[at] === 1 });
+        at += 1;
+        break;
+      case CONSENTS:
+        profile.resume();
         break;
       case MARK:
         marks?.push(at - 1);

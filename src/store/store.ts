@@ -35,7 +35,10 @@ export interface Visitor {
 }
 
 /** Something to remember of a visitor: what was decided for them. */
-export type Remember = Omit<Change, 'day'>;
+export interface Remember extends Omit<Change, 'day'> {
+  /** As of a visit. */
+  readonly examine?: boolean;
+}
 
 /**
  * Who waits for a visit. Either `decide` or `refuse` is called, once; before that, `late` may be.

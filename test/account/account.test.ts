@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { EXPORT_LABELS } from '../../src/account/document.ts';
 import { AccountError, type Problem } from '../../src/account/problem.ts';
 import { compileAccount, type LIMITS } from '../../src/account/snapshot.ts';
+import { bitsOfPurposes } from '../../src/audience/consent.ts';
 import { ABSENT, type AccountInput, changed, exampleAccount, OWN } from './example.ts';
 
 /** What is wrong with a document; anything but an AccountError fails the test. */
@@ -235,6 +236,11 @@ describe('destinations of every kind', () => {
     [{ [first('platform')]: 'tv' }, first('platform'), '"tv"', '"all", "browser", "android"'],
     [{ [first('autoFill')]: 'NAME' }, first('autoFill'), '"NAME"', '"SEGMENT_ID"'],
     [{ [first('dataExportLabels')]: ['X'] }, first('dataExportLabels[0]'), '"X"', '"PII"'],
+    [{ [first('iabVendorId')]: 0 }, first('iabVendorId'), '0 is too small', 'at least 1'],
+    [{ [first('iabVendorId')]: 4_097 }, first('iabVendorId'), 'too large', 'at most 4096'],
+    [{ [first('iabPurposes')]: [1, 25] }, first('iabPurposes[1]'), 'too large', 'at most 24'],
+    [{ [first('iabPurposes')]: 3 }, first('iabPurposes'), '3 is not a list', 'a list in [ ]'],
+    [{ [first('serviceProvider')]: 'no' }, first('serviceProvider'), '"no"', 'true or false'],
     [{ [first('domainRestrictions')]: 'some' }, first('domainRestrictions'), '', '"all_domains"'],
     [
       { [first('domainRestrictions')]: 'inclusion' },
@@ -772,6 +778,28 @@ describe('the limits of one account', () => {
 });
 
 describe('what is compiled', () => {
+  it.each<[string, object | null | undefined, number[], number[]]>([
+    ['nothing', undefined, [1], []],
+    ['null', null, [1], []],
+    ['an empty object', {}, [1], []],
+    ['purposes', { purposes: [1, 10] }, [1, 10], []],
+    ['no purpose', { purposes: [] }, [], []],
+    ['a vendor', { vendorId: 565 }, [1], [565]],
+  ])('which consent is needed, by what the account says: %s', (_, consent, purposes, vendors) => {
+    const account = changed({
+      consent,
+      ...{ 'destinations[0].iabVendorId': 11, 'destinations[0].iabPurposes': [3, 1] },
+      'destinations[1].serviceProvider': true,
+    });
+    const { requiredConsent, destinations } = compileAccount(account);
+    const bits = (...all: number[][]) => bitsOfPurposes(all.flat());
+    expect(requiredConsent).toEqual({ purposes: bits(purposes), vendors });
+    expect(destinations.slice(0, 2).map((d) => d.consent)).toEqual([
+      { purposes: bits(purposes, [1, 3]), vendors: [...vendors, 11], serviceProvider: false },
+      { purposes: bits(purposes), vendors, serviceProvider: true },
+    ]);
+  });
+
   it('an inactive trait keeps its place without a rule', () => {
     const { traits } = compileAccount(changed({ 'traits[0].status': 'inactive' }));
     expect(traits.map(({ sid, rule }) => [sid, rule !== undefined])).toEqual([

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { bitsOfPurposes, type Gdpr } from '../../src/audience/consent.ts';
 import {
   type Change,
   dayOf,
@@ -14,6 +15,10 @@ const profileAfter = (...changes: Change[]): Profile => {
   for (const change of changes) profile.apply(change);
   return profile;
 };
+
+const gdpr = (refused: boolean, ...purposes: number[]): Gdpr => ({
+  ...{ applies: true, purposes: bitsOfPurposes(purposes), vendors: Uint8Array.of(1), refused },
+});
 
 /** Realizations as they are kept, in words. */
 function realizationsOf({ realizations, length }: Profile): string[] {
@@ -216,6 +221,8 @@ describe('a clone', () => {
     ['a cookie is set', { day: 5, cookiesSet: [3] }],
     ['a cookie is removed', { day: 5, cookiesRemoved: [1] }],
     ['an opt-out', { day: 5, optOut: true }],
+    ['a refusal', { day: 5, gdpr: gdpr(true) }],
+    ['an objection to sale', { day: 5, objectsToSale: true }],
   ])('and its original do not touch each other: %s', (_name, change) => {
     const original = profileAfter(known);
     const clone = original.clone();
@@ -255,6 +262,74 @@ describe('a clone', () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('consent', () => {
+  const refusal = { day: 5, gdpr: gdpr(true, 2) };
+  const adding = { realized: [7], ecid: 'me', declared: [{ dataSource: 1, id: 'x' }] };
+  const firings = [{ destination: 1, mapping: 2, at: 10, hours: 0 }];
+
+  it('is what was stated last, of each fact', () => {
+    const profile = profileAfter(
+      { day: 5, gdpr: gdpr(false, 1), objectsToSale: true },
+      { day: 5, gdpr: gdpr(false, 1, 3) },
+      { day: 6, objectsToSale: false, realized: [1] },
+      { day: 6, objectsToSale: true },
+      { day: 7, realized: [1] },
+    );
+    expect(profile.gdpr).toEqual(gdpr(false, 1, 3));
+    expect(profile.objectsToSale).toBe(true);
+  });
+
+  it('that is refused leaves what there is, and lets nothing in', () => {
+    const profile = profileAfter({ day: 4, ...adding }, refusal, {
+      day: 5,
+      realized: [7, 8],
+      ecid: 'you',
+      declared: [{ dataSource: 1, id: 'y' }],
+      firings,
+    });
+    expect(realizationsOf(profile)).toEqual(['7 on day 4: 1']);
+    expect([profile.ecid, profile.idIn(1), profile.firings]).toEqual(['me', 'x', []]);
+    expect(profile.seen).toBe(5);
+  });
+
+  it.each<[string, Change]>([
+    ['which cookies the browser has', { day: 5, cookiesSet: [4] }],
+    ['an objection', { day: 5, objectsToSale: true }],
+    ['an opt-out', { day: 5, optOut: true }],
+  ])('that is refused still lets in %s', (_, change) => {
+    expect(profileAfter(refusal, change)).not.toEqual(profileAfter(refusal));
+  });
+
+  it.each<[string, Change[]]>([
+    [
+      'another statement',
+      [
+        { day: 5, gdpr: gdpr(false, 1) },
+        { day: 5, ...adding },
+      ],
+    ],
+    ['a request that has it', [{ day: 5, ...adding, consents: true }]],
+    [
+      'such a request, from then on',
+      [
+        { day: 5, consents: true },
+        { day: 5, ...adding },
+      ],
+    ],
+    ['another statement with what it adds', [{ day: 5, gdpr: gdpr(false, 1), ...adding }]],
+  ])('that is refused is given by %s', (_, changes) => {
+    const profile = profileAfter(refusal, ...changes);
+    expect(realizationsOf(profile)).toEqual(['7 on day 5: 1']);
+    expect([profile.ecid, profile.idIn(1), profile.isRefused]).toEqual(['me', 'x', false]);
+  });
+
+  it('is forgotten with everything else by an opt-out, and never kept again', () => {
+    const stated = { day: 5, gdpr: gdpr(false, 1), objectsToSale: true };
+    const profile = profileAfter(stated, { day: 5, optOut: true }, stated);
+    expect([profile.gdpr, profile.objectsToSale]).toEqual([undefined, false]);
   });
 });
 

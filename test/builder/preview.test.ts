@@ -452,7 +452,12 @@ describe('the preview of a destination that can be saved', () => {
           };
           const settings = { region: 7, cookieName: 'd', deviceCookie: new DeviceCookie('d') };
           const read = readCall(raw, snapshot, settings);
-          const call = { ...read, transaction: { ...read.transaction, nonce: 1_234_567_890 } };
+          const call = {
+            ...read,
+            transaction: { ...read.transaction, nonce: 1_234_567_890 },
+            // The sample stands for whichever string consents.
+            stated: { gdpr: undefined, objectsToSale: undefined },
+          };
           const profile = new Profile();
           for (const trait of [11, 12, 13, 14, 16]) profile.realize(trait, NOON / DAY - 0.5, 2);
           profile.ecid = visitor.ecid;

@@ -164,6 +164,17 @@ describe('a call that did not get through, of a destination with another way', (
     expect(await others(uuid)).toEqual([]);
   });
 
+  it('does not, where it is of who has refused consent since', async () => {
+    const uuid = await visitor();
+    await collector.ask(`d_uuid=${uuid}&gdpr=1`, { origin: page.origin });
+    await post(`failed=801&d_uuid=${uuid}`);
+    const next = await visitor();
+    await post(`failed=801&d_uuid=${next}`);
+    await expect.poll(() => others(next)).toEqual([805]);
+    await collector.ask(`d_uuid=${uuid}&gdpr=0`, { origin: page.origin });
+    expect(await others(uuid)).toEqual([]);
+  });
+
   it('makes a visitor of nobody', async () => {
     const uuid = newDeviceId();
     await post(`failed=801&d_uuid=${uuid}`);

@@ -15,6 +15,7 @@ import {
   SHOP,
 } from '../account/example.ts';
 import { type Answer, Collector, codes, embeddedStore } from './collector.ts';
+import { tcf } from './consent-string.ts';
 
 const collector = new Collector();
 const ECID = '98765432109876543210987654321098765432';
@@ -190,10 +191,11 @@ describe('the keys of a request', () => {
         'destinations[0].mappings[0].secureUrl': url,
       }),
     });
-    const consent = 'gdpr=1&gdpr_consent=CPc%2B&gpp=DBAA&gpp_sid=2%2C6';
+    const string = tcf({ purposes: [1] });
+    const consent = `gdpr=1&gdpr_consent=${string}&gpp=DBAA%2B&gpp_sid=2%2C6`;
     const { dests } = await consenting.ask(`${ALL}&${HOME}&${consent}`, shopPage);
     expect(dests?.find(({ id }) => id === '801')?.c).toBe(
-      'https://p.example/?g=1&c=CPc%2B&p=DBAA&s=2%2C6',
+      `https://p.example/?g=1&c=${string}&p=DBAA%2B&s=2%2C6`,
     );
   });
 });

@@ -169,9 +169,15 @@ describe('why each trait was realized, or not', () => {
     expect(reasons).toMatchObject({ 11: 'opted-out', 14: 'opted-out', 15: 'folder' });
   });
 
+  it('who refuses consent realizes nothing', async () => {
+    const reasons = traitReasons(await traced('c_page=home&gdpr=1'));
+    expect(reasons).toMatchObject({ 11: 'no-consent', 14: 'no-consent', 15: 'folder' });
+  });
+
   it('every reason occurs above', () => {
     const listed = [
       'realized',
+      'no-consent',
       'opted-out',
       'declared',
       'no-signal',

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are macros, not placeholders
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NO_VENDORS } from '../../src/audience/consent.ts';
 import { Profile } from '../../src/audience/profile.ts';
 import type { Destination, Mapping, Platform } from '../../src/destinations/destination.ts';
 import { due, type Visit } from '../../src/destinations/due.ts';
@@ -42,6 +43,15 @@ const fired = (destination: number, times: readonly number[], hours = 24) => {
 const published = (to: 'inclusion' | 'exclusion', ...sites: number[]) => ({
   publish: { to, sites: new Set(sites) },
 });
+
+const NEEDS_1 = { consent: { purposes: 1, vendors: [], serviceProvider: false } };
+const consented = (purposes: number) => ({
+  stated: {
+    gdpr: { applies: true, purposes, vendors: NO_VENDORS, refused: false },
+    objectsToSale: false,
+  },
+});
+const OBJECTS = { stated: { gdpr: undefined, objectsToSale: true } };
 
 interface Case {
   readonly destination?: Destination;
@@ -104,6 +114,22 @@ const CASES: [reason: Reason, name: string, Case][] = [
     'export-control',
     'a server',
     { destination: serverDestination({ labels: 2 }), mapping: bits(2) },
+  ],
+
+  ['no-consent', 'a URL', { destination: urlDestination(NEEDS_1), visit: consented(2) }],
+  ['no-consent', 'a cookie', { destination: cookieDestination(NEEDS_1), visit: consented(2) }],
+  ['no-consent', 'a server', { destination: serverDestination(NEEDS_1), visit: consented(2) }],
+  [
+    'delivered',
+    'what was consented to',
+    { destination: urlDestination(NEEDS_1), visit: consented(1) },
+  ],
+  ['objected', 'a URL', { visit: OBJECTS }],
+  ['objected', 'a server', { destination: serverDestination(), visit: OBJECTS }],
+  [
+    'delivered',
+    'a cookie of the own site, though the visitor objects to sale',
+    { destination: cookieDestination(), visit: OBJECTS },
   ],
 
   ['later', 'a server', { destination: serverDestination() }],

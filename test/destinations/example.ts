@@ -1,4 +1,5 @@
 /** Destinations, mappings, visits and profiles for tests; each names only what it is about. */
+import { NOTHING_STATED } from '../../src/audience/consent.ts';
 import { Profile } from '../../src/audience/profile.ts';
 import type {
   CookieDestination,
@@ -30,6 +31,7 @@ const common = {
   active: true,
   platform: 'all' as const,
   labels: 0,
+  consent: { purposes: 0, vendors: [], serviceProvider: false },
   priority: 0,
   publish: { to: 'all_domains' as const, sites: new Set<number>() },
 };
@@ -140,6 +142,7 @@ export const visitOf = (change: Partial<Visit> = {}): Visit => ({
   region: 7,
   nonce: 1,
   consent: () => undefined,
+  stated: NOTHING_STATED,
   unread: false,
   ...change,
 });

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tcf } from '../collect/consent-string.ts';
 import { type RunningRedis, redisServer, startRedis } from '../redis.ts';
 import { type RunningServer, startServer, temporaryFolder } from '../server.ts';
 import { account, realtime, segment, trait } from './example.ts';
@@ -171,6 +172,70 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
     const next = await come('c_t=1');
     await heard(next).toBe('a51=1');
     expect(partner.heardOf(uuid)).toEqual(['a51=1 a52=1', 'a51=0 a52=0']);
+  });
+
+  describe('consent', () => {
+    const consents = `gdpr=1&gdpr_consent=${tcf({ purposes: [1] })}`;
+    const refuses = `gdpr=1&gdpr_consent=${tcf()}`;
+
+    test.each([
+      ['consent is withdrawn', refuses, consents],
+      ['the visitor objects to sale', 'us_privacy=1YYN', 'us_privacy=1YNN'],
+    ])(
+      'where %s: partners are told so, once, and of the visitor again when it is given',
+      async (_, no, yes) => {
+        const uuid = await come(`c_t=1&${yes}`);
+        await heard(uuid).toBe('a51=1');
+        await come(no, uuid);
+        await heard(uuid).toBe('a51=0');
+        for (const signals of [no, `c_t=2&${no}`, 'c_t=2']) await come(signals, uuid);
+        const next = await come('c_t=1');
+        await heard(next).toBe('a51=1');
+        expect(partner.heardOf(uuid)).toEqual(['a51=1', 'a51=0']);
+        await come(yes, uuid);
+        await heard(uuid).toMatch(/^a51=1/);
+      },
+    );
+
+    test('what was queued before a withdrawal is not told, though the partner was away', async () => {
+      const known = await come(`c_t=1&${consents}`);
+      await heard(known).toBe('a51=1');
+      partner.status = 503;
+      const unknown = await come(`c_t=1&${consents}`);
+      await come('c_t=2', known);
+      await expect.poll(() => rest('GET', '/deliveries/801')).toMatchObject({ waiting: 2 });
+      await come(refuses, known);
+      await come(refuses, unknown);
+      await expect.poll(() => rest('GET', '/deliveries/801')).toMatchObject({ waiting: 4 });
+      partner.status = 200;
+      await expect.poll(() => rest('GET', '/deliveries/801')).toMatchObject({ waiting: 0 });
+      expect(partner.heardOf(known)).toEqual(['a51=1', 'a51=0 a52=0']);
+      expect(partner.heardOf(unknown)).toEqual(['a51=0']);
+    });
+
+    test('by what a destination needs, as soon as that is changed', async () => {
+      const another = await Partner.start();
+      const destination = realtime(803, [51], { endpointUrl: another.url });
+      const toldThere = (uuid: string) => expect.poll(() => another.heardOf(uuid).at(-1));
+      await rest('POST', '/destinations', { ...destination, iabVendorId: 11 });
+      const [uuid, vendors] = [
+        await come(`c_t=1&${consents}`),
+        `${tcf({ purposes: [1], vendors: [11] })}`,
+      ];
+      const told = await come(`c_t=1&gdpr=1&gdpr_consent=${vendors}`);
+      await toldThere(told).toBe('a51=1');
+      expect(another.heardOf(uuid)).toEqual([]);
+      await rest('PUT', '/destinations/803', destination);
+      await toldThere(uuid).toBe('a51=1');
+      await rest('PUT', '/destinations/803', { ...destination, iabVendorId: 11 });
+      await toldThere(uuid).toBe('a51=0');
+      await come(`gdpr=1&gdpr_consent=${vendors}`, uuid);
+      await toldThere(uuid).toBe('a51=1');
+      expect(another.heardOf(told)).toEqual(['a51=1']);
+      await rest('PUT', '/destinations/803', { ...destination, mappings: [] });
+      await rest('DELETE', '/destinations/803');
+      another.close();
+    });
   });
 
   test('while the partner is away it is said what waits, and all arrives when it is back', async () => {

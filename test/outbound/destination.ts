@@ -1,5 +1,5 @@
 /** A real-time destination and what an account says of it; tests change what they are about. */
-import { Profile } from '../../src/audience/profile.ts';
+import { type Change, Profile } from '../../src/audience/profile.ts';
 import type { RealtimeTransfer, ServerDestination } from '../../src/destinations/destination.ts';
 import type { ServerMapping, Terms } from '../../src/outbound/terms.ts';
 
@@ -18,6 +18,7 @@ export const serverDestination = (
   active: true,
   platform: 'all',
   labels: 0,
+  consent: { purposes: 0, vendors: [], serviceProvider: false },
   priority: 0,
   publish: { to: 'all_domains', sites: new Set() },
   transfer: {
@@ -59,13 +60,13 @@ export const termsWith = (
 
 export function visitor({
   partnerId,
-  optOut,
+  ...change
 }: {
   partnerId?: string;
-  optOut?: boolean;
-} = {}): Profile {
+} & Pick<Change, 'optOut' | 'gdpr' | 'objectsToSale'> = {}): Profile {
   const profile = new Profile();
   const declared = partnerId === undefined ? [] : [{ dataSource: PARTNER_IDS, id: partnerId }];
-  profile.apply({ day: 20_000, declared, optOut });
+  profile.apply({ day: 20_000, declared });
+  profile.apply({ day: 20_000, ...change });
   return profile;
 }

@@ -1,12 +1,16 @@
 /** What a partner may hear of a visitor at the moment of sending. */
 import { describe, expect, it } from 'vitest';
+import { NO_VENDORS } from '../../src/audience/consent.ts';
 import type { Profile } from '../../src/audience/profile.ts';
 import { disclose } from '../../src/outbound/disclosure.ts';
 import type { ServerMapping } from '../../src/outbound/terms.ts';
 import { ID, PARTNER_IDS, serverDestination, serverMapping, visitor } from './destination.ts';
 
 const TODAY = 20_000;
-const labelled = serverDestination({}, { labels: 0b10 });
+const labelled = serverDestination(
+  {},
+  { labels: 0b10, consent: { purposes: 1, vendors: [], serviceProvider: false } },
+);
 
 /** Segments 51 to 54 are mapped, unless changed; the visitor was told to be in 53 and 54. */
 function said(
@@ -140,9 +144,22 @@ describe('a partner hears nothing', () => {
     expect(said({ 52: false }, 'unmapped')).toBeUndefined();
   });
 
-  it('of who has opted out, but that they have left', () => {
-    const gone = visitor({ optOut: true });
+  const refused = { applies: true, purposes: 0, vendors: NO_VENDORS, refused: true };
+  it.each([
+    ['has opted out', visitor({ optOut: true })],
+    ['has withdrawn consent', visitor({ gdpr: refused })],
+    ['objects to the sale of data', visitor({ objectsToSale: true })],
+  ])('of who %s, but that they have left', (_, gone) => {
     expect(said({ 51: true }, {}, gone)).toBeUndefined();
     expect(said({ 51: true, 53: false }, {}, gone)).toEqual(['s53 0']);
+  });
+
+  it('unless consent is there, or not needed', () => {
+    for (const gdpr of [
+      { ...refused, purposes: 1, refused: false },
+      { ...refused, applies: false, refused: false },
+    ]) {
+      expect(said({ 51: true }, {}, visitor({ gdpr }))).toEqual(['s51 1', 's53 1', 's54 1']);
+    }
   });
 });

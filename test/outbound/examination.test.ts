@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Profile } from '../../src/audience/profile.ts';
+import { bitsOfPurposes, NO_VENDORS } from '../../src/audience/consent.ts';
+import { type Change, Profile } from '../../src/audience/profile.ts';
 import { examine } from '../../src/outbound/examination.ts';
 import type { Outcome } from '../../src/store/outbox.ts';
 import {
@@ -235,6 +236,49 @@ describe('a partner that gets everybody with each file', () => {
   });
 });
 
+describe('consent', () => {
+  // Everybody needs purpose 1; 801 is vendor 11, 802 needs purpose 3, 803 is a service provider.
+  const grounds = groundsOf(
+    account({
+      traits: [trait(1)],
+      segments: [segment(51, '1T')],
+      destinations: [
+        realtime(801, [51], { iabVendorId: 11 }),
+        realtime(802, [51], { iabPurposes: [3] }),
+        realtime(803, [51], { serviceProvider: true }),
+      ],
+    }),
+  );
+  const gdpr = (purposes: number[], vendors = Uint8Array.of(0, 0b0010_0000)) => ({
+    gdpr: { applies: true, purposes: bitsOfPurposes(purposes), vendors, refused: false },
+  });
+  const everywhere = { 801: { 51: before }, 802: { 51: before }, 803: { 51: before } };
+
+  it.each<[string, Partial<Change>, gone: number[]]>([
+    ['all is there', gdpr([1, 3]), []],
+    ['GDPR does not apply', { gdpr: { ...gdpr([]).gdpr, applies: false } }, []],
+    ['the visitor is asked nothing', {}, []],
+    ['the account’s is withdrawn', gdpr([3]), [801, 802, 803]],
+    ['a purpose is withdrawn', gdpr([1]), [802]],
+    ['a vendor is refused', gdpr([1, 3], NO_VENDORS), [801]],
+    ['the visitor objects to sale', { objectsToSale: true }, [801, 802]],
+  ])('is seen at once where %s', (_, change, gone) => {
+    const profile = profileOf([[1, 0]], change);
+    const stay = [801, 802, 803].filter((id) => !gone.includes(id));
+    const words = (ids: number[], word: string) =>
+      Object.fromEntries(ids.map((id) => [id, [word]]));
+    // Whom partners know leaves, once; whom they do not know does not come, until there is consent.
+    const left = examine(candidateOf(profile, everywhere), grounds, NOW);
+    expect(inWords(left)).toEqual(words(gone, '-51'));
+    const again = examine({ ...candidateOf(profile), told: left.told }, grounds, NOW);
+    expect(inWords(again)).toEqual({});
+    expect(inWords(examine(candidateOf(profile), grounds, NOW))).toEqual(words(stay, '+51'));
+    const given = profileOf([[1, 0]], { ...gdpr([1, 3]), objectsToSale: false });
+    const back = examine({ ...candidateOf(given), told: left.told }, grounds, NOW);
+    expect(inWords(back)).toEqual(words(gone, '+51'));
+  });
+});
+
 describe('a partner that knows visitors by ids of its own', () => {
   const DATA_SOURCE = 1;
   const grounds = groundsOf(
@@ -420,6 +464,26 @@ describe('everybody has to be examined', () => {
       'whose ids the partner knows',
       ({ destinations }) => Object.assign(destinations[0], { userDataSourceId: 1 }),
     ],
+    [
+      'which vendor the partner is',
+      ({ destinations }) => Object.assign(destinations[0], { iabVendorId: 11 }),
+    ],
+    [
+      'what the partner needs consent to',
+      ({ destinations }) => Object.assign(destinations[0], { iabPurposes: [3] }),
+    ],
+    [
+      'whether the partner sells nothing',
+      ({ destinations }) => Object.assign(destinations[0], { serviceProvider: true }),
+    ],
+    [
+      'what the account needs consent to',
+      (document) => Object.assign(document, { consent: { purposes: [1, 10] } }),
+    ],
+    [
+      'which vendor the operator is',
+      (document) => Object.assign(document, { consent: { vendorId: 7 } }),
+    ],
   ])('after %s', (_, change) => {
     expect(digestOf(changed(change as never))).not.toBe(digestOf(basic));
   });
@@ -432,6 +496,10 @@ describe('everybody has to be examined', () => {
         Object.assign((destinations[0].mappings as object[])[0], { traitAlias: 'b' }),
     ],
     ['a trait that no mapped segment asks for', ({ traits }) => traits.push(trait(9))],
+    [
+      'consent that is needed anyway',
+      (document) => Object.assign(document, { consent: { purposes: [1] } }),
+    ],
     [
       'an endpoint',
       ({ destinations }) =>

@@ -17,7 +17,9 @@ function storeOf(memory: OutboxMemory): Store {
       const keptUntil = profile.optedOut ? undefined : (profile.seen + days + 1) * 86_400_000;
       memory.profiles.set(id, { profile, keptUntil });
       if (examine) memory.schedule(id, memory.now());
-      decide({ deviceId: id, profile });
+      const remembered = decide({ deviceId: id, profile });
+      if (remembered) profile.apply({ ...remembered, day: change.day });
+      if (remembered?.examine) memory.schedule(id, memory.now());
     },
     look: () => Promise.reject(new Error('not asked for')),
     sample: () => {

@@ -1,7 +1,8 @@
 /** The store contract as tests, which every engine has to pass. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Profile } from '../../src/audience/profile.ts';
+import { bitsOfPurposes } from '../../src/audience/consent.ts';
+import { type Change, Profile } from '../../src/audience/profile.ts';
 import { addsAnything } from '../../src/store/record.ts';
 import { ECID_SOURCE, type Store, StoreError, type Visit } from '../../src/store/store.ts';
 import {
@@ -24,6 +25,7 @@ export interface Engine {
   tidy?(place: string): void | Promise<void>;
 }
 
+const FIRING = { destination: 1, mapping: 2, at: 1_000, hours: 24 };
 const nothing = () => undefined;
 const aliased = (n: number, id = `id-${n}`) => ({ dataSource: 7, id });
 
@@ -424,6 +426,82 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
     });
   });
 
+  describe('consent', () => {
+    const gdpr = (refused: boolean, ...purposes: number[]) => ({
+      applies: true,
+      purposes: bitsOfPurposes(purposes),
+      vendors: Uint8Array.of(0x80, 1),
+      refused,
+    });
+    const stated = async (n: number) => {
+      const { gdpr, objectsToSale } = inWords((await store.look(visitOf(device(n)))).profile);
+      return { gdpr, objectsToSale };
+    };
+    const change = (more: Partial<Change>, ...realized: number[]): Visit => ({
+      ...visitOf(device(1)),
+      change: { day: TODAY, realized, ...more },
+    });
+
+    it('is kept as it was stated last, each fact for itself', async () => {
+      await visited(store, visitOf(device(1), 1), { gdpr: gdpr(false, 1, 24) });
+      await visited(store, visitOf(device(1)), { objectsToSale: true });
+      await visited(store, visitOf(device(1)), { gdpr: gdpr(false, 1) });
+      const expected = { gdpr: { ...gdpr(false, 1), vendors: [0x80, 1] }, objectsToSale: true };
+      expect(await stated(1)).toEqual(expected);
+      await reopen();
+      expect(await stated(1)).toEqual(expected);
+      await visited(store, visitOf(device(1)), { objectsToSale: false });
+      await reopen();
+      expect(await stated(1)).toEqual({ ...expected, objectsToSale: false });
+    });
+
+    it('that is refused keeps what there is, and lets nothing in until it is given', async () => {
+      const known = { ...visitOf(device(1), 1), aliases: [aliased(1)] };
+      await visited(store, known);
+      await visited(store, change({ gdpr: gdpr(true) }));
+      const { profile } = await visited(store, visitOf(device(1), 1, 2));
+      expect([countOf(profile, 1), countOf(profile, 2), profile.isRefused]).toEqual([1, 0, true]);
+      await reopen();
+      const withId = (visit: Visit) => ({ ...visit, aliases: [aliased(1, 'new')] });
+      const ownerOf = async (id: string) => (await store.look(anonymous(2, [id]))).deviceId;
+      await visited(store, withId(visitOf(device(1), 2)), { firings: [{ ...FIRING }] });
+      expect(await ownerOf('id-1')).toBe(device(1));
+      expect(await ownerOf('new')).not.toBe(device(1));
+      const after = await visited(store, withId(change({ consents: true }, 1)));
+      expect(await ownerOf('new')).toBe(device(1));
+      expect([countOf(after.profile, 1), countOf(after.profile, 2)]).toEqual([2, 0]);
+      expect([after.profile.isRefused, after.profile.firings]).toEqual([false, []]);
+      await reopen();
+      expect(await countOfOne(device(1))).toBe(2);
+    });
+
+    it('that is refused by somebody unknown is kept alone', async () => {
+      await visited(store, change({ gdpr: gdpr(true) }));
+      await reopen();
+      const { profile } = await store.look(visitOf(device(1)));
+      expect(inWords(profile)).toEqual({
+        ...inWords(new Profile()),
+        ...{ gdpr: { ...gdpr(true), vendors: [0x80, 1] }, seen: TODAY },
+      });
+    });
+
+    it('is forgotten by who opts out', async () => {
+      await visited(store, visitOf(device(1), 1), { gdpr: gdpr(false, 1), objectsToSale: true });
+      await visited(store, change({ optOut: true }));
+      await visited(store, visitOf(device(1)), { gdpr: gdpr(false, 1), objectsToSale: true });
+      await reopen();
+      expect(await stated(1)).toEqual({ gdpr: undefined, objectsToSale: false });
+    });
+
+    it('that was refused again and again is given by one request', async () => {
+      for (let i = 0; i < 100; i++) await visited(store, change({ gdpr: gdpr(true, 2) }));
+      await reopen();
+      await visited(store, change({ gdpr: gdpr(false, 1), consents: true }, 1));
+      expect(await stated(1)).toMatchObject({ gdpr: { refused: false, purposes: 1 } });
+      expect(await countOfOne(device(1))).toBe(1);
+    });
+  });
+
   it('whatever visits add, in whatever steps: the profile is what they add together', async () => {
     const anyStep = fc.oneof(
       { weight: 12, arbitrary: fc.record({ n: fc.nat(2), change: anyChange }) },
@@ -443,7 +521,8 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
             const { firings, cookiesSet, cookiesRemoved, ...change } = step.change;
             const remember = { firings, cookiesSet, cookiesRemoved };
             const profile = expected.get(id) ?? new Profile();
-            profile.apply(change);
+            // To consent is nothing without something that it lets in.
+            profile.apply(addsAnything(change) ? change : { day: change.day });
             const seen = await visited(store, { ...visitOf(id), change }, remember);
             // Whether the decision sees the day of a visit that adds nothing is left to the engine.
             expect({ ...inWords(seen.profile), seen: profile.seen }).toEqual(inWords(profile));

@@ -217,6 +217,15 @@ export function outboxContract({
       expect(one.keptUntil).toBeUndefined();
     });
 
+    it('has of whom something is remembered that partners may have to hear of', async () => {
+      await visited(store, visitOf(device(1), 1), { objectsToSale: true });
+      await visited(store, visitOf(device(2), 1), { objectsToSale: true, examine: true });
+      await visited(store, newcomer(3, false), { objectsToSale: true, examine: true });
+      const candidates = (await dueWith(2, 3)).flatMap((batch) => batch.candidates);
+      expect(candidates.map(({ deviceId }) => deviceId).sort()).toEqual([device(2), device(3)]);
+      expect(candidates.map(({ profile }) => profile?.objectsToSale)).toEqual([true, true]);
+    });
+
     it('is kept while nobody delivers', async () => {
       await visited(store, flagged(1));
       await tidy(place);

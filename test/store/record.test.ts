@@ -153,6 +153,8 @@ describe('a change adds something, or only says that the visitor was seen', () =
     [{ day: 1, ecid: '' }, true],
     [{ day: 1, cookiesRemoved: [1] }, true],
     [{ day: 1, optOut: true }, true],
+    [{ day: 1, objectsToSale: false }, true],
+    [{ day: 1, consents: true }, false],
   ])('%j: %j', (change, expected) => {
     expect(addsAnything(change)).toBe(expected);
   });

@@ -1,6 +1,7 @@
 /** The store on Redis: the contract on every kind of Redis, and what only Redis has to show. */
 import fs from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { NO_VENDORS } from '../../src/audience/consent.ts';
 import { AccountRedis } from '../../src/store/redis/account-redis.ts';
 import { type RedisAddress, readRedisAddress } from '../../src/store/redis/address.ts';
 import { openRedis, ready } from '../../src/store/redis/client.ts';
@@ -351,6 +352,21 @@ describe.skipIf(!redisServer)('Redis', () => {
         const length = await redis.cli('strlen', key);
         await visited(store, visitOf(device(1), 1, 2, 3));
         expect(await redis.cli('strlen', key)).toBe(length);
+      });
+
+      it('is written nothing of who has refused it, until there is consent', async () => {
+        const gdpr = { applies: true, purposes: 0, vendors: NO_VENDORS, refused: true };
+        const declared = [{ dataSource: 1, id: 'somebody' }];
+        await visited(store, visitOf(device(1), 1));
+        await visited(store, { ...visitOf(device(1)), change: { day: TODAY, gdpr } });
+        const length = await redis.cli('strlen', key);
+        const adding = { day: TODAY, realized: [1, 2], ecid: 'them', declared };
+        await visited(store, { ...visitOf(device(1)), change: adding });
+        expect(await redis.cli('get', key)).not.toContain('somebody');
+        expect(await redis.cli('strlen', key)).toBe(length);
+        await visited(store, { ...visitOf(device(1)), change: { ...adding, consents: true } });
+        expect(await redis.cli('get', key)).toContain('somebody');
+        expect(await countAt(store, 1)).toBe(2);
       });
 
       it('of a newer version gets what a visit adds, and says so instead of guessing', async () => {

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import { type Gdpr, MAX_PURPOSE } from '../../src/audience/consent.ts';
 import { type Change, dayOf, type Profile } from '../../src/audience/profile.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { throughFileOf } from '../../src/store/embedded/through.ts';
@@ -38,6 +39,8 @@ export const inWords = (profile: Profile) => ({
   firings: profile.firings,
   cookies: [...profile.cookies],
   optedOut: profile.optedOut,
+  gdpr: profile.gdpr && { ...profile.gdpr, vendors: [...profile.gdpr.vendors] },
+  objectsToSale: profile.objectsToSale,
   seen: profile.seen,
 });
 
@@ -114,6 +117,13 @@ export const anyId = fc.oneof(
   fc.constantFrom('', '\u0000', '\u0001', '\ufeffid', '💩'.repeat(256), 'ж'.repeat(512)),
 );
 
+export const anyGdpr: fc.Arbitrary<Gdpr> = fc.record({
+  applies: fc.boolean(),
+  purposes: fc.nat(2 ** MAX_PURPOSE - 1),
+  vendors: fc.uint8Array({ maxLength: 5 }),
+  refused: fc.boolean(),
+});
+
 /** Any change that the rest of Switchyard may make, in a small world: so that things meet. */
 export const anyChange: fc.Arbitrary<Change> = fc.record(
   {
@@ -126,6 +136,9 @@ export const anyChange: fc.Arbitrary<Change> = fc.record(
     }),
     cookiesSet: fc.array(u32, { maxLength: 3 }),
     cookiesRemoved: fc.array(u32, { maxLength: 3 }),
+    gdpr: anyGdpr,
+    objectsToSale: fc.boolean(),
+    consents: fc.boolean(),
     optOut: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
   },
   { requiredKeys: ['day'] },

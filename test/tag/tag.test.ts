@@ -282,14 +282,16 @@ describe.skipIf(!executable)('the tag in a browser', () => {
   });
 
   test('switchyard.send tells more, several values too, and brings the answer back', async () => {
-    await open('data-c_page="home" data-gdpr="0" data-d_sid="1"');
+    await open('data-c_page="home" data-gdpr="0" data-us_privacy="1YNN" data-d_sid="1"');
     const [first] = await answers();
     expect(first.traits).toEqual([1]);
     const answer = await send({ c_step: 'paid', c_genre: ['jazz', 'folk'], c_none: null });
     expect(answer?.traits.toSorted()).toEqual([2, 3]);
     expect(answer?.uuid).toBe(first.uuid);
     // Consent holds for the page; what happened when it was opened does not happen again.
-    expect(Object.fromEntries(sent[1])).toMatchObject({ gdpr: '0', d_uuid: first.uuid });
+    expect(Object.fromEntries(sent[1])).toMatchObject({
+      ...{ gdpr: '0', us_privacy: '1YNN', d_uuid: first.uuid },
+    });
     expect(sent[1].getAll('c_genre')).toEqual(['jazz', 'folk']);
     for (const name of ['c_page', 'd_sid', 'c_none']) expect(sent[1].has(name)).toBe(false);
   });

@@ -109,6 +109,8 @@ const LABELS: Readonly<Record<string, string>> = {
   frequencyCap: 'limit of how often one visitor triggers it',
   hideReferrer: 'hide from the partner which page the visitor is on',
   hosts: 'collection hosts',
+  iabPurposes: 'further purposes',
+  iabVendorId: 'the partner’s vendor id',
   keySeparator: 'between key and value',
   maxSize: 'maximum size in bytes',
   pageBudget: 'pixels a page',
@@ -118,6 +120,7 @@ const LABELS: Readonly<Record<string, string>> = {
   segmentRule: 'rule',
   serializationEnabled: 'one call, or one key, for all values',
   serializationSeparator: 'between the values of one key',
+  serviceProvider: 'the partner works for us only',
   signatureAlgorithm: 'algorithm',
   signatureHeader: 'header',
   signatureKeys: 'key',
@@ -138,6 +141,7 @@ const LABELS: Readonly<Record<string, string>> = {
   userDataSourceId: 'which id the partner knows visitors by',
   valueAlias: 'value',
   valueSeparator: 'between pairs',
+  vendorId: 'your vendor id',
 };
 
 /** `mappings[sid 7001].startDate` → mapping of segment 7001, from */

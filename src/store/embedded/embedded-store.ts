@@ -13,7 +13,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Change, Profile } from '../../audience/profile.ts';
 import { aliasKey, derivedId } from '../alias.ts';
-import { addsAnything, readRecords, Writer } from '../record.ts';
+import { addsAnything, readRecords, statesConsent, Writer } from '../record.ts';
 import {
   type SamplePart,
   type Store,
@@ -112,6 +112,7 @@ interface Afterwards {
   readonly kind: typeof KNOWN | typeof NEWCOMER;
   readonly deviceId: string;
   readonly change: Change;
+  readonly examine: boolean;
   /** What the change has been applied to already. */
   readonly known: Known;
 }
@@ -280,8 +281,8 @@ export class EmbeddedStore implements Store {
     try {
       // Whom an alias leads to is asked before the frame is written; everything else is read after.
       if (batch.some(({ visit }) => visit.aliases.length > 0)) this.#log.catchUp();
-      for (const { kind, deviceId, change } of afterwards) {
-        writeChangeEntry(frame, kind, deviceId, change);
+      for (const { kind, deviceId, change, examine } of afterwards) {
+        writeChangeEntry(frame, kind, deviceId, change, examine);
       }
       batch = batch.filter((waiting) => this.#write(waiting));
       if (frame.length === Log.header) {
@@ -351,8 +352,9 @@ export class EmbeddedStore implements Store {
     const adds = addsAnything(visit.change);
     if (!adds && visit.aliases.length === 0) return;
     const known = this.#known(deviceId);
-    // Nothing at all is stored of who has opted out.
-    if (known?.profile.optedOut) return;
+    // Nothing at all is stored of who has opted out, nor of who has refused it until they say otherwise.
+    if (known?.profile.optedOut || (known?.profile.isRefused && !statesConsent(visit.change)))
+      return;
     for (const { dataSource, id } of visit.aliases) {
       const alias = aliasKey(dataSource, id);
       if (this.#linked(alias) === deviceId) continue;
@@ -393,10 +395,11 @@ export class EmbeddedStore implements Store {
     const isDue = found !== undefined && !written && (isBack || seen < change.day);
     if (kind === KNOWN) known.newcomer = false;
     if (!decided && !isDue) return;
-    const after = { ...decided, day: change.day };
+    const { examine = false, ...remember } = decided ?? {};
+    const after = { ...remember, day: change.day };
     profile.apply(after);
     this.#keep(deviceId, known);
-    this.#afterwards.push({ kind, deviceId, change: after, known });
+    this.#afterwards.push({ kind, deviceId, change: after, examine, known });
   }
 
   /** What was decided is in the log now: it belongs to this segment, too. */

@@ -5,10 +5,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Profile } from '../../audience/profile.ts';
 import { aliasKey, derivedId } from '../alias.ts';
+import { statesConsent } from '../record.ts';
 import { ECID_SOURCE, StoreError, type Visit } from '../store.ts';
 import { nodeOf, type RedisClient } from './client.ts';
 import { aliasesOf } from './lane.ts';
-import { aliasKeyOf, ID_DIGITS, secondsOf, visitorKey } from './script.ts';
+import { aliasKeyOf, ID_DIGITS, OPTED_OUT, REFUSED, secondsOf, visitorKey } from './script.ts';
 import { isOfServer } from './shard.ts';
 import { profileIn } from './value.ts';
 
@@ -129,7 +130,11 @@ export class Aliases {
       return target;
     }
     const isNew = linked.some((other) => other !== target);
-    if (!isNew || (await this.#isOptedOut(target))) return target;
+    if (!isNew) return target;
+    const state = await this.#stateOf(target);
+    // Of who has refused it, no id is kept either, unless the visit itself says something else.
+    const isRefused = (state & REFUSED) !== 0 && !statesConsent(change);
+    if ((state & OPTED_OUT) !== 0 || isRefused) return target;
     const seconds = secondsOf(this.#options.profileDays);
     await Promise.all(
       keys.map((key, i) =>
@@ -148,9 +153,13 @@ export class Aliases {
   }
 
   async #isOptedOut(deviceId: string): Promise<boolean> {
+    return ((await this.#stateOf(deviceId)) & OPTED_OUT) !== 0;
+  }
+
+  async #stateOf(deviceId: string): Promise<number> {
     const key = visitorKey(this.#options.prefix, deviceId);
     const state = await this.#ask(key, () => this.#client.getrangeBuffer(key, 1, 1));
-    return state.length === 1 && state[0] >= 2;
+    return state[0] ?? 0;
   }
 
   /** Keeps what leads to a visitor for ever. */

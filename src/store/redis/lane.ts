@@ -4,12 +4,14 @@ import { aliasKey, derivedId } from '../alias.ts';
 import { addsAnything, type Mark, type Writer, writeChange } from '../record.ts';
 import type { Visit, Waiter } from '../store.ts';
 import {
+  CONSENTS,
   closeSection,
   EXAMINE,
   FALLBACK,
   NEWCOMER,
   OPT_OUT,
   openSection,
+  REFUSES,
   writeAliases,
   writeHead,
 } from './script.ts';
@@ -19,10 +21,16 @@ export interface Waiting {
   readonly waiter: Waiter;
 }
 
+/** What was decided and is to be remembered. */
+export interface Afterwards extends Change {
+  /** As of a visit. */
+  readonly examine?: boolean;
+}
+
 /** What was sent, until it is answered; a repetition sends the same bytes. */
 export interface Sent {
   readonly waiting: readonly Waiting[];
-  readonly afterwards: readonly Change[];
+  readonly afterwards: readonly Afterwards[];
   /** Whether it puts the visitor on the agenda. */
   readonly examines: boolean;
   /** The last call that it was part of, and where it stands there. */
@@ -41,8 +49,7 @@ export class Lane {
   /** Undefined where Redis has to find out whom the ids lead to. */
   readonly deviceId: string | undefined;
   waiting: Waiting[] = [];
-  /** What was decided and is to be remembered. */
-  afterwards: Change[] = [];
+  afterwards: Afterwards[] = [];
   /** Under way, or to be repeated. */
   sent: Sent | undefined;
   queued = false;
@@ -66,7 +73,8 @@ export class Lane {
     if (this.sent) writer.raw(this.sent.blob.subarray(this.sent.from, this.sent.to));
     else {
       const { waiting, afterwards } = this;
-      const examines = waiting.some(({ visit }) => visit.examine);
+      const examines =
+        waiting.some(({ visit }) => visit.examine) || afterwards.some(({ examine }) => examine);
       this.#write(writer, mark(), examines);
       this.sent = { waiting, afterwards, examines, blob: NOTHING, from: 0, to: 0 };
     }
@@ -80,8 +88,12 @@ export class Lane {
     const isStranger = this.deviceId === undefined;
     const given = this.deviceId ?? first.visit.deviceId;
     let optsOut = false;
+    let isRefused: boolean | undefined;
     let day = 0;
+    for (const change of afterwards) isRefused = change.gdpr?.refused ?? isRefused;
     for (const { visit } of waiting) {
+      const { gdpr, consents } = visit.change;
+      isRefused = consents ? false : (gdpr?.refused ?? isRefused);
       optsOut ||= visit.change.optOut === true;
       day = Math.max(day, visit.change.day);
     }
@@ -90,6 +102,7 @@ export class Lane {
       writer,
       (this.newcomer && !isStranger ? NEWCOMER : 0) |
         (optsOut ? OPT_OUT : 0) |
+        (isRefused === true ? REFUSES : isRefused === false ? CONSENTS : 0) |
         (given === undefined ? FALLBACK : 0) |
         (examines ? EXAMINE : 0),
       day,

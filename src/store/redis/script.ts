@@ -1,13 +1,14 @@
 /**
  * What Redis does for a visit, in one call for many visits, and the bytes on the way.
  *
- * The value of a visitor, under `PREFIX{DEVICE ID}`: version u8, state u8 (1: newcomer, 2: opted out),
- * day last seen u16, generation u32, length when last compacted u32, then records (`record.ts`).
+ * The value of a visitor, under `PREFIX{DEVICE ID}`: version u8, state u8 (1: newcomer, 2: opted out,
+ * 4: refused), day last seen u16, generation u32, length when last compacted u32, then records
+ * (`record.ts`).
  * Within one generation a value only grows, so whoever has read it may later replace what was read by
  * something shorter, and what others have appended meanwhile stays.
  *
  * Entry of a call: flags u8, day u16, device id (38 digits), mark, then, each with its length u32: what
- * the visits add (not kept of who has opted out) and what is remembered of earlier decisions; then the
+ * the visits add (not kept of who has opted out, nor of who has refused before and says nothing else) and what is remembered of earlier decisions; then the
  * number of aliases u8 and each with its length u32.
  *
  * Reply, for each entry: status u8, device id (38 digits), length u32, the value as it was before.
@@ -17,6 +18,10 @@ import { MARK_BYTES, type Mark, readU32, type Writer, writeMark } from '../recor
 export const VERSION = 1;
 export const HEADER = 12;
 
+/** States of a visitor; a newcomer's is 1. */
+export const OPTED_OUT = 2;
+export const REFUSED = 4;
+
 /** Flags of an entry. */
 export const NEWCOMER = 1;
 export const OPT_OUT = 2;
@@ -24,6 +29,9 @@ export const OPT_OUT = 2;
 export const FALLBACK = 4;
 /** The visitor comes onto the agenda. */
 export const EXAMINE = 8;
+/** After all of it, the visitor has refused that anything be added; or may be added to. */
+export const REFUSES = 16;
+export const CONSENTS = 32;
 
 /** Statuses of a reply. */
 export const ABSENT = 0;
@@ -94,42 +102,48 @@ local blob, at, replies = ARGV[1], 1, {}
 
 local function has(flags, flag) return math.floor(flags / flag) % 2 == 1 end
 
--- Of who opts out only the cookies that are still to be removed, and the marks, stay; the aliases that
--- lead there do, for ever.
 local function keep(key, id)
   if redis.pcall('GET', key) == id then call('PERSIST', key) end
 end
-local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11 }
-local function cookiesIn(records, from, id)
+local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11, [11] = 2, [12] = 1 }
+-- Of who opts out only the cookies that are still to be removed, and the marks, stay.
+local cookies = { [6] = true, [7] = true, [9] = true }
+-- Of who has refused it, nothing is added but that they were seen, cookies, and what they say of consent.
+local statements = { [2] = true, [6] = true, [7] = true, [10] = true, [11] = true, [12] = true }
+
+-- Only records of these kinds; where an id is given, the aliases among the others that lead there do for ever.
+local function only(tags, records, from, id)
   local kept, i = {}, from
   while i <= #records do
     local tag = byte(records, i)
     local size = sizes[tag]
-    if tag == 3 or tag == 4 then
-      local source, at = 0, i + 1
-      if tag == 4 then source, at = unpack_('<I4', records, i + 1) end
-      local length, start = unpack_('<H', records, at)
-      size = start + length - i
-      ${
-        options.isCluster
-          ? ''
-          : `keep(prefix .. 'id:' .. string.format('%d', source) .. '\\1' .. sub(records, start, start + length - 1), id)`
-      }
-    end
+    if tag == 3 then size = 3 + unpack_('<H', records, i + 1)
+    elseif tag == 4 then size = 7 + unpack_('<H', records, i + 5)
+    elseif tag == 10 then size = 8 + unpack_('<H', records, i + 6) end
     if not size then return sub(records, from) end
-    if tag == 6 or tag == 7 or tag == 9 then kept[#kept + 1] = sub(records, i, i + size - 1) end
+    ${
+      options.isCluster
+        ? ''
+        : `if id and (tag == 3 or tag == 4) then
+      local source = tag == 4 and unpack_('<I4', records, i + 1) or 0
+      local alias = sub(records, i + (tag == 4 and 7 or 3), i + size - 1)
+      keep(prefix .. 'id:' .. string.format('%d', source) .. '\\1' .. alias, id)
+    end`
+    }
+    if tags[tag] then kept[#kept + 1] = sub(records, i, i + size - 1) end
     i = i + size
   end
   return table.concat(kept)
 end
 
-local function optedOut(id)
+local function stateOf(id)
   local state = redis.pcall('GETRANGE', prefix .. '{' .. id .. '}', 1, 1)
-  return type(state) == 'string' and #state == 1 and byte(state) >= 2
+  return type(state) == 'string' and #state == 1 and byte(state) or 0
 end
+local function optedOut(id) return has(stateOf(id), 2) end
 
 -- Whom aliases lead to. Who has opted out by one id has, whatever other ids come with it.
-local function follow(id, fallback, aliases)
+local function follow(id, fallback, aliases, consents)
   local found, linked = not fallback and id or nil, {}
   for i, alias in ipairs(aliases) do
     local other = redis.pcall('GET', prefix .. 'id:' .. alias)
@@ -143,13 +157,14 @@ local function follow(id, fallback, aliases)
     found = found or other or nil
   end
   found = found or id
-  local out = optedOut(found)
+  local state = stateOf(found)
+  local out, refused = has(state, 2), has(state, 4) and not consents
   for i, alias in ipairs(aliases) do
     local key = prefix .. 'id:' .. alias
     if out then
       if linked[i] == found then call('PERSIST', key) end
     elseif linked[i] == found then call('EXPIRE', key, profileTtl)
-    else call('SET', key, found, 'EX', profileTtl) end
+    elseif not refused then call('SET', key, found, 'EX', profileTtl) end
   end
   return found
 end
@@ -161,9 +176,10 @@ while at <= #blob do
   local aliases = {}
   for i = 1, count do aliases[i], at = unpack_('<I4c0', blob, at) end
   local newcomer, optOut = has(flags, ${NEWCOMER}), has(flags, ${OPT_OUT})
+  local refuses, consents = has(flags, ${REFUSES}), has(flags, ${CONSENTS})
   local wrong
   if count > 0 then
-    id, wrong = follow(id, has(flags, ${FALLBACK}), aliases)
+    id, wrong = follow(id, has(flags, ${FALLBACK}), aliases, refuses or consents)
     if optOut and not wrong then
       for _, alias in ipairs(aliases) do call('SET', prefix .. 'id:' .. alias, id) end
     end
@@ -180,21 +196,25 @@ while at <= #blob do
     status, value = ${ABSENT}, ''
     local records = remembered .. added
     if #records > 0 then
-      local state = (newcomer and 1 or 0) + (optOut and 2 or 0)
+      local state = (newcomer and 1 or 0) + (optOut and 2 or refuses and 4 or 0)
       local header = pack('<BBHc4I4', ${VERSION}, state, day, sub(mark, 8, 11), ${HEADER})
       if state == 2 then call('SET', key, header .. mark .. records)
       else call('SET', key, header .. mark .. records, 'EX', newcomer and newcomerTtl or profileTtl) end
     end
   else
     local state, seen = unpack_('<BH', value, 2)
-    local was, out = state, state >= 2
+    local was, out, refused = state, has(state, 2), has(state, 4)
     if not newcomer and state % 2 == 1 then state = state - 1 end
-    local records = out and cookiesIn(remembered, 1, id) or (remembered .. added)
+    local records = remembered .. added
+    if out then records = only(cookies, remembered, 1, id)
+    elseif refused and not refuses and not consents and not optOut then records = only(statements, records, 1) end
+    if refused and (consents or optOut) then state = state - 4 end
+    if refuses and not refused and not out and not optOut then state = state + 4 end
     if #records > 0 then
       if find(value, mark, ${HEADER + 1}, true) then status = ${REPEATED}
       elseif optOut and not out then
         state = state + 2
-        local kept = sub(value, 1, ${HEADER}) .. cookiesIn(value, ${HEADER + 1}, id)
+        local kept = sub(value, 1, ${HEADER}) .. only(cookies, value, ${HEADER + 1}, id)
         call('SET', key, kept .. mark .. records, 'KEEPTTL')
         -- The length is another one now: nobody may replace what was read before.
         call('SETRANGE', key, 4, sub(mark, 8, 11))

@@ -1,5 +1,6 @@
 /** Destinations, Why? and reports as people see and use them. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { tcf } from '../../collect/consent-string.ts';
 import { executable } from '../../demo/browser.ts';
 import { flaws, obstacles, startVisits, type Visits } from './visit.ts';
 
@@ -7,6 +8,7 @@ const PAGES = [
   ['the list', '/destinations', 'destinations'],
   ['the kinds of a new one', '/destinations/new', 'destination-new'],
   ['configuration', '/destinations/8002?step=configuration', 'destination-configuration'],
+  ['labels and consent', '/destinations/8002?step=labels', 'destination-consent'],
   ['mappings with addresses', '/destinations/8001?step=mappings', 'destination-addresses'],
   ['mappings of a cookie', '/destinations/8004?step=mappings', 'destination-mappings'],
   ['Why?', '/why', 'why'],
@@ -93,6 +95,52 @@ describe.skipIf(!executable)('destinations', () => {
     expect(await choice.isDisabled()).toBe(true);
     await page.getByText(/“Customers” \(trait \d+\) forbids what this destination/).waitFor();
     expect(await obstacles(page)).toEqual([]);
+  });
+
+  test.each([
+    ['PUSH', { urlFormatString: 'https://dsp.example/?s=%ALIAS%', serializationEnabled: true }],
+    ['ADS', { cookieName: 'consent', formatType: 'single_key', singleKey: 'k' }],
+    ['S2S', { endpointUrl: 'https://dsp.example/in' }],
+  ])('say what their partner needs consent to: %s', async (destinationType, fields) => {
+    const { destinationId } = await visits.call<{ destinationId: number }>(
+      'POST',
+      '/destinations',
+      {
+        ...{ name: 'Vendor', destinationType, ...fields },
+      },
+    );
+    const page = await visits.open(`/destinations/${destinationId}?step=labels`);
+    await page.getByText('to what your account needs (purpose 1)').waitFor();
+    await page.getByLabel('The partner’s vendor id (optional)').fill('565');
+    await page.getByRole('combobox', { name: /^Further purposes/ }).click();
+    for (const name of [/^4\. Use profiles/, /^3\. Create profiles/]) {
+      await page.getByRole('option', { name }).click();
+    }
+    await page.keyboard.press('Escape');
+    await page.getByRole('switch', { name: 'The partner works for us only' }).click();
+    expect(await obstacles(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByText('is published').first().waitFor();
+    expect(await visits.call('GET', `/destinations/${destinationId}`)).toMatchObject({
+      ...{ iabVendorId: 565, iabPurposes: [3, 4], serviceProvider: true },
+    });
+    expect(visits.problems).toEqual([]);
+  });
+
+  test('why: what the visitor has said of consent, in words', async () => {
+    const string = tcf({ purposes: [2], vendors: [7, 8] });
+    const event = `/event?c_page=concert&d_rtbd=json&gdpr=1&gdpr_consent=${string}&us_privacy=1YYN`;
+    const page = await visits.open(`/why?about=${encodeURIComponent(event)}`);
+    await page
+      .getByText(
+        /With this request: GDPR applies, and there is consent for 2 vendors to: 2\. Use limited data/,
+      )
+      .waitFor();
+    await page.getByText('That is less than your account needs').waitFor();
+    await page.getByText('They object to the sale or sharing').waitFor();
+    await page.getByText('No consent (code 315)').waitFor();
+    expect(await flaws(page, 'why-consent')).toEqual([]);
+    expect(visits.problems).toEqual([]);
   });
 
   test('two people never replace each other unseen', async () => {

@@ -11,6 +11,7 @@ const PAGES = [
   '/settings/folders/101',
   '/settings/sites',
   '/settings/sites/1',
+  '/settings/consent',
   '/settings/document',
 ];
 
@@ -86,6 +87,35 @@ describe.skipIf(!executable)('settings', { timeout: PATIENCE_MS }, () => {
       .getByText(/there is no data source 1001/i)
       .first()
       .waitFor();
+  });
+
+  test('what everybody has to consent to is chosen, and mistakes are said', async () => {
+    const page = await visits.open('/settings/consent');
+    await page.getByRole('combobox', { name: 'Purposes' }).click();
+    await page.getByRole('option', { name: /^10\. Develop/ }).click();
+    await page.keyboard.press('Escape');
+    await page.getByLabel('Your vendor id (optional)').fill('5000');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('5000 is too large: write at most 4096.').waitFor();
+    expect(await obstacles(page)).toEqual([]);
+    await page.getByLabel('Your vendor id (optional)').fill('565');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText(/^In force/).waitFor();
+    expect(await visits.call('GET', '/consent')).toEqual({ purposes: [1, 10], vendorId: 565 });
+    await expect.poll(() => page.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true);
+    await visits.call('PUT', '/consent', {});
+    await page.getByLabel('Your vendor id (optional)').fill('7');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Somebody else has changed this meanwhile').waitFor();
+    await page.getByRole('button', { name: 'Load theirs' }).click();
+    expect(await page.getByLabel('Your vendor id (optional)').inputValue()).toBe('');
+    expect(visits.problems).toEqual([]);
+  });
+
+  test('a viewer sees what everybody has to consent to, and cannot change it', async () => {
+    const page = await visits.open('/settings/consent', { as: 'viewer' });
+    await page.getByRole('form').getByText('1. Store and/or access').waitFor();
+    expect(await page.getByRole('button', { name: 'Save' }).count()).toBe(0);
   });
 
   test('two who change the same see each other, and nothing is lost', async () => {

@@ -170,11 +170,14 @@ describe('changes', () => {
     expect(arrived(shelf)[0].lines).toEqual(['new m1', `${deviceId(2)} m1`, `${deviceId(3)} m1`]);
   });
 
-  it('tell nobody of who has opted out since but that they left', async () => {
+  it.each([
+    ['has opted out', { optOut: true }],
+    ['objects to the sale of data', { objectsToSale: true }],
+  ])('tell nobody of who %s since but that they left', async (_, change) => {
     const { visitors, shelf, run } = workbench();
     visitors.move(1, [1]);
     visitors.move(2, [1]);
-    visitors.add(1, (profile) => profile.apply({ day: dayOf(Date.now()), optOut: true }));
+    visitors.add(1, (profile) => profile.apply({ day: dayOf(Date.now()), ...change }));
     visitors.move(1, [], [1]);
     await run();
     expect(arrived(shelf)[0].lines).toEqual([`${deviceId(2)} m1`, `${deviceId(1)}  m1`]);

@@ -28,6 +28,7 @@ export function destinationOf(
   return {
     ...{ kind: 'server', id: ID, name: 'D', active: true, platform: 'all', labels, priority: 0 },
     isFallback: false,
+    consent: { purposes: 0, vendors: [], serviceProvider: false },
     publish: { to: 'all_domains', sites: new Set() },
     transfer: {
       ...{ kind: 'file', userDataSource: undefined, alias: '', syncMode: 'iter' },

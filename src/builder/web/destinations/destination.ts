@@ -27,6 +27,9 @@ export interface Destination {
   readonly platform?: 'all' | 'browser' | 'android' | 'ios';
   readonly autoFill?: 'SEGMENT_ID' | 'INTEGRATION_CODE' | 'NONE';
   readonly dataExportLabels?: readonly ExportLabel[] | null;
+  readonly iabVendorId?: number | null;
+  readonly iabPurposes?: readonly number[] | null;
+  readonly serviceProvider?: boolean;
   readonly domainRestrictions?: 'all_domains' | 'inclusion' | 'exclusion';
   readonly siteIDs?: readonly number[] | null;
   readonly priority?: number;
@@ -182,7 +185,11 @@ export const STEPS = [
     title: 'Basic information',
     fields: ['name', 'description', 'category', 'status', 'platform', 'autoFill'],
   },
-  { id: 'labels', title: 'Data export labels', fields: ['dataExportLabels'] },
+  {
+    id: 'labels',
+    title: 'Labels and consent',
+    fields: ['dataExportLabels', 'iabVendorId', 'iabPurposes', 'serviceProvider'],
+  },
   { id: 'configuration', title: 'Configuration', fields: [] },
   { id: 'mappings', title: 'Segment mappings', fields: ['mappings'] },
 ] as const;

@@ -1,9 +1,20 @@
-/** Data export labels: what the partner may do with what it gets. */
+/** Data export labels: what the partner may do with what it gets; and the consent that this takes. */
 import { Checkbox, Paper, Stack, Text, Title } from '@mantine/core';
 import { type ExportLabel, LABELS } from '../export-labels.ts';
+import { Consent } from './consent.tsx';
 import type { StepProps } from './editor.tsx';
 
-export function Labels({ destination, set, problems }: StepProps) {
+/** Under which conditions the partner gets anything. */
+export function Labels(props: StepProps) {
+  return (
+    <>
+      <Uses {...props} />
+      <Consent {...props} />
+    </>
+  );
+}
+
+function Uses({ destination, set, problems }: StepProps) {
   return (
     <Paper withBorder p="lg">
       <Stack>

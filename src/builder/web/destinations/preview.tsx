@@ -271,6 +271,8 @@ const NAMES: Readonly<Record<string, string>> = {
   target: 'Where the files go',
   schedule: 'Schedule',
   siteIDs: 'Sites',
+  iabVendorId: 'The partner’s vendor id',
+  iabPurposes: 'Further purposes',
 };
 
 function named(problem: Problem): string {

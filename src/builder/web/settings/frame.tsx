@@ -6,6 +6,7 @@ const SECTIONS = [
   { title: 'Data sources', to: '/settings/data-sources' },
   { title: 'Folders', to: '/settings/folders' },
   { title: 'Sites', to: '/settings/sites' },
+  { title: 'Consent', to: '/settings/consent' },
   { title: 'Import and export', to: '/settings/document' },
 ];
 

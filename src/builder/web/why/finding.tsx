@@ -3,6 +3,7 @@ import { Alert, Badge, Group, Paper, Stack, Text, Title, UnstyledButton } from '
 import { useQuery } from '@tanstack/react-query';
 import { type ApiError, api } from '../api.ts';
 import { Failed, Loading } from '../state.tsx';
+import { Consent } from './consent.tsx';
 import classes from './finding.module.css';
 import { PathTo } from './path.tsx';
 import { isYes, type Trace } from './trace.ts';
@@ -28,7 +29,7 @@ export function Finding({ question, destination, pick }: FindingProps) {
   });
   if (error) return <Failed error={error} retry={() => refetch()} />;
   if (!data) return <Loading label="Finding out" />;
-  const { signals, errors, segments, destinations, reasons } = data;
+  const { signals, consent, errors, segments, destinations, reasons } = data;
   const holding = segments.filter(({ reason }) => isYes(reason));
   const sorted = destinations.toSorted(
     (a, b) => Number(isYes(b.reason)) - Number(isYes(a.reason)) || a.name.localeCompare(b.name),
@@ -57,6 +58,7 @@ export function Finding({ question, destination, pick }: FindingProps) {
               </Badge>
             ))}
           </Facts>
+          <Consent consent={consent} />
           <Facts title="So the visitor is in">
             {holding.map(({ sid, name }) => (
               <Badge key={sid} color="green" className={classes.fact}>

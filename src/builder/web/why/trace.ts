@@ -5,6 +5,17 @@ export interface Trace {
   readonly at: string;
   readonly site?: string;
   readonly signals: Readonly<Record<string, readonly string[]>>;
+  readonly consent: {
+    readonly gdpr: {
+      readonly applies: boolean;
+      readonly purposes: readonly number[];
+      /** How many of them. */
+      readonly vendors: number;
+      readonly isRefused: boolean;
+      readonly isStatedNow: boolean;
+    } | null;
+    readonly objectsToSale: boolean;
+  };
   readonly errors: readonly { readonly code: number; readonly msg: string }[];
   readonly traits: readonly TracedTrait[];
   readonly segments: readonly TracedSegment[];
@@ -110,6 +121,9 @@ export function remedyOf(
       return step('mappings', 'Change the dates');
     case 'export-control':
       return step('labels', 'See the labels');
+    case 'no-consent':
+    case 'objected':
+      return step('labels', 'See what it needs');
     case 'domain':
       return step('configuration', 'Change where it is published');
     case 'cookie-domain':

@@ -1,0 +1,146 @@
+/** What a call states of consent. */
+import {
+  type Consent,
+  type ConsentNeed,
+  type Gdpr,
+  grants,
+  isSameGdpr,
+  NO_VENDORS,
+} from '../audience/consent.ts';
+import type { Change } from '../audience/profile.ts';
+import { type Complaint, complain } from './complaint.ts';
+import { objectionIn, type Sections, sectionsIn, TCF_EU, US_PRIVACY } from './gpp.ts';
+import { readTcf } from './tcf.ts';
+
+/** Each fact is undefined where the call does not state it. */
+export interface Statement {
+  readonly gdpr: Gdpr | undefined;
+  readonly objectsToSale: boolean | undefined;
+}
+
+/** What is said to a call that states nothing itself. */
+export const REFUSED_BEFORE = 'the visitor has refused it before';
+
+/**
+ * Whether nothing may be kept of the visitor, nor be due: by what the call states, else by what was stated
+ * before.
+ */
+export function isRefused(
+  stated: Statement,
+  before: Pick<Consent, 'gdpr'>,
+  need: ConsentNeed,
+): boolean {
+  const gdpr = stated.gdpr ?? before.gdpr;
+  return gdpr !== undefined && !grants(gdpr, need);
+}
+
+/** What is true of the visitor from now on. */
+export const consentOf = (stated: Statement, before: Consent): Consent => ({
+  gdpr: stated.gdpr ?? before.gdpr,
+  objectsToSale: stated.objectsToSale ?? before.objectsToSale,
+});
+
+/** A statement as something to be kept; undefined where there is none. */
+export const asChange = ({
+  gdpr,
+  objectsToSale,
+}: Statement): Pick<Change, 'gdpr' | 'objectsToSale'> | undefined =>
+  gdpr || objectsToSale !== undefined
+    ? { ...(gdpr && { gdpr }), ...(objectsToSale !== undefined && { objectsToSale }) }
+    : undefined;
+
+/**
+ * What is new in a statement; undefined where nothing is. That the account needs something else than before
+ * is new, too.
+ */
+export function newIn(
+  stated: Statement,
+  before: Consent,
+  need: ConsentNeed,
+): Pick<Change, 'gdpr' | 'objectsToSale'> | undefined {
+  const { gdpr, objectsToSale } = consentOf(stated, before);
+  const now = gdpr && { ...gdpr, refused: !grants(gdpr, need) };
+  const isNewGdpr = now !== undefined && !(before.gdpr && isSameGdpr(now, before.gdpr));
+  const isNewObjection = objectsToSale !== before.objectsToSale;
+  if (!isNewGdpr && !isNewObjection) return undefined;
+  return { ...(isNewGdpr && { gdpr: now }), ...(isNewObjection && { objectsToSale }) };
+}
+
+export interface Stating {
+  readonly parameter: (key: string) => string | undefined;
+  readonly header: (name: string) => string | null;
+  /** Unix milliseconds. */
+  readonly at: number;
+}
+
+/**
+ * Reads `gdpr` with `gdpr_consent`, `gpp` with `gpp_sid`, `us_privacy` and the header `Sec-GPC`. What GDPR
+ * asks for and is not stated, or cannot be read, is no consent.
+ *
+ * @param need without which the account keeps nothing
+ */
+export function statementOf(
+  stating: Stating,
+  need: ConsentNeed,
+  complaints: Complaint[],
+): Statement {
+  const { parameter } = stating;
+  const gpp = parameter('gpp');
+  const sections = gpp ? (sectionsIn(gpp) ?? NO_SECTIONS) : NO_SECTIONS;
+  return {
+    gdpr: gdprOf(stating, sections, need, complaints),
+    objectsToSale: objectionOf(stating, sections),
+  };
+}
+
+const NO_SECTIONS: Sections = new Map();
+
+function gdprOf(
+  { parameter, at }: Stating,
+  sections: Sections,
+  need: ConsentNeed,
+  complaints: Complaint[],
+): Gdpr | undefined {
+  const gdpr = parameter('gdpr');
+  if (gdpr === '0') return { applies: false, purposes: 0, vendors: NO_VENDORS, refused: false };
+  const section = isInForce(TCF_EU, parameter) ? sections.get(TCF_EU) : undefined;
+  const isNamed = parameter('gpp_sid')?.split(',').includes(String(TCF_EU));
+  if (gdpr !== '1' && section === undefined && !isNamed) return undefined;
+  const text = parameter('gdpr_consent') || section;
+  const read = text ? readTcf(text, at) : 'GDPR applies, and there is no consent string';
+  if (typeof read === 'string') {
+    complaints.push(complain(315, read));
+    const refused = !grants({ applies: true, ...NOTHING }, need);
+    return { applies: true, ...NOTHING, refused };
+  }
+  const refused = !grants({ applies: true, ...read }, need);
+  if (refused) complaints.push(complain(315));
+  return { applies: true, ...read, refused };
+}
+
+const NOTHING = { purposes: 0, vendors: NO_VENDORS };
+
+/** The browser's own signal outdoes every string; of several strings, an objection does. */
+function objectionOf({ parameter, header }: Stating, sections: Sections): boolean | undefined {
+  if (header('sec-gpc') === '1') return true;
+  const stated = [usPrivacy(parameter('us_privacy'))];
+  for (const [number, text] of sections) {
+    if (!isInForce(number, parameter)) continue;
+    stated.push(number === US_PRIVACY ? usPrivacy(text) : objectionIn(number, text));
+  }
+  if (stated.includes(true)) return true;
+  return stated.includes(false) ? false : undefined;
+}
+
+/** Version, notice, opt-out of sale, and a contract: each Y, N, or - where the law does not apply. */
+function usPrivacy(text: string | undefined): boolean | undefined {
+  const [, optOut] = /^1[YN-]([YN-])[YN-]$/i.exec(text ?? '') ?? [];
+  if (optOut === undefined || optOut === '-') return undefined;
+  return optOut.toUpperCase() === 'Y';
+}
+
+/** A string may have sections of laws that do not apply to this call; without a word, all of them do. */
+function isInForce(section: number, parameter: Stating['parameter']): boolean {
+  const named = parameter('gpp_sid');
+  return !named || named.split(',').includes(String(section));
+}
