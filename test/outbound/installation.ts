@@ -165,7 +165,7 @@ export class Chaos {
   #isOver = false;
   readonly #ended: Promise<void>;
 
-  /** @param progress changes as the work goes on: what was killed is not killed again before it works */
+  /** @param progress changes as the work goes on: what was killed works for a while before it is killed again */
   constructor(deeds: Record<string, () => Promise<void>>, progress: () => number) {
     this.#progress = progress;
     this.#ended = this.#rage(Object.entries(deeds));
@@ -182,8 +182,8 @@ export class Chaos {
     for (let i = 0; !this.#isOver; i++) {
       const [name, deed] = deeds[i % deeds.length];
       const before = this.#progress();
-      await pause(300 + Math.random() * 1_500);
       while (!this.#isOver && this.#progress() === before) await pause(50);
+      await pause(300 + Math.random() * 1_500);
       if (this.#isOver) return;
       await deed();
       this.done.set(name, (this.done.get(name) ?? 0) + 1);
