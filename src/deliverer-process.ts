@@ -1,5 +1,6 @@
 /** The deliverer of a server that does everything: a child process, kept alive for as long as the server is. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { NODE, TTL_MS } from './builder/heartbeat.ts';
@@ -66,6 +67,7 @@ export class DelivererProcess {
       },
     });
     this.#child = child;
+    giveWay(child);
     let last: string | undefined;
     child.on('message', (why) => {
       last = String(why);
@@ -111,5 +113,14 @@ export class DelivererProcess {
       .put('deliverer', NODE, state, { ttl: this.#pause + TTL_MS })
       // Where the registry is gone, that is what has to be known.
       .catch(() => undefined);
+  }
+}
+
+/** Where there are too few processors for both, pages go first. */
+function giveWay({ pid }: ChildProcess): void {
+  try {
+    if (pid) os.setPriority(pid, os.constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended already, or the system does not allow it: then both are equals.
   }
 }

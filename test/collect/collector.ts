@@ -125,7 +125,7 @@ export class Collector {
         adminToken: TOKEN,
         clientOf,
       }),
-      tag: '  // a comment\n/* the tag */',
+      tag: '/* the tag */',
       clients: new Guard(options.maxCallsPerClient ?? 0),
       problem: () => this.store.problem,
       clientOf,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { childrenOf, type RunningServer, startServer, temporaryFolder } from '../server.ts';
@@ -75,6 +76,9 @@ describe('a deliverer that ends', { timeout: 60_000 }, () => {
     await isWell();
     for (const seconds of [1, 2, 4]) {
       const [child] = childrenOf(server);
+      expect(os.getPriority(child), 'pages go first').toBe(
+        os.constants.priority.PRIORITY_BELOW_NORMAL,
+      );
       process.kill(child, 'SIGKILL');
       await isDownSince(new RegExp(`ended \\(SIGKILL\\); it is started again after ${seconds} s`));
       await isWell();

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { tcf as stringOf } from '../collect/consent-string.ts';
 import { executable, launch } from '../demo/browser.ts';
 import { type RunningServer, startServer } from '../server.ts';
 
@@ -309,6 +310,7 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     </script>`;
     const say = (name: string, data: object | null) =>
       page.evaluate(([n, d]) => (window as unknown as Manager).say(n, d), [name, data] as const);
+    const [some, less] = [stringOf({ purposes: [1, 3] }), stringOf({ purposes: [3] })];
     const tcf = (eventStatus: string, tcString: string) =>
       say('__tcfapi', { eventStatus, gdprApplies: true, tcString });
     const gpp = (eventName: string, signalStatus: string, gppString: string) =>
@@ -329,21 +331,25 @@ describe.skipIf(!executable)('the tag in a browser', () => {
       await tcf('cmpuishown', 'NOTHING');
       await say('__tcfapi', null);
       expect(sent).toEqual([]);
-      await tcf('useractioncomplete', 'SOME');
+      await tcf('useractioncomplete', some);
       expect((await answers())[0].traits).toEqual([1]);
       await send({ c_step: 'paid' });
-      expect(statements()).toEqual(['1 SOME', '1 SOME']);
+      expect(statements()).toEqual([`1 ${some}`, `1 ${some}`]);
       expect(problems).toEqual([]);
     });
 
     test('and is sent at once where it changes', async () => {
       await open('data-c_page="concert"', { before: managers('__tcfapi') });
       await ready();
-      await tcf('tcloaded', 'SOME');
+      await tcf('tcloaded', some);
       await answers();
-      await tcf('useractioncomplete', 'LESS');
-      await answers(2);
-      expect(statements()).toEqual(['1 SOME', '1 LESS']);
+      await tcf('useractioncomplete', less);
+      const [before, after] = await answers(2);
+      expect(statements()).toEqual([`1 ${some}`, `1 ${less}`]);
+      expect([before, after].map(({ errors }) => errors?.map(({ code }) => code))).toEqual([
+        undefined,
+        [315],
+      ]);
       expect(sent[1].has('c_page')).toBe(false);
     });
 
@@ -362,13 +368,13 @@ describe.skipIf(!executable)('the tag in a browser', () => {
     test('one manager is waited for as well as the other', async () => {
       await open('data-c_page="concert"', { before: managers('__tcfapi', '__gpp') });
       await ready();
-      await tcf('tcloaded', 'SOME');
+      await tcf('tcloaded', some);
       await gpp('listenerRegistered', 'not ready', 'EARLY');
       await gpp('cmpDisplayStatus', 'ready', 'EARLY');
       expect(sent).toEqual([]);
       await gpp('signalStatus', 'ready', 'DBAA');
       await answers();
-      expect(statements()).toEqual(['1 SOME DBAA 7,8']);
+      expect(statements()).toEqual([`1 ${some} DBAA 7,8`]);
     });
   });
 
