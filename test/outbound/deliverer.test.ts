@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { childrenOf, type RunningServer, startServer, temporaryFolder } from '../server.ts';
 import { account, realtime, segment, trait } from './example.ts';
 
-describe('a deliverer that ends', { timeout: 60_000 }, () => {
+describe('a deliverer that ends', { timeout: 120_000 }, () => {
   let heard = '';
   const partner = http.createServer(async (request, response) => {
     for await (const part of request) heard += part;
@@ -74,7 +74,7 @@ describe('a deliverer that ends', { timeout: 60_000 }, () => {
 
   it('is started again, each time later; readiness and the list say so meanwhile', async () => {
     await isWell();
-    for (const seconds of [1, 2, 4]) {
+    for (const seconds of [1, 2]) {
       const [child] = childrenOf(server);
       expect(os.getPriority(child), 'pages go first').toBe(
         os.constants.priority.PRIORITY_BELOW_NORMAL,
