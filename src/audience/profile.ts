@@ -44,6 +44,8 @@ export interface Change {
   readonly cookiesRemoved?: readonly number[];
   /** The visitor opts out: everything but the cookies to remove is forgotten, for ever. */
   readonly optOut?: boolean;
+  /** When the following was stated, in Unix milliseconds: what was stated before it does not undo it. */
+  readonly statedAt?: number;
   /** What is stated of GDPR. A refusal keeps what there is, and has nothing added from then on. */
   readonly gdpr?: Gdpr;
   /** The request has the consent that a refusal missed: what it adds counts. */
@@ -77,6 +79,9 @@ export class Profile implements Consent {
   optedOut = false;
   gdpr: Gdpr | undefined;
   objectsToSale = false;
+  /** When the two were stated; 0: it is not known, or nothing was. */
+  gdprAt = 0;
+  objectionAt = 0;
   /** The last day on which the visitor was seen. */
   seen: Day = 0;
 
@@ -91,9 +96,17 @@ export class Profile implements Consent {
       this.cookies = kept;
     }
     if (this.optedOut) return;
-    if (change.gdpr) this.gdpr = change.gdpr;
-    if (change.objectsToSale !== undefined) this.objectsToSale = change.objectsToSale;
-    if (change.consents) this.resume();
+    const { gdpr, objectsToSale, statedAt } = change;
+    // A consent may come after a refusal that is younger: it has waited, or is remembered only now.
+    if (gdpr && !isBefore(statedAt, this.gdprAt)) {
+      this.gdpr = gdpr;
+      this.gdprAt = statedAt ?? this.gdprAt;
+    }
+    if (objectsToSale !== undefined && !isBefore(statedAt, this.objectionAt)) {
+      this.objectsToSale = objectsToSale;
+      this.objectionAt = statedAt ?? this.objectionAt;
+    }
+    if (change.consents) this.resume(statedAt);
     if (this.isRefused) return;
     for (const trait of change.realized ?? []) this.realize(trait, change.day, 1);
     if (change.ecid !== undefined) this.ecid = change.ecid;
@@ -106,9 +119,11 @@ export class Profile implements Consent {
     return this.gdpr?.refused === true;
   }
 
-  /** Ends a refusal, if there is one. */
-  resume(): void {
-    if (this.gdpr?.refused) this.gdpr = { ...this.gdpr, refused: false };
+  /** Ends a refusal, if there is one that is no younger. */
+  resume(statedAt?: number): void {
+    if (!this.gdpr?.refused || isBefore(statedAt, this.gdprAt)) return;
+    this.gdpr = { ...this.gdpr, refused: false };
+    this.gdprAt = statedAt ?? this.gdprAt;
   }
 
   realize(trait: number, day: Day, count: number): void {
@@ -163,6 +178,8 @@ export class Profile implements Consent {
     copy.optedOut = this.optedOut;
     copy.gdpr = this.gdpr;
     copy.objectsToSale = this.objectsToSale;
+    copy.gdprAt = this.gdprAt;
+    copy.objectionAt = this.objectionAt;
     copy.seen = this.seen;
     return copy;
   }
@@ -176,8 +193,13 @@ export class Profile implements Consent {
     this.firings = NO_FIRINGS;
     this.gdpr = undefined;
     this.objectsToSale = false;
+    this.gdprAt = 0;
+    this.objectionAt = 0;
   }
 }
 
 const isAfter = (trait: number, day: Day, otherTrait: number, otherDay: Day) =>
   trait > otherTrait || (trait === otherTrait && day > otherDay);
+
+const isBefore = (statedAt: number | undefined, than: number) =>
+  statedAt !== undefined && statedAt < than;

@@ -9,13 +9,15 @@ import {
 } from '../audience/consent.ts';
 import type { Change } from '../audience/profile.ts';
 import { type Complaint, complain } from './complaint.ts';
-import { objectionIn, type Sections, sectionsIn, TCF_EU, US_PRIVACY } from './gpp.ts';
+import { objectionIn, sectionsIn, TCF_EU, US_PRIVACY } from './gpp.ts';
 import { readTcf } from './tcf.ts';
 
 /** Each fact is undefined where the call does not state it. */
 export interface Statement {
   readonly gdpr: Gdpr | undefined;
   readonly objectsToSale: boolean | undefined;
+  /** When, in Unix milliseconds. */
+  readonly at: number;
 }
 
 /** What is said to a call that states nothing itself. */
@@ -26,7 +28,7 @@ export const REFUSED_BEFORE = 'the visitor has refused it before';
  * before.
  */
 export function isRefused(
-  stated: Statement,
+  stated: Pick<Statement, 'gdpr'>,
   before: Pick<Consent, 'gdpr'>,
   need: ConsentNeed,
 ): boolean {
@@ -40,30 +42,34 @@ export const consentOf = (stated: Statement, before: Consent): Consent => ({
   objectsToSale: stated.objectsToSale ?? before.objectsToSale,
 });
 
+/** What of a change is about consent. */
+type Stated = Pick<Change, 'gdpr' | 'objectsToSale' | 'statedAt'>;
+
 /** A statement as something to be kept; undefined where there is none. */
-export const asChange = ({
-  gdpr,
-  objectsToSale,
-}: Statement): Pick<Change, 'gdpr' | 'objectsToSale'> | undefined =>
+export const asChange = ({ gdpr, objectsToSale, at }: Statement): Stated | undefined =>
   gdpr || objectsToSale !== undefined
-    ? { ...(gdpr && { gdpr }), ...(objectsToSale !== undefined && { objectsToSale }) }
+    ? {
+        ...(gdpr && { gdpr }),
+        ...(objectsToSale !== undefined && { objectsToSale }),
+        statedAt: at,
+      }
     : undefined;
 
 /**
  * What is new in a statement; undefined where nothing is. That the account needs something else than before
  * is new, too.
  */
-export function newIn(
-  stated: Statement,
-  before: Consent,
-  need: ConsentNeed,
-): Pick<Change, 'gdpr' | 'objectsToSale'> | undefined {
+export function newIn(stated: Statement, before: Consent, need: ConsentNeed): Stated | undefined {
   const { gdpr, objectsToSale } = consentOf(stated, before);
   const now = gdpr && { ...gdpr, refused: !grants(gdpr, need) };
   const isNewGdpr = now !== undefined && !(before.gdpr && isSameGdpr(now, before.gdpr));
   const isNewObjection = objectsToSale !== before.objectsToSale;
   if (!isNewGdpr && !isNewObjection) return undefined;
-  return { ...(isNewGdpr && { gdpr: now }), ...(isNewObjection && { objectsToSale }) };
+  return {
+    ...(isNewGdpr && { gdpr: now }),
+    ...(isNewObjection && { objectsToSale }),
+    statedAt: stated.at,
+  };
 }
 
 export interface Stating {
@@ -84,48 +90,64 @@ export function statementOf(
   need: ConsentNeed,
   complaints: Complaint[],
 ): Statement {
-  const { parameter } = stating;
+  const { parameter, at } = stating;
   const gpp = parameter('gpp');
-  const sections = gpp ? (sectionsIn(gpp) ?? NO_SECTIONS) : NO_SECTIONS;
+  const named = numbersIn(parameter('gpp_sid'));
+  const sections = new Map(gpp ? sectionsIn(gpp) : undefined);
+  // A string may have sections of laws that do not apply to this call; without a word, all of them do.
+  for (const section of sections.keys()) {
+    if (named.size > 0 && !named.has(section)) sections.delete(section);
+  }
   return {
-    gdpr: gdprOf(stating, sections, need, complaints),
+    gdpr: gdprOf(stating, sections.get(TCF_EU), named.has(TCF_EU), need, complaints),
     objectsToSale: objectionOf(stating, sections),
+    at,
   };
 }
 
-const NO_SECTIONS: Sections = new Map();
+/** So many characters name all sections there are, and more. */
+const MAX_NAMES = 256;
 
+const numbersIn = (names = ''): ReadonlySet<number> =>
+  new Set(names.length > MAX_NAMES ? [] : (names.match(/\d+/g) ?? []).map(Number));
+
+/**
+ * @param section of GPP
+ * @param isNamed whether the section is said to be in force
+ */
 function gdprOf(
   { parameter, at }: Stating,
-  sections: Sections,
+  section: string | undefined,
+  isNamed: boolean,
   need: ConsentNeed,
   complaints: Complaint[],
 ): Gdpr | undefined {
   const gdpr = parameter('gdpr');
-  if (gdpr === '0') return { applies: false, purposes: 0, vendors: NO_VENDORS, refused: false };
-  const section = isInForce(TCF_EU, parameter) ? sections.get(TCF_EU) : undefined;
-  const isNamed = parameter('gpp_sid')?.split(',').includes(String(TCF_EU));
-  if (gdpr !== '1' && section === undefined && !isNamed) return undefined;
-  const text = parameter('gdpr_consent') || section;
-  const read = text ? readTcf(text, at) : 'GDPR applies, and there is no consent string';
-  if (typeof read === 'string') {
-    complaints.push(complain(315, read));
-    const refused = !grants({ applies: true, ...NOTHING }, need);
-    return { applies: true, ...NOTHING, refused };
+  // A macro that nobody has filled in says nothing.
+  const own = parameter('gdpr_consent')?.replace(/^\$\{.*/, '');
+  if (gdpr === '0' && !isNamed) {
+    return { applies: false, purposes: 0, vendors: NO_VENDORS, refused: false };
   }
-  const refused = !grants({ applies: true, ...read }, need);
-  if (refused) complaints.push(complain(315));
-  return { applies: true, ...read, refused };
+  if (gdpr !== '1' && !own && section === undefined && !isNamed) return undefined;
+  const text = own || section;
+  const read = text ? readTcf(text, at) : 'GDPR applies, and there is no consent string';
+  const isUnread = typeof read === 'string';
+  const granted = { applies: true, ...(isUnread ? NOTHING : read) };
+  const refused = !grants(granted, need);
+  if (refused) complaints.push(complain(315, isUnread ? read : undefined));
+  return { ...granted, refused };
 }
 
 const NOTHING = { purposes: 0, vendors: NO_VENDORS };
 
 /** The browser's own signal outdoes every string; of several strings, an objection does. */
-function objectionOf({ parameter, header }: Stating, sections: Sections): boolean | undefined {
+function objectionOf(
+  { parameter, header }: Stating,
+  sections: ReadonlyMap<number, string>,
+): boolean | undefined {
   if (header('sec-gpc') === '1') return true;
   const stated = [usPrivacy(parameter('us_privacy'))];
   for (const [number, text] of sections) {
-    if (!isInForce(number, parameter)) continue;
     stated.push(number === US_PRIVACY ? usPrivacy(text) : objectionIn(number, text));
   }
   if (stated.includes(true)) return true;
@@ -137,10 +159,4 @@ function usPrivacy(text: string | undefined): boolean | undefined {
   const [, optOut] = /^1[YN-]([YN-])[YN-]$/i.exec(text ?? '') ?? [];
   if (optOut === undefined || optOut === '-') return undefined;
   return optOut.toUpperCase() === 'Y';
-}
-
-/** A string may have sections of laws that do not apply to this call; without a word, all of them do. */
-function isInForce(section: number, parameter: Stating['parameter']): boolean {
-  const named = parameter('gpp_sid');
-  return !named || named.split(',').includes(String(section));
 }

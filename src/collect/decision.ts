@@ -46,10 +46,20 @@ export function realize(snapshot: Snapshot, call: Call): Realization {
   return { traits, sids: traits.map((place) => snapshot.traits[place].sid), complaints };
 }
 
-/** What the visitor's profile gains by a call: of one that refuses it, that alone. */
-export function changeOf({ day, ecid, declared, stated }: Call, { sids }: Realization): Change {
+/**
+ * What the visitor's profile gains by a call: of one that refuses it, that alone.
+ *
+ * An objection goes with what the call adds, since nothing may come between the two. So does all that is
+ * stated of a newcomer; of others, what they allow is remembered where it is new.
+ */
+export function changeOf(call: Call, { sids }: Realization): Change {
+  const { day, ecid, declared, deviceId, stated } = call;
   if (stated.gdpr?.refused) return { day, ...asChange(stated) };
-  return { day, realized: sids, ecid, declared, ...(stated.gdpr && { consents: true }) };
+  const isNew = deviceId === undefined && ecid === undefined && declared.length === 0;
+  const { at, gdpr, objectsToSale } = stated;
+  const kept = isNew ? asChange(stated) : objectsToSale && { objectsToSale, statedAt: at };
+  const consents = gdpr && !isNew && { consents: true, statedAt: at };
+  return { day, realized: sids, ecid, declared, ...kept, ...consents };
 }
 
 export interface Decision extends Delivery {

@@ -80,6 +80,7 @@ export function event(raw: RawCall, door: FrontDoor): Promise<Response> | Respon
         const stated = newIn(call.stated, profile, requiredConsent);
         if (isRefused(call.stated, profile, requiredConsent)) {
           if (!refuses) call.complaints.push(complain(315, REFUSED_BEFORE));
+          if (deviceId !== call.freshId) door.recording?.remind(deviceId);
           const decision = decide(snapshot, call, deviceId, profile, region, tally.record);
           // What there is of the visitor is neither used nor told; cookies that are still there are removed.
           resolve(reply({ ...decision, segments: [] }, undefined, NO_REALIZATION));
@@ -174,13 +175,11 @@ export function visitOf(
   }
   const aliases = ecid ? [{ dataSource: ECID_SOURCE, id: ecid }, ...declared] : declared;
   if (call.stated.gdpr?.refused) {
-    // Who is known by nothing leaves nothing; and no id leads to anybody that did not before.
+    // Who is known by nothing leaves nothing; and ids are not told to be of one visitor.
     const transient = deviceId === undefined && aliases.length === 0;
     const change = transient ? { day: call.day } : changeOf(call, realization);
-    return {
-      visit: { deviceId, aliases: deviceId ? [] : aliases, freshId, change, examine: isServed },
-      transient,
-    };
+    const by = deviceId ? [] : aliases.slice(0, 1);
+    return { visit: { deviceId, aliases: by, freshId, change, examine: isServed }, transient };
   }
   // A browser that takes no cookies and asks for no answer can never come back as the same visitor.
   const transient =
@@ -190,7 +189,9 @@ export function visitOf(
   const examine =
     !transient &&
     isServed &&
-    // By another id, a partner may not have heard of them.
-    (declared.length > 0 || realization.sids.some((sid) => serverTraits.has(sid)));
+    // By another id, a partner may not have heard of them; who objects may have to leave.
+    (declared.length > 0 ||
+      call.stated.objectsToSale === true ||
+      realization.sids.some((sid) => serverTraits.has(sid)));
   return { visit: { deviceId, aliases, freshId, change, examine }, transient };
 }

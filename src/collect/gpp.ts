@@ -59,13 +59,17 @@ interface OptOuts {
   readonly segment: number;
   /** Places of two bits each. */
   readonly at: readonly number[];
+  /** Whether a segment after it may repeat the browser's signal; in others, the next one is of sensitive data. */
+  readonly repeatsGpc: boolean;
 }
 
-const US_NATIONAL: OptOuts = { segment: 0, at: [18, 20, 22] };
-const AFTER_THREE_NOTICES: OptOuts = { segment: 0, at: [12, 14] };
-const AFTER_FOUR_NOTICES: OptOuts = { segment: 0, at: [14, 16] };
+const US_NATIONAL: OptOuts = { segment: 0, at: [18, 20, 22], repeatsGpc: true };
+const AFTER_THREE_NOTICES: OptOuts = { segment: 0, at: [12, 14], repeatsGpc: true };
+const AFTER_FOUR_NOTICES: OptOuts = { segment: 0, at: [14, 16], repeatsGpc: true };
 /** Sections that start with a header of their own. */
-const AFTER_HEADER: OptOuts = { segment: 1, at: [16, 18] };
+const AFTER_HEADER: OptOuts = { segment: 1, at: [16, 18], repeatsGpc: false };
+/** Maryland. */
+const AFTER_HEADER_AND_GPC: OptOuts = { ...AFTER_HEADER, repeatsGpc: true };
 
 const OPT_OUTS: ReadonlyMap<number, OptOuts> = new Map([
   [7, US_NATIONAL],
@@ -74,7 +78,8 @@ const OPT_OUTS: ReadonlyMap<number, OptOuts> = new Map([
     (section) => [section, AFTER_THREE_NOTICES] as const,
   ),
   ...[11, 18].map((section) => [section, AFTER_FOUR_NOTICES] as const),
-  ...[24, 25, 26, 27].map((section) => [section, AFTER_HEADER] as const),
+  [24, AFTER_HEADER_AND_GPC],
+  ...[25, 26, 27].map((section) => [section, AFTER_HEADER] as const),
 ]);
 
 /** The type of a segment that repeats the browser's Global Privacy Control. */
@@ -93,7 +98,8 @@ export function objectionIn(section: number, text: string): boolean | undefined 
     bits.skip(at);
     return bits.take(2);
   });
-  const isGpc = segments.slice(optOuts.segment + 1).some((segment) => {
+  const rest = optOuts.repeatsGpc ? segments.slice(optOuts.segment + 1) : [];
+  const isGpc = rest.some((segment) => {
     const bits = new Bits(segment);
     return bits.take(2) === GPC_SEGMENT && bits.take(1) === 1;
   });

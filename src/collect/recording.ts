@@ -37,7 +37,7 @@ export class Recording {
   /** Up to when the calls a second are used up, in Unix milliseconds. */
   #free = 0;
   #waiting: Recent<RecordedCall>[] = [];
-  /** Visitors who may have opted out while what was recorded of them was being written. */
+  /** Visitors who may have opted out, or refused consent, while what was recorded of them was being written. */
   readonly #unsure = new Set<string>();
   /** Visitors to forget. */
   readonly #gone = new Set<string>();
@@ -142,14 +142,14 @@ export class Recording {
   }
 
   /**
-   * Finds opt-outs that came while calls were being written. Whoever heard of one may have looked
+   * Finds opt-outs and refusals that came while calls were being written. Whoever heard of one may have looked
    * through the list before the calls were there; but the visitors' store knew of it by then.
    */
   async #makeSure(): Promise<void> {
     for (const owner of this.#unsure) {
       const visit = { deviceId: owner, aliases: [], freshId: owner, change: { day: 0 } };
       const { profile } = await this.#store.look(visit);
-      if (profile.optedOut) await this.#registry.forget(CALLS, owner);
+      if (profile.optedOut || profile.isRefused) await this.#registry.forget(CALLS, owner);
       this.#unsure.delete(owner);
     }
   }

@@ -6,9 +6,11 @@
 import { headersOf, pixel, redirect } from './answer.ts';
 import { type RawCall, readCall } from './call.ts';
 import { complain } from './complaint.ts';
-import { asChange, isRefused, newIn, REFUSED_BEFORE } from './consent.ts';
+import { asChange, consentOf, isRefused, newIn, REFUSED_BEFORE } from './consent.ts';
 import { NO_REALIZATION } from './decision.ts';
 import { type FrontDoor, isBlocked, visitOf, withStated } from './event.ts';
+
+const OBJECTED = 'the visitor objects to the sale of data';
 
 /** @param raw with the path's `dpid=…&dpuuid=…&redir=…` as its query */
 export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
@@ -18,17 +20,20 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
   const call = readCall({ ...raw, query }, snapshot, door.settings);
   const { complaints, transaction, place } = call;
   const { visit, transient } = visitOf(call, NO_REALIZATION, snapshot);
-  const refuses = call.stated.gdpr?.refused === true;
+  const { stated } = call;
+  const refuses = stated.gdpr?.refused === true;
+  const objects = stated.objectsToSale === true;
   let deviceId: string | undefined;
   // The page is the partner's, or any that carries its pixel: it need not be one of the account's.
   const refused =
     complaints.some(({ code }) => code !== 109 && code !== 172 && code !== 315) ||
     isBlocked(call, door.guard);
-  // Of who refuses it, that is kept, and only where it is known who it is without the partner's id.
-  const isKept = !refuses || call.deviceId !== undefined;
+  // Of who refuses it or objects, that is kept, and only where it is known who it is without the partner's id.
+  const isKept = !(refuses || objects) || call.deviceId !== undefined;
   if (!refused && !transient && !call.optedOut && call.declared.length > 0 && isKept) {
     deviceId = await keep();
   } else if (call.optedOut) complaints.push(complain(171));
+  else if (objects && !refuses && !refused) complaints.push(complain(315, OBJECTED));
 
   const headers = headersOf(call);
   const target = redirectTarget();
@@ -39,22 +44,24 @@ export async function sync(raw: RawCall, door: FrontDoor): Promise<Response> {
 
   function keep(): Promise<string | undefined> {
     return new Promise((resolve) => {
-      door.deadline.ask(door.store, visit, {
+      const change = { day: call.day, ...asChange(stated) };
+      const kept = objects ? { ...visit, aliases: [], change } : visit;
+      door.deadline.ask(door.store, kept, {
         decide({ deviceId, profile }) {
           const { requiredConsent } = snapshot;
-          const hasRefused = isRefused(call.stated, profile, requiredConsent);
+          const hasRefused = isRefused(stated, profile, requiredConsent);
+          const hasObjected = consentOf(stated, profile).objectsToSale;
           if (profile.optedOut) complaints.push(complain(171));
           else if (hasRefused && !refuses) complaints.push(complain(315, REFUSED_BEFORE));
-          resolve(profile.optedOut || hasRefused ? undefined : deviceId);
-          const stated = profile.optedOut
-            ? undefined
-            : newIn(call.stated, profile, requiredConsent);
-          return withStated(undefined, stated, snapshot);
+          else if (hasObjected && !refuses) complaints.push(complain(315, OBJECTED));
+          resolve(profile.optedOut || hasRefused || hasObjected ? undefined : deviceId);
+          const news = profile.optedOut ? undefined : newIn(stated, profile, requiredConsent);
+          return withStated(undefined, news, snapshot);
         },
         late() {
           complaints.push(complain(200));
           resolve(undefined);
-          return withStated(undefined, refuses ? undefined : asChange(call.stated), snapshot);
+          return withStated(undefined, refuses ? undefined : asChange(stated), snapshot);
         },
         fail(error) {
           door.report('a call failed', { tid: transaction.id, error });

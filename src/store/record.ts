@@ -14,9 +14,9 @@
  * | 6, 7 | cookie set, cookie removed | destination u32 |
  * | 8 | opted out | day u16 |
  * | 9 | mark | Unix minutes u16, writer u32, number u32 |
- * | 10 | GDPR | flags u8 (1: applies, 2: refused), purposes u32, length u16, vendors (`audience/consent.ts`) |
- * | 11 | objection to sale | 1 or 0 u8 |
- * | 12 | consents | |
+ * | 10 | GDPR | flags u8 (1: applies, 2: refused), purposes u32, stated at u48, length u16, vendors (`audience/consent.ts`) |
+ * | 11 | objection to sale | 1 or 0 u8, stated at u48 |
+ * | 12 | consents | stated at u48 |
  *
  * A mark stands before what one write added: whoever does not know whether a write arrived can repeat
  * it, and it is recognised. Engines that have to guess use them. What follows a refusal does not count until
@@ -75,6 +75,11 @@ export class Writer {
     bytes[this.length++] = value >>> 24;
   }
 
+  u48(value: number): void {
+    this.u32(value);
+    this.u16(value / 2 ** 32);
+  }
+
   text(value: string): void {
     // UTF-8 takes at most three bytes for a UTF-16 unit.
     this.reserve(2 + value.length * 3);
@@ -114,6 +119,9 @@ export const readU16 = (bytes: Uint8Array, at: number) => bytes[at] | (bytes[at 
 
 export const readU32 = (bytes: Uint8Array, at: number) =>
   (readU16(bytes, at) | (readU16(bytes, at + 2) << 16)) >>> 0;
+
+const readU48 = (bytes: Uint8Array, at: number) =>
+  readU32(bytes, at) + readU16(bytes, at + 4) * 2 ** 32;
 
 export const readText = (bytes: Uint8Array, at: number) =>
   text.decode(bytes.subarray(at + 2, at + 2 + readU16(bytes, at)));
@@ -189,20 +197,30 @@ export function writeChange(writer: Writer, change: Change): void {
 
 function writeConsent(
   writer: Writer,
-  { gdpr, objectsToSale, consents }: Pick<Change, 'gdpr' | 'objectsToSale' | 'consents'>,
+  {
+    gdpr,
+    objectsToSale,
+    consents,
+    statedAt = 0,
+  }: Pick<Change, 'gdpr' | 'objectsToSale' | 'consents' | 'statedAt'>,
 ): void {
   if (gdpr) {
     writer.u8(GDPR);
     writer.u8((gdpr.applies ? APPLIES : 0) | (gdpr.refused ? REFUSED : 0));
     writer.u32(gdpr.purposes);
+    writer.u48(statedAt);
     writer.u16(gdpr.vendors.length);
     writer.raw(gdpr.vendors);
   }
   if (objectsToSale !== undefined) {
     writer.u8(OBJECTION);
     writer.u8(objectsToSale ? 1 : 0);
+    writer.u48(statedAt);
   }
-  if (consents) writer.u8(CONSENTS);
+  if (consents) {
+    writer.u8(CONSENTS);
+    writer.u48(statedAt);
+  }
 }
 
 /** Writes a whole profile. */
@@ -221,10 +239,12 @@ export function writeProfile(writer: Writer, profile: Profile): void {
     cookiesSet: [...cookies],
   });
   // Last: after a refusal, nothing of the above would count.
-  writeConsent(writer, {
-    gdpr: profile.gdpr,
-    ...(profile.objectsToSale && { objectsToSale: true }),
-  });
+  writeConsent(writer, { gdpr: profile.gdpr, statedAt: profile.gdprAt });
+  // An objection that was taken back has a time, too.
+  const { objectsToSale, objectionAt } = profile;
+  if (objectsToSale || objectionAt > 0) {
+    writeConsent(writer, { objectsToSale, statedAt: objectionAt });
+  }
 }
 
 /**
@@ -288,8 +308,8 @@ export function readRecords(
         at += 2;
         break;
       case GDPR: {
-        const from = at + 7;
-        const to = from + readU16(bytes, at + 5);
+        const from = at + 13;
+        const to = from + readU16(bytes, at + 11);
         const gdpr = {
           applies: (bytes[at] & APPLIES) !== 0,
           refused: (bytes[at] & REFUSED) !== 0,
@@ -297,16 +317,17 @@ export function readRecords(
           // A copy: the bytes may be a part of something larger, or be written anew.
           vendors: new Uint8Array(bytes.subarray(from, to)),
         };
-        profile.apply({ day: 0, gdpr });
+        profile.apply({ day: 0, gdpr, statedAt: readU48(bytes, at + 5) });
         at = to;
         break;
       }
       case OBJECTION:
-        profile.apply({ day: 0, objectsToSale: bytes[at] === 1 });
-        at += 1;
+        profile.apply({ day: 0, objectsToSale: bytes[at] === 1, statedAt: readU48(bytes, at + 1) });
+        at += 7;
         break;
       case CONSENTS:
-        profile.resume();
+        profile.resume(readU48(bytes, at));
+        at += 6;
         break;
       case MARK:
         marks?.push(at - 1);

@@ -114,8 +114,8 @@
         h_referer: location.href.split('#')[0],
         d_uuid: known(),
         ...lasting,
-        ...consent,
         ...signals,
+        ...consent,
       };
       for (const name in pairs) {
         for (const value of [pairs[name]].flat()) if (value != null) body.append(name, value);

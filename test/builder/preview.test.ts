@@ -456,7 +456,7 @@ describe('the preview of a destination that can be saved', () => {
             ...read,
             transaction: { ...read.transaction, nonce: 1_234_567_890 },
             // The sample stands for whichever string consents.
-            stated: { gdpr: undefined, objectsToSale: undefined },
+            stated: { gdpr: undefined, objectsToSale: undefined, at: NOON },
           };
           const profile = new Profile();
           for (const trait of [11, 12, 13, 14, 16]) profile.realize(trait, NOON / DAY - 0.5, 2);

@@ -41,10 +41,11 @@ const nothing = { purposes: [], refused: true };
 describe('of GDPR, a call states', () => {
   it.each<[string, Record<string, string>, object | undefined, RegExp?]>([
     ['nothing without a word', {}, undefined],
-    ['nothing by a consent string alone', { gdpr_consent: YES }, undefined],
+    ['that it applies, by a consent string alone', { gdpr_consent: YES }, given],
+    ['likewise, by too little', { gdpr_consent: SOME }, { purposes: [2], refused: true }, /^315/],
     [
-      'nothing by a macro that nobody filled',
-      { gdpr: '$' + '{GDPR}', gdpr_consent: YES },
+      'nothing by macros that nobody filled',
+      { gdpr: '$' + '{GDPR}', gdpr_consent: '$' + '{GDPR_CONSENT_565}' },
       undefined,
     ],
     ['that it does not apply', { gdpr: '0' }, { applies: false, refused: false }],
@@ -72,6 +73,8 @@ describe('of GDPR, a call states', () => {
     ],
     ['too little by GPP', { gpp: gpp({ 2: SOME }) }, { purposes: [2], refused: true }, /^315/],
     ['what its own parameters say, rather than GPP', { gdpr: '0', gpp: gpp({ 2: SOME }) }, { applies: false, refused: false }], // biome-ignore format: a row
+    ['the stricter, where GPP is said to be in force', { gdpr: '0', gpp: gpp({ 2: SOME }), gpp_sid: '2' }, { purposes: [2], refused: true }, /^315/], // biome-ignore format: a row
+    ['GPP, whatever separates its sections', { gpp: gpp({ 2: YES, 6: '1YNN' }), gpp_sid: '6_2' }, given], // biome-ignore format: a row
     ['what the string of GPP says, where it has none', { gdpr: '1', gpp: gpp({ 2: YES }) }, given],
   ])('%s', (_, parameters, expected, complaint) => {
     const found = stated(parameters);
@@ -87,6 +90,12 @@ describe('of GDPR, a call states', () => {
     ['nothing', { purposes: [] }, false],
   ])('consent or not, by what the account needs: %s', (_, need, refused) => {
     expect(stated({ gdpr: '1', gdpr_consent: YES }, need).gdpr?.refused).toBe(refused);
+  });
+
+  it('nothing to complain of, where the account needs nothing', () => {
+    expect(stated({ gdpr: '1' }, { purposes: [] })).toMatchObject({
+      ...{ gdpr: { refused: false }, complaints: [] },
+    });
   });
 });
 

@@ -80,6 +80,12 @@ describe('an objection to sale, by a section of the US', () => {
       [true, 'of targeted advertising', section, `BAAA.${usSection(5, [NO, YES])}`],
       [false, 'of nothing', section, `BAAA.${usSection(5, [NO, NO])}`],
     ]),
+    [true, 'Maryland, by GPC', 24, `BAAA.${usSection(5, [NO, NO], true)}`],
+    // What follows there is of sensitive data.
+    ...[25, 26, 27].map((section): [boolean, string, number, string] => [
+      ...([false, 'of sensitive data', section] as const),
+      `BAAA.${usSection(5, [NO, NO], true)}`,
+    ]),
     [undefined, 'a section of Europe', 2, usSection(3, [YES, YES])],
     [undefined, 'a section that there is not yet', 60, usSection(3, [YES, YES])],
     [undefined, 'a section that was cut', 8, 'BA'],

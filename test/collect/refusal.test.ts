@@ -157,7 +157,6 @@ describe('what is stated', () => {
       [YES, {}, { gdpr, examine: true }],
       [YES, {}, {}],
       [UNTOLD, {}, {}],
-      ['us_privacy=1YYN', {}, { objectsToSale: true, examine: true }],
       ['us_privacy=1YYN', {}, {}],
       [YES, { 'sec-gpc': '1' }, {}],
       ['us_privacy=1YNN', { 'sec-gpc': '1' }, {}],
@@ -171,6 +170,22 @@ describe('what is stated', () => {
         ...expected,
       });
     }
+  });
+
+  it('goes with the visit itself, where it is an objection: nothing comes between', async () => {
+    const { collector, visits, remembered } = overheard();
+    await home(newDeviceId(), 'us_privacy=1YYN', collector);
+    const statedAt = expect.any(Number);
+    expect(visits).toMatchObject([{ examine: true, change: { objectsToSale: true, statedAt } }]);
+    expect(remembered[0]?.objectsToSale).toBeUndefined();
+  });
+
+  it('goes with the visit itself, where the visitor is new', async () => {
+    const { collector, visits, remembered } = overheard();
+    const some = query(tcf({ purposes: [1] }));
+    await collector.ask(`${ALL}&c_page=home&${some}`, shopPage);
+    expect(visits).toMatchObject([{ change: { gdpr: { purposes: 1, refused: false } } }]);
+    expect(remembered[0]?.gdpr).toBeUndefined();
   });
 
   it('is kept all the same when the profile could not be read in time', async () => {
@@ -254,6 +269,26 @@ describe('an ID sync', () => {
     expect(response.headers.get('location')).toBe(`https://partner.example/?u=${uuid}`);
     expect(await leadsTo(`a-${uuid}`)).toBe(uuid);
     expect((await profileOf(uuid)).gdpr).toMatchObject({ purposes: 5 });
+  });
+
+  it.each<[string, string, object]>([
+    ['by a string', 'us_privacy=1YYN', {}],
+    ['by the browser', UNTOLD, { 'sec-gpc': '1' }],
+  ])('is not honoured of who objects to sale %s, then or before', async (_, words, headers) => {
+    const uuid = newDeviceId();
+    const id = `c-${uuid}`;
+    const ask = async (consent: string, more: object) => {
+      const response = await collector.send(
+        `/ibs:dpid=${PARTNER}&dpuuid=${id}&redir=${redir}&${consent}`,
+        { headers: { ...shopPage, cookie: `demdex=${uuid}`, ...more } },
+      );
+      expect(response.headers.get('location')).toBe('https://partner.example/?u=');
+      expect(response.headers.get('x-error')).toBe('315');
+    };
+    await ask(words, headers);
+    expect(await leadsTo(id)).not.toBe(uuid);
+    expect(await profileOf(uuid)).toMatchObject({ objectsToSale: true, declared: new Map() });
+    await ask(UNTOLD, {});
   });
 
   it.each([

@@ -485,6 +485,39 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       });
     });
 
+    it.each<[string, Partial<Change>, Partial<Change>, isRefused: boolean]>([
+      ['a refusal', { gdpr: gdpr(true), statedAt: 2_000 }, { gdpr: gdpr(false, 1), statedAt: 1_000 }, true], // biome-ignore format: a row
+      ['a refusal, by a word only', { gdpr: gdpr(true), statedAt: 2_000 }, { consents: true, statedAt: 1_000 }, true], // biome-ignore format: a row
+      ['a consent', { gdpr: gdpr(false, 1), statedAt: 2_000 }, { gdpr: gdpr(true), statedAt: 1_000 }, false], // biome-ignore format: a row
+    ])(
+      'is not undone by what was stated before, and comes late: %s',
+      async (_, younger, older, isRefused) => {
+        await visited(store, visitOf(device(1), 1));
+        await visited(store, change(younger));
+        // As it waited for a store that did not answer, or was remembered after the answer.
+        const { profile } = await visited(store, change(older));
+        expect(profile.isRefused).toBe(isRefused);
+        await reopen();
+        await visited(store, visitOf(device(1), 1));
+        await reopen();
+        const after = await store.look(visitOf(device(1)));
+        expect([after.profile.isRefused, countOf(after.profile, 1)]).toEqual([
+          ...[isRefused, isRefused ? 1 : 2],
+        ]);
+      },
+    );
+
+    it('nor is an objection', async () => {
+      await visited(store, change({ objectsToSale: true, statedAt: 2_000 }));
+      await visited(store, change({ objectsToSale: false, statedAt: 1_000 }));
+      await reopen();
+      expect((await stated(1)).objectsToSale).toBe(true);
+      await visited(store, change({ objectsToSale: false, statedAt: 3_000 }));
+      await visited(store, change({ objectsToSale: true, statedAt: 2_500 }));
+      await reopen();
+      expect((await stated(1)).objectsToSale).toBe(false);
+    });
+
     it('is forgotten by who opts out', async () => {
       await visited(store, visitOf(device(1), 1), { gdpr: gdpr(false, 1), objectsToSale: true });
       await visited(store, change({ optOut: true }));

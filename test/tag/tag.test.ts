@@ -338,6 +338,14 @@ describe.skipIf(!executable)('the tag in a browser', () => {
       expect(problems).toEqual([]);
     });
 
+    test('and outdoes what the page has as attributes', async () => {
+      await open('data-gdpr="0" data-c_page="concert"', { before: managers('__tcfapi') });
+      await ready();
+      await tcf('tcloaded', some);
+      await answers();
+      expect(statements()).toEqual([`1 ${some}`]);
+    });
+
     test('and is sent at once where it changes', async () => {
       await open('data-c_page="concert"', { before: managers('__tcfapi') });
       await ready();

@@ -8,8 +8,8 @@
  * something shorter, and what others have appended meanwhile stays.
  *
  * Entry of a call: flags u8, day u16, device id (38 digits), mark, then, each with its length u32: what
- * the visits add (not kept of who has opted out, nor of who has refused before and says nothing else) and what is remembered of earlier decisions; then the
- * number of aliases u8 and each with its length u32.
+ * the visits add (not kept of who has opted out, nor of who has refused before and says nothing else) and
+ * what is remembered of earlier decisions; then the number of aliases u8 and each with its length u32.
  *
  * Reply, for each entry: status u8, device id (38 digits), length u32, the value as it was before.
  */
@@ -105,21 +105,44 @@ local function has(flags, flag) return math.floor(flags / flag) % 2 == 1 end
 local function keep(key, id)
   if redis.pcall('GET', key) == id then call('PERSIST', key) end
 end
-local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11, [11] = 2, [12] = 1 }
+local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11, [11] = 8, [12] = 7 }
 -- Of who opts out only the cookies that are still to be removed, and the marks, stay.
 local cookies = { [6] = true, [7] = true, [9] = true }
 -- Of who has refused it, nothing is added but that they were seen, cookies, and what they say of consent.
 local statements = { [2] = true, [6] = true, [7] = true, [10] = true, [11] = true, [12] = true }
 
+local function sizeAt(records, i)
+  local tag = byte(records, i)
+  if tag == 3 then return 3 + unpack_('<H', records, i + 1)
+  elseif tag == 4 then return 7 + unpack_('<H', records, i + 5)
+  elseif tag == 10 then return 14 + unpack_('<H', records, i + 12) end
+  return sizes[tag]
+end
+
+-- Whether who has all these records has refused it; of two statements the later one counts.
+local function refusedIn(records, i)
+  local refused, last = false, 0
+  while i <= #records do
+    local tag, size = byte(records, i), sizeAt(records, i)
+    if not size then return refused end
+    if tag == 10 or tag == 12 then
+      local low, high = unpack_('<I4H', records, i + (tag == 10 and 6 or 1))
+      local at = high * 4294967296 + low
+      if at >= last then
+        if tag == 10 then refused, last = has(byte(records, i + 1), 2), at
+        elseif refused then refused, last = false, at end
+      end
+    end
+    i = i + size
+  end
+  return refused
+end
+
 -- Only records of these kinds; where an id is given, the aliases among the others that lead there do for ever.
 local function only(tags, records, from, id)
   local kept, i = {}, from
   while i <= #records do
-    local tag = byte(records, i)
-    local size = sizes[tag]
-    if tag == 3 then size = 3 + unpack_('<H', records, i + 1)
-    elseif tag == 4 then size = 7 + unpack_('<H', records, i + 5)
-    elseif tag == 10 then size = 8 + unpack_('<H', records, i + 6) end
+    local tag, size = byte(records, i), sizeAt(records, i)
     if not size then return sub(records, from) end
     ${
       options.isCluster
@@ -208,17 +231,22 @@ while at <= #blob do
     local records = remembered .. added
     if out then records = only(cookies, remembered, 1, id)
     elseif refused and not refuses and not consents and not optOut then records = only(statements, records, 1) end
-    if refused and (consents or optOut) then state = state - 4 end
-    if refuses and not refused and not out and not optOut then state = state + 4 end
     if #records > 0 then
       if find(value, mark, ${HEADER + 1}, true) then status = ${REPEATED}
       elseif optOut and not out then
-        state = state + 2
+        state = state + 2 - (refused and 4 or 0)
         local kept = sub(value, 1, ${HEADER}) .. only(cookies, value, ${HEADER + 1}, id)
         call('SET', key, kept .. mark .. records, 'KEEPTTL')
         -- The length is another one now: nobody may replace what was read before.
         call('SETRANGE', key, 4, sub(mark, 8, 11))
-      else call('APPEND', key, mark .. records) end
+      else
+        call('APPEND', key, mark .. records)
+        if not out and (refuses and not refused or consents and refused) then
+          -- What comes late may be older than what there is.
+          local now = refusedIn(value .. mark .. records, ${HEADER + 1})
+          if now ~= refused then state = state + (now and 4 or -4) end
+        end
+      end
     end
     if state ~= was or day > seen then
       call('SETRANGE', key, 1, pack('<BH', state, math.max(day, seen)))
