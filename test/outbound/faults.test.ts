@@ -14,7 +14,7 @@ const CHANGES = Number(process.env.CHANGES ?? 3_000);
 /** Everybody enters 51, then leaves it for 52. */
 const VISITORS = Math.ceil(CHANGES / 3);
 /** Of each after a visit: so that there is something to kill, however few they are. */
-const REST_MS = 60_000 / VISITORS;
+const REST_MS = 130_000 / VISITORS;
 
 const ended: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
