@@ -3,6 +3,7 @@
  * may do it together: each works on the shards and the queues that it has leased.
  */
 
+import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -19,7 +20,7 @@ import { Examiner, type InForce } from './examiner.ts';
 import { FileRunner } from './files/file-runner.ts';
 import { openTarget } from './files/open-target.ts';
 import { keepRun, runsOf } from './files/run-history.ts';
-import { Lease } from './lease.ts';
+import { Lease, queueLease } from './lease.ts';
 import { obey } from './order.ts';
 import { forgetPasses, passes } from './pass.ts';
 import { DeadLetters } from './realtime/dead-letters.ts';
@@ -70,6 +71,7 @@ const LAST_MS = 600;
 
 export class Delivery {
   readonly #options: DeliveryOptions;
+  readonly #holder = randomUUID();
   readonly #examiners = new Map<string, Examiner>();
   readonly #senders = new Map<number, Sender>();
   readonly #runners = new Map<number, FileRunner>();
@@ -181,7 +183,9 @@ export class Delivery {
         }
         const { outbox, registry } = this.#options;
         // It keeps itself: to ask each time would write each time.
-        if (!orders?.isHeld) orders = await Lease.take(outbox, 'orders', ORDERS_LEASE_MS);
+        if (!orders?.isHeld) {
+          orders = await Lease.take(outbox, 'orders', this.#holder, ORDERS_LEASE_MS);
+        }
         const isFirst = orders !== undefined;
         isBusy = await obey(
           registry,
@@ -352,17 +356,18 @@ export class Delivery {
       this.#gone.add(id);
       return before.has(id);
     };
-    const queues = isFirst ? await outbox.queues() : [];
-    for (const { destination } of queues) {
-      if (isGone(destination)) await outbox.clear(destination);
-    }
-    for (const id of await workedOn(workFolder)) {
+    const queued = isFirst ? (await outbox.queues()).map(({ destination }) => destination) : [];
+    const worked = await workedOn(workFolder);
+    for (const id of new Set([...queued, ...worked])) {
       if (!isGone(id)) continue;
-      // Another process of this folder may be in the midst of a run.
-      const lease = await Lease.take(outbox, `file:${id}`);
+      // Another process may still send what is queued, or be in the midst of a run.
+      const lease = await Lease.take(outbox, queueLease(id), this.#holder);
       if (!lease) continue;
       try {
-        await fs.rm(workFolderOf(workFolder, id), { recursive: true, force: true });
+        if (queued.includes(id)) await outbox.clear(id);
+        if (worked.includes(id)) {
+          await fs.rm(workFolderOf(workFolder, id), { recursive: true, force: true });
+        }
       } finally {
         await lease.release();
       }

@@ -199,7 +199,7 @@ describe.skipIf(!redisServer)('the outbox on one Redis', () => {
           rest.candidates.map((one) => entering(one)),
         ),
       () => outbox.look([device(1)]),
-      () => outbox.lease('all', 1_000),
+      () => outbox.lease('all', 'one', 1_000),
       () => outbox.queues(),
       () => outbox.read(7, 1),
       () => outbox.recover(7),
@@ -319,16 +319,18 @@ function competition(place: () => { url: string; prefix: string }) {
   it('gives a right to one of two deliverers, until it is released or its time is over', async () => {
     const { url, prefix } = place();
     const [one, other] = [openOutbox(url, prefix), openOutbox(url, prefix)];
-    expect(await one.lease('queue:7', 60_000)).toBe(true);
-    expect(await other.lease('queue:7', 60_000)).toBe(false);
-    expect(await other.lease('queue:8', 60_000)).toBe(true);
-    await other.release('queue:7');
-    expect(await other.lease('queue:7', 60_000)).toBe(false);
-    await one.release('queue:7');
-    expect(await other.lease('queue:7', 1)).toBe(true);
-    await expect.poll(() => one.lease('queue:7', 60_000)).toBe(true);
+    expect(await one.lease('queue:7', 'one', 60_000)).toBe(true);
+    expect(await other.lease('queue:7', 'other', 60_000)).toBe(false);
+    expect(await other.lease('queue:8', 'other', 60_000)).toBe(true);
+    await other.release('queue:7', 'other');
+    expect(await other.lease('queue:7', 'other', 60_000)).toBe(false);
+    await one.release('queue:7', 'one');
+    expect(await other.lease('queue:7', 'other', 1)).toBe(true);
+    await expect.poll(() => one.lease('queue:7', 'one', 60_000)).toBe(true);
     const shards = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => (i % 2 ? one : other).lease('shard', 60_000)),
+      Array.from({ length: 20 }, (_, i) =>
+        (i % 2 ? one : other).lease('shard', `${i % 2}`, 60_000),
+      ),
     );
     const [ones, others] = [0, 1].map((rest) => shards.filter((_, i) => i % 2 === rest));
     expect([ones, others].filter((all) => all.every((has) => has))).toHaveLength(1);

@@ -1,12 +1,13 @@
 /**
  * The runner: makes the runs of one destination that gets files, by its schedule or when asked to.
  *
- * Any number of processes may have one for the same destination; whoever has leased its files runs.
+ * Any number of processes may have one for the same destination; whoever has leased its queue runs.
  * While the target does not take files, the run is tried again until it does, and the next one waits.
  */
+import { randomUUID } from 'node:crypto';
 import type { FileTarget } from '../../destinations/destination.ts';
 import type { Outbox } from '../../store/outbox.ts';
-import { Lease } from '../lease.ts';
+import { Lease, queueLease } from '../lease.ts';
 import type { Terms } from '../terms.ts';
 import type { Meet } from '../unreadable.ts';
 import { within } from '../within.ts';
@@ -74,6 +75,7 @@ const LAST_MS = 500;
 
 export class FileRunner {
   readonly #options: FileRunnerOptions;
+  readonly #holder = randomUUID();
   readonly #breakOff = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #isClosing = false;
@@ -114,9 +116,10 @@ export class FileRunner {
   }
 
   async #live(): Promise<void> {
+    const { id, outbox } = this.#options;
     while (!this.#isClosing) {
       try {
-        const lease = await Lease.take(this.#options.outbox, `file:${this.#options.id}`);
+        const lease = await Lease.take(outbox, queueLease(id), this.#holder);
         if (lease) {
           this.#isMine = true;
           await this.#work(lease).finally(() => {
