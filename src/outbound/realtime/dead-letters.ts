@@ -15,6 +15,8 @@ export interface DeadLettersOptions {
   readonly outbox: Outbox;
   /** `PROFILE_TTL_DAYS`. */
   readonly profileDays: number;
+  /** Says what an operator has to know. */
+  readonly report: (message: string, error: unknown) => void;
   /** Unix milliseconds. */
   readonly now?: () => number;
 }
@@ -29,6 +31,7 @@ const PIECE = 100;
 export class DeadLetters {
   readonly #outbox: Outbox;
   readonly #profileDays: number;
+  readonly #report: DeadLettersOptions['report'];
   readonly #now: () => number;
   /** Destinations that this round has not come to the end of. */
   #left: number[] = [];
@@ -36,16 +39,26 @@ export class DeadLetters {
   #after: DeadLetter | undefined;
   #roundAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ outbox, profileDays, now = Date.now }: DeadLettersOptions) {
+  constructor({ outbox, profileDays, report, now = Date.now }: DeadLettersOptions) {
     this.#outbox = outbox;
     this.#profileDays = profileDays;
+    this.#report = report;
     this.#now = now;
   }
 
   /** Looks at some of them, if it is time. */
   async step(): Promise<void> {
     const [destination] = this.#left;
-    if (destination !== undefined) return this.#goOn(destination);
+    if (destination !== undefined) {
+      try {
+        await this.#goOn(destination);
+      } catch (error) {
+        // Letters that cannot be read are in the way of no others, and of nothing else.
+        this.#report(`dead letters of destination ${destination} cannot be gone through`, error);
+        this.#goToNext();
+      }
+      return;
+    }
     if (this.#now() - this.#roundAt < ROUND_MS) return;
     this.#roundAt = this.#now();
     const queues = await this.#outbox.queues();
@@ -67,7 +80,10 @@ export class DeadLetters {
       }
     }
     this.#after = letters.at(-1);
-    if (letters.length === PIECE) return;
+    if (letters.length < PIECE) this.#goToNext();
+  }
+
+  #goToNext(): void {
     this.#left.shift();
     this.#after = undefined;
   }

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DeadLetters } from '../../../src/outbound/realtime/dead-letters.ts';
 import type { DeadLetter, Entry, Move } from '../../../src/store/outbox.ts';
+import { StoreError } from '../../../src/store/store.ts';
 import { bury as buryIn } from '../../builder/outbox.ts';
 import { startServer, temporaryFolder } from '../../server.ts';
 import { ID, visitor } from '../destination.ts';
@@ -15,12 +16,20 @@ let memory: OutboxMemory;
 let outbox: MemoryOutbox;
 let letters: DeadLetters;
 let now: number;
+let reported: string[];
 beforeEach(() => {
   now = NOW;
   memory = new OutboxMemory(() => now);
   outbox = new MemoryOutbox(memory);
-  letters = new DeadLetters({ outbox, profileDays: 100, now: () => now });
+  reported = [];
+  letters = through(outbox);
 });
+
+const through = (one: MemoryOutbox) =>
+  new DeadLetters({
+    ...{ outbox: one, profileDays: 100, now: () => now },
+    report: (message, error) => reported.push(`${message}: ${(error as Error).message}`),
+  });
 
 /** A visitor's entry, in segments that are entered (51) and left (-51). */
 const entry = (deviceId: string, ...sids: number[]): Entry => ({
@@ -131,6 +140,27 @@ it('a process that delivers goes through them', { timeout: 60_000 }, async () =>
   await server.stop();
 });
 
+it('those that cannot be read keep neither others nor anything else', async () => {
+  class Spoilt extends MemoryOutbox {
+    override async oldestDead(...[destination, ...more]: Parameters<MemoryOutbox['oldestDead']>) {
+      if (destination === ID) throw new StoreError('no letter');
+      return super.oldestDead(destination, ...more);
+    }
+  }
+  letters = through(new Spoilt(memory));
+  memory.keep('out', visitor({ optOut: true }));
+  await bury('m', entry('out', 51));
+  await outbox.bury(ID + 1, {
+    message: 'n',
+    entries: [entry('out', 51)],
+    at: now,
+    problem: 'gone',
+  });
+  await round();
+  expect(await outbox.queues()).toMatchObject([{ destination: ID, dead: 1 }]);
+  expect(reported).toEqual([`dead letters of destination ${ID} cannot be gone through: no letter`]);
+});
+
 it('many are gone through some at a time, of all destinations, each once in a round', async () => {
   const asked: number[] = [];
   class Counting extends MemoryOutbox {
@@ -140,7 +170,7 @@ it('many are gone through some at a time, of all destinations, each once in a ro
     }
   }
   outbox = new Counting(memory);
-  letters = new DeadLetters({ outbox, profileDays: 100, now: () => now });
+  letters = through(outbox);
   for (let n = 0; n < 450; n++) {
     memory.keep(String(n), visitor({ optOut: n % 3 > 0 }));
     await bury(String(n), entry(String(n), 51));
