@@ -94,7 +94,7 @@ export class Delivery {
     this.#inForce = inForce;
     this.#day = day;
     this.#unreadable = unreadableReport(options.report);
-    this.#deadLetters = new DeadLetters(options);
+    this.#deadLetters = new DeadLetters({ ...options, terms: () => this.#inForce.terms });
     this.#leftovers = new Leftovers({ ...options, inForce: () => this.#inForce });
     const { outbox, registry, rate, report, workFolder } = options;
     this.#censusTaker = new CensusTaker({

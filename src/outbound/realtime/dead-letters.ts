@@ -1,18 +1,25 @@
 /**
- * Dead letters are gone through time and again: none outlives the profiles, and of who has opted out nothing
- * stays in them but that they have left, which their partner has yet to hear.
+ * Dead letters are gone through time and again: none outlives the profiles, and of who has opted out, or
+ * refuses what the destination needs, nothing stays in them but that they have left, which their partner has
+ * yet to hear.
  */
+import { missingConsent } from '../../destinations/consent.ts';
+import type { ServerDestination } from '../../destinations/destination.ts';
 import {
   type DeadLetter,
   type Entry,
   isReadable,
+  type Move,
   type Outbox,
   type Subject,
   type Unreadable,
 } from '../../store/outbox.ts';
+import type { Terms } from '../terms.ts';
 
 export interface DeadLettersOptions {
   readonly outbox: Outbox;
+  /** As they are now. */
+  readonly terms: () => Pick<Terms, 'destinations'>;
   /** `PROFILE_TTL_DAYS`. */
   readonly profileDays: number;
   /** Says what an operator has to know. */
@@ -30,6 +37,7 @@ const PIECE = 100;
 /** One process at a time goes through them. */
 export class DeadLetters {
   readonly #outbox: Outbox;
+  readonly #terms: DeadLettersOptions['terms'];
   readonly #profileDays: number;
   readonly #report: DeadLettersOptions['report'];
   readonly #now: () => number;
@@ -39,8 +47,9 @@ export class DeadLetters {
   #after: DeadLetter | undefined;
   #roundAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ outbox, profileDays, report, now = Date.now }: DeadLettersOptions) {
+  constructor({ outbox, terms, profileDays, report, now = Date.now }: DeadLettersOptions) {
     this.#outbox = outbox;
+    this.#terms = terms;
     this.#profileDays = profileDays;
     this.#report = report;
     this.#now = now;
@@ -72,8 +81,11 @@ export class DeadLetters {
     const letters = await outbox.oldestDead(destination, PIECE, this.#after);
     const ids = new Set(letters.flatMap(({ entries }) => entries.map(({ deviceId }) => deviceId)));
     const found = new Map((await outbox.look([...ids])).map((one) => [one.deviceId, one]));
+    const terms = this.#terms().destinations.get(destination);
     for (const letter of letters) {
-      const entries = letter.entries.flatMap((entry) => keptOf(entry, found.get(entry.deviceId)));
+      const entries = letter.entries.flatMap((entry) =>
+        keptOf(entry, found.get(entry.deviceId), terms),
+      );
       const isLess = entries.some((entry, i) => entry !== letter.entries[i]);
       if (isLess || entries.length < letter.entries.length) {
         await outbox.amend(destination, { ...letter, entries });
@@ -89,10 +101,24 @@ export class DeadLetters {
   }
 }
 
-/** What of an entry may stay. */
-function keptOf(entry: Entry, subject: Subject | Unreadable | undefined): Entry | [] {
-  if (!subject || !isReadable(subject) || !subject.profile?.optedOut) return entry;
-  if (entry.moves.every(({ isMember }) => !isMember)) return entry;
-  const moves = entry.moves.filter(({ isMember }) => !isMember);
+/**
+ * What of an entry may stay.
+ *
+ * @param destination undefined where it is gone
+ */
+function keptOf(
+  entry: Entry,
+  subject: Subject | Unreadable | undefined,
+  destination: ServerDestination | undefined,
+): Entry | [] {
+  if (!subject || !isReadable(subject) || !subject.profile) return entry;
+  const { profile, told } = subject;
+  const isRefused = destination !== undefined && missingConsent(destination, profile) !== undefined;
+  const isCounted = (sid: number) => destination && told.get(destination.id)?.has(sid);
+  // What counts as told is not queued anew for who agrees again.
+  const isToGo = ({ sid, isMember }: Move) =>
+    isMember && (profile.optedOut || (isRefused && !isCounted(sid)));
+  const moves = entry.moves.filter((move) => !isToGo(move));
+  if (moves.length === entry.moves.length) return entry;
   return moves.length > 0 ? { ...entry, moves } : [];
 }

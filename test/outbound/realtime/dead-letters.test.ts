@@ -1,11 +1,12 @@
 /** What stays of dead letters, and for how long. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { NO_VENDORS } from '../../../src/audience/consent.ts';
 import { DeadLetters } from '../../../src/outbound/realtime/dead-letters.ts';
 import type { DeadLetter, Entry, Move } from '../../../src/store/outbox.ts';
 import { StoreError } from '../../../src/store/store.ts';
 import { bury as buryIn } from '../../builder/outbox.ts';
 import { startServer, temporaryFolder } from '../../server.ts';
-import { ID, visitor } from '../destination.ts';
+import { ID, serverDestination, termsWith, visitor } from '../destination.ts';
 import { account, realtime, segment, trait } from '../example.ts';
 import { MemoryOutbox, OutboxMemory } from '../outbox-memory.ts';
 
@@ -25,9 +26,16 @@ beforeEach(() => {
   letters = through(outbox);
 });
 
+/** Needs a purpose, and does not work for the site only. */
+const needing = serverDestination(
+  {},
+  { consent: { purposes: 1, vendors: [], serviceProvider: false } },
+);
+
 const through = (one: MemoryOutbox) =>
   new DeadLetters({
     ...{ outbox: one, profileDays: 100, now: () => now },
+    terms: () => termsWith(needing, []),
     report: (message, error) => reported.push(`${message}: ${(error as Error).message}`),
   });
 
@@ -65,10 +73,29 @@ describe('of a dead letter stays', () => {
       [entry('here', 51), entry('out', 51), entry('out', -52)],
       ['m: here +51, out -52'],
     ],
+    ['nothing of who refuses consent', [entry('refuses', 51)], []],
+    ['nothing of who objects to sale', [entry('objects', 51)], []],
+    [
+      'that they have left',
+      [entry('refuses', 51, -52), entry('objects', -51)],
+      ['m: refuses -52, objects -51'],
+    ],
+    [
+      'what counts as told of who refuses, for who agrees again is not told anew',
+      [entry('not yet examined', 51, 52)],
+      ['m: not yet examined +51'],
+    ],
+    ['all of who agrees', [entry('agrees', 51)], ['m: agrees +51']],
     ['who cannot be read now', [entry('new', 51)], ['m: new +51']],
   ])('%s', async (_, entries, expected) => {
     memory.keep('here', visitor());
     memory.keep('out', visitor({ optOut: true }));
+    const gdpr = { applies: true, purposes: 0, vendors: NO_VENDORS, refused: false };
+    memory.keep('refuses', visitor({ gdpr }));
+    memory.keep('not yet examined', visitor({ gdpr }));
+    memory.told.set('not yet examined', new Map([[ID, new Map([[51, NOW]])]]));
+    memory.keep('objects', visitor({ objectsToSale: true }));
+    memory.keep('agrees', visitor({ gdpr: { ...gdpr, purposes: 1 } }));
     memory.unreadable.add('new');
     await bury('m', ...entries);
     await round();
