@@ -155,7 +155,9 @@ export class OutboxFile implements Outbox {
   }
 
   async recover(destination: number): Promise<{ sealed: Sealed[]; read: Entry[] }> {
-    return this.#read((queues) => queues.recover(destination));
+    const { empty, ...found } = this.#read((queues) => queues.recover(destination));
+    if (empty.length > 0) await this.#write((queues) => queues.forget(empty));
+    return found;
   }
 
   async read(destination: number, limit: number): Promise<Entry[]> {
