@@ -10,9 +10,9 @@ import type { Outbox } from '../../store/outbox.ts';
 import type { Registry } from '../../store/registry.ts';
 import { StoreError } from '../../store/store.ts';
 import type { InForce } from '../examiner.ts';
-import { reasonOf } from '../files/target.ts';
 import { BATCH } from '../gathering.ts';
 import { Lease } from '../lease.ts';
+import { reasonOf } from '../reason.ts';
 import { WorkFolder } from '../work-folder.ts';
 import { forgetCensus, takeCensus } from './census.ts';
 import {

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import type { FileTarget } from '../../destinations/destination.ts';
 import type { Outbox } from '../../store/outbox.ts';
 import { Lease, queueLease } from '../lease.ts';
+import { reasonOf } from '../reason.ts';
 import type { Terms } from '../terms.ts';
 import type { Meet } from '../unreadable.ts';
 import { within } from '../within.ts';
@@ -18,7 +19,7 @@ import {
   type FileRunsOptions,
 } from './file-run.ts';
 import { nextRun } from './schedule.ts';
-import { reasonOf, type Target, TargetError } from './target.ts';
+import { type Target, TargetError } from './target.ts';
 
 /** What is known of a run. */
 export type RunReport =
