@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { NODE, TTL_MS } from './builder/heartbeat.ts';
+import { NODE, TTL_MS } from './heartbeat.ts';
 import { LOOKUP_THREADS } from './outbound/address.ts';
 import type { DelivererState } from './outbound/deliverers.ts';
 import type { Registry } from './store/registry.ts';

@@ -6,10 +6,10 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { compileAccountInTurns } from './account/snapshot.ts';
 import { follow } from './account-in-force.ts';
-import { Heartbeat } from './builder/heartbeat.ts';
 import type { Config } from './config.ts';
 import { countsFor } from './counts.ts';
 import { openAccounts, openOutbox, openRegistry, reach } from './engine.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { openAccount } from './initial-account.ts';
 import { Delivery } from './outbound/delivery.ts';
 

@@ -3,7 +3,7 @@
  * may do it together: each works on the shards and the queues that it has leased.
  */
 
-import fs from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Snapshot } from '../account/snapshot.ts';
@@ -20,15 +20,15 @@ import { FileRunner } from './files/file-runner.ts';
 import { openTarget } from './files/open-target.ts';
 import { keepRun, runsOf } from './files/run-history.ts';
 import { Lease } from './lease.ts';
+import { Leftovers } from './leftovers.ts';
 import { obey } from './order.ts';
-import { forgetPasses, passes } from './pass.ts';
 import { DeadLetters } from './realtime/dead-letters.ts';
 import { Sender } from './realtime/sender.ts';
 import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
 import { type Meet, unreadableReport } from './unreadable.ts';
 import { within } from './within.ts';
-import { workedOn, workFolderOf } from './work-folder.ts';
+import { workFolderOf } from './work-folder.ts';
 
 export interface DeliveryOptions {
   readonly outbox: Outbox;
@@ -70,12 +70,14 @@ const LAST_MS = 600;
 
 export class Delivery {
   readonly #options: DeliveryOptions;
+  readonly #holder = randomUUID();
   readonly #examiners = new Map<string, Examiner>();
   readonly #senders = new Map<number, Sender>();
   readonly #runners = new Map<number, FileRunner>();
   readonly #censusTaker: CensusTaker;
   readonly #unreadable: Meet;
   readonly #deadLetters: DeadLetters;
+  readonly #leftovers: Leftovers;
   /** What file runs look at visitors by: examiners have their own, since awaits come in between. */
   #held: { readonly snapshot: Snapshot; readonly traits: HeldTraits } | undefined;
   #inForce: InForce;
@@ -85,8 +87,6 @@ export class Delivery {
   #taking: Promise<void> = Promise.resolve();
   /** What is wrong with the queues now. */
   #trouble: Error | undefined;
-  /** Destinations that were gone the last time, though something was left of them. */
-  #gone = new Set<number>();
   #tending: Promise<void> | undefined;
 
   private constructor(options: DeliveryOptions, inForce: InForce, day: number) {
@@ -94,7 +94,8 @@ export class Delivery {
     this.#inForce = inForce;
     this.#day = day;
     this.#unreadable = unreadableReport(options.report);
-    this.#deadLetters = new DeadLetters(options);
+    this.#deadLetters = new DeadLetters({ ...options, terms: () => this.#inForce.terms });
+    this.#leftovers = new Leftovers({ ...options, inForce: () => this.#inForce });
     const { outbox, registry, rate, report, workFolder } = options;
     this.#censusTaker = new CensusTaker({
       ...{ outbox, registry, rate, report },
@@ -181,7 +182,9 @@ export class Delivery {
         }
         const { outbox, registry } = this.#options;
         // It keeps itself: to ask each time would write each time.
-        if (!orders?.isHeld) orders = await Lease.take(outbox, 'orders', ORDERS_LEASE_MS);
+        if (!orders?.isHeld) {
+          orders = await Lease.take(outbox, 'orders', this.#holder, ORDERS_LEASE_MS);
+        }
         const isFirst = orders !== undefined;
         isBusy = await obey(
           registry,
@@ -190,8 +193,10 @@ export class Delivery {
         );
         if (isFirst) await this.#deadLetters.step();
         if (now - tidiedAt > tidyMs) {
-          await this.#tidy(isFirst);
           tidiedAt = now;
+          await this.#leftovers
+            .forget(isFirst)
+            .catch((error) => this.#options.report('destinations that are gone stay', error));
         }
         if (this.#trouble) this.#options.report('delivery goes on');
         this.#trouble = undefined;
@@ -319,53 +324,5 @@ export class Delivery {
     if (Date.now() - this.#since > NODE_MS) return true;
     const nodes = await this.#options.registry.list<{ revision: number }>('node');
     return nodes.every(({ value }) => value.revision >= revision);
-  }
-
-  /** Whether all stored visitors were examined by what is in force. */
-  async #isPassed(): Promise<boolean> {
-    const { outbox, registry } = this.#options;
-    const shards = await outbox.shards();
-    const { digest } = this.#inForce.terms;
-    const over = (await passes(registry)).filter(
-      (pass) => pass.digest === digest && pass.finishedAt !== undefined,
-    );
-    return shards.every((shard) => over.some((pass) => pass.shard === shard));
-  }
-
-  /**
-   * What is left of destinations that are gone is forgotten, once nobody counts as told any more: the
-   * queues by one process, unfinished files by each.
-   *
-   * @param isFirst whether this process sees to the queues
-   */
-  async #tidy(isFirst: boolean): Promise<void> {
-    const { outbox, registry, savedRevision, workFolder } = this.#options;
-    const { terms, revision } = this.#inForce;
-    if (isFirst) await forgetPasses(registry, await outbox.shards());
-    const before = this.#gone;
-    this.#gone = new Set();
-    // A destination that is new in an account which is not in force here is not gone.
-    if ((await savedRevision()) !== revision || !(await this.#isPassed())) return;
-    const isGone = (id: number) => {
-      if (terms.destinations.has(id)) return false;
-      // Another process may still have the account before in force.
-      this.#gone.add(id);
-      return before.has(id);
-    };
-    const queues = isFirst ? await outbox.queues() : [];
-    for (const { destination } of queues) {
-      if (isGone(destination)) await outbox.clear(destination);
-    }
-    for (const id of await workedOn(workFolder)) {
-      if (!isGone(id)) continue;
-      // Another process of this folder may be in the midst of a run.
-      const lease = await Lease.take(outbox, `file:${id}`);
-      if (!lease) continue;
-      try {
-        await fs.rm(workFolderOf(workFolder, id), { recursive: true, force: true });
-      } finally {
-        await lease.release();
-      }
-    }
   }
 }

@@ -7,11 +7,26 @@ import type { Day, Profile } from '../audience/profile.ts';
 import type { Entry, Move, Subject } from '../store/outbox.ts';
 import { mayTell } from './examination.ts';
 import { plainId } from './partner-id.ts';
-import type { MessageUser } from './realtime/message.ts';
 import type { ServerMapping } from './terms.ts';
 
+/** What is told of a visitor. */
+export interface DisclosedUser {
+  readonly deviceId: string;
+  /** The visitor's id in the destination's data source; undefined where there is none. */
+  readonly partnerId: string | undefined;
+  /** Regions in which the visitor was seen. */
+  readonly regions: readonly number[];
+  readonly segments: readonly {
+    /** The mapped value. */
+    readonly alias: string;
+    readonly isMember: boolean;
+    /** When that became so, in Unix milliseconds. */
+    readonly at: number;
+  }[];
+}
+
 export interface Disclosure {
-  readonly user: MessageUser;
+  readonly user: DisclosedUser;
   /** Those of the entry's moves that are told. */
   readonly moves: readonly Move[];
 }

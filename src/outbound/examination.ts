@@ -36,14 +36,19 @@ export function examine(candidate: Candidate, grounds: Grounds, now: number): Ou
   const tellable = new Map<number, ReadonlyMap<number, number>>();
   const ids = new Map<number, string>();
   let isNamedAnew = false;
+  const isGone = !profile || profile.optedOut;
   for (const [id, { active, transfer }] of terms.destinations) {
     const before = told.get(id);
     const known = partnerIds?.get(id) ?? '';
     // What is switched off hears what changed meanwhile when it is switched on; and what gets everybody
     // with each file, when it gets changes.
     if (!active || getsEverybody(transfer)) {
-      if (before) tellable.set(id, before);
       ids.set(id, known);
+      if (!before) continue;
+      // Of who is gone, nothing is kept: that they have left waits for the next file, which makes it needless.
+      const left = active && isGone ? leaving(before, terms.mappings.get(id), at) : undefined;
+      if (!left) tellable.set(id, before);
+      else if (left.length > 0) moves.set(id, left);
       continue;
     }
     const partnerId = partnerIdOf(transfer.userDataSource, profile, known);

@@ -3,6 +3,7 @@
  * partners are to hear of them in seconds; between them, at a rate, those whom time alone has brought, and
  * those whom a pass has not met yet.
  */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Snapshot } from '../account/snapshot.ts';
 import { HeldTraits } from '../audience/holdings.ts';
@@ -54,6 +55,7 @@ const NO_LONGER = '';
 export class Examiner {
   readonly #shard: string;
   readonly #options: ExaminerOptions;
+  readonly #holder = randomUUID();
   #held: { readonly snapshot: Snapshot; readonly traits: HeldTraits } | undefined;
   #isOver = false;
   #ended: Promise<void> | undefined;
@@ -90,7 +92,7 @@ export class Examiner {
     while (!this.#isOver) {
       try {
         if (!lease?.isHeld) {
-          lease = await Lease.take(outbox, name, LEASE_MS);
+          lease = await Lease.take(outbox, name, this.#holder, LEASE_MS);
           // Somebody else may have gone on with it meanwhile.
           if (lease) {
             this.#pass = await passOf(this.#options.registry, this.#shard);

@@ -1,6 +1,7 @@
 /**
  * The gathering: the ids of stored visitors, each once, in order, on the disk, however many there are. A
- * walk may meet somebody twice, and take long; it goes on where it was, whatever kills it.
+ * walk may meet somebody twice, and take long; it goes on where it was, whatever kills it. Who cannot be
+ * read is among them: when they are looked at, they may be.
  */
 import fs from 'node:fs/promises';
 import type { Candidate, Outbox } from '../store/outbox.ts';
@@ -94,6 +95,7 @@ export class Gathering {
       for (const candidate of step.batch.candidates) {
         if (isMeant(candidate)) ids.add(candidate.deviceId);
       }
+      for (const { deviceId } of step.batch.unreadable ?? []) ids.add(deviceId);
     } while (cursor !== undefined && ids.size < sorted);
     if (ids.size > 0) await this.#keep(ids);
     record.cursor = cursor === undefined ? undefined : { shard, at: cursor, progress };

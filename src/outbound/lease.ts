@@ -1,32 +1,42 @@
-/** The right to something that one process at a time may do, kept for as long as it is worked on. */
+/** The right to something that one at a time may do, kept for as long as it is worked on. */
 import type { Outbox } from '../store/outbox.ts';
 
 const LEASE_MS = 12_000;
 
+/**
+ * The right to a destination's queue, and to its unfinished files: while an account comes in force, one
+ * process may still send what another one writes to files already.
+ */
+export const queueLease = (destination: number): string => `queue:${destination}`;
+
 export class Lease {
   readonly #outbox: Outbox;
   readonly #name: string;
+  readonly #holder: string;
   readonly #milliseconds: number;
   /** Of the process's clock, in milliseconds. */
   #until = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /**
+   * @param holder whoever takes it time and again, under the same name: what they could not release is theirs
    * @param milliseconds after so long, at most, another process can have it where this one is killed
-   * @returns undefined where another process has it
+   * @returns undefined where somebody else has it
    */
   static async take(
     outbox: Outbox,
     name: string,
+    holder: string,
     milliseconds = LEASE_MS,
   ): Promise<Lease | undefined> {
-    const lease = new Lease(outbox, name, milliseconds);
+    const lease = new Lease(outbox, name, holder, milliseconds);
     return (await lease.#ask()) ? lease : undefined;
   }
 
-  private constructor(outbox: Outbox, name: string, milliseconds: number) {
+  private constructor(outbox: Outbox, name: string, holder: string, milliseconds: number) {
     this.#outbox = outbox;
     this.#name = name;
+    this.#holder = holder;
     this.#milliseconds = milliseconds;
   }
 
@@ -39,7 +49,7 @@ export class Lease {
   async release(): Promise<void> {
     const wasHeld = this.isHeld;
     this.#lose();
-    if (wasHeld) await this.#outbox.release(this.#name);
+    if (wasHeld) await this.#outbox.release(this.#name, this.#holder);
   }
 
   async #renew(): Promise<void> {
@@ -53,7 +63,7 @@ export class Lease {
   async #ask(): Promise<boolean> {
     const asked = performance.now();
     const isFirst = this.#timer === undefined;
-    const isOurs = await this.#outbox.lease(this.#name, this.#milliseconds);
+    const isOurs = await this.#outbox.lease(this.#name, this.#holder, this.#milliseconds);
     // It may have run out meanwhile: then it is lost.
     if (!isOurs || !(isFirst || this.isHeld)) return false;
     // Whoever looks may still finish what takes a sixth of it.

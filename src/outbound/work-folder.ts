@@ -1,7 +1,6 @@
 /** Folders in which runs of files are worked on; what is written there survives whatever happens. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { synced } from './files/folder.ts';
 
 /** Of destinations, each has a folder of its own, which is named by its id. */
 export const workFolderOf = (folder: string, destination: number): string =>
@@ -65,5 +64,15 @@ export class WorkFolder {
   async clear(last: string): Promise<void> {
     const names = await fs.readdir(this.#folder);
     await this.remove(...names.filter((name) => name !== last), last);
+  }
+}
+
+/** Has a file, or what is in a folder, reach the disk. */
+export async function synced(what: string, flags: 'r' | 'r+'): Promise<void> {
+  const handle = await fs.open(what, flags);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

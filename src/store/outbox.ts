@@ -133,11 +133,13 @@ export interface Outbox {
   shards(): Promise<string[]>;
 
   /**
-   * Takes the right to something, or keeps it, for so many milliseconds. Returns whether this process
-   * has it.
+   * Takes the right to something, or keeps it, for so many milliseconds.
+   *
+   * @param holder who is to have it; within one process, too, each has a name of their own
+   * @returns whether they have it
    */
-  lease(name: string, milliseconds: number): Promise<boolean>;
-  release(name: string): Promise<void>;
+  lease(name: string, holder: string, milliseconds: number): Promise<boolean>;
+  release(name: string, holder: string): Promise<void>;
 
   /**
    * Visitors of a shard whose time has come, as of now; those who wait longest first.

@@ -186,7 +186,7 @@ describe('a partner is told', () => {
 });
 
 describe('a partner that gets everybody with each file', () => {
-  const as = (syncMode: string) =>
+  const as = (syncMode: string, more = {}) =>
     groundsOf(
       account({
         traits: [trait(1), trait(2), trait(3)],
@@ -194,12 +194,12 @@ describe('a partner that gets everybody with each file', () => {
         destinations: [
           {
             ...realtime(801, [51, 52, 53], { endpointUrl: undefined, clientId: undefined }),
-            ...{ transfer: 'file', target: 'in', syncMode },
+            ...{ transfer: 'file', target: 'in', syncMode, ...more },
           },
         ],
       }),
     );
-  const [full, iter] = [as('full'), as('iter')];
+  const [full, iter, off] = [as('full'), as('iter'), as('full', { status: 'inactive' })];
   const held: Record<number, Record<number, number>> = { 801: { 51: before, 53: before } };
   const profile = profileOf([
     [1, 0],
@@ -209,8 +209,6 @@ describe('a partner that gets everybody with each file', () => {
   it.each<[string, Parameters<typeof candidateOf>]>([
     ['who enters', [profile]],
     ['who enters and leaves', [profile, held]],
-    ['who opts out', [profileOf([], { optOut: true }), held]],
-    ['who is forgotten', [undefined, held]],
   ])('is queued nothing for: %s', (_, given) => {
     const { moves, told } = examine(candidateOf(...given), full, NOW);
     expect(moves).toEqual(new Map());
@@ -218,10 +216,27 @@ describe('a partner that gets everybody with each file', () => {
     expect(told).toEqual(candidateOf(...given).told);
   });
 
+  it.each<[string, Parameters<typeof candidateOf>]>([
+    ['who opts out', [profileOf([], { optOut: true }), held]],
+    ['who is forgotten', [undefined, held]],
+  ])('is queued that they have left, and nothing is kept: %s', (_, given) => {
+    const outcome = examine(candidateOf(...given), full, NOW);
+    expect(inWords(outcome)).toEqual({ 801: ['-51', '-53'] });
+    expect(toldInWords(outcome)).toEqual({});
+    expect(examine({ ...candidateOf(given[0]), told: outcome.told }, full, NOW).moves).toEqual(
+      new Map(),
+    );
+  });
+
+  it('keeps what it was told, while it is switched off, of who is gone, too', () => {
+    const { moves, told } = examine(candidateOf(undefined, held), off, NOW);
+    expect(moves).toEqual(new Map());
+    expect(told).toEqual(candidateOf(undefined, held).told);
+  });
+
   it.each<[string, Parameters<typeof candidateOf>, object]>([
     ['everybody, where nothing was ever queued', [profile], { 801: ['+51', '+52'] }],
     ['else what has changed since', [profile, held], { 801: ['-53', '+52'] }],
-    ['also that who is forgotten has left', [undefined, held], { 801: ['-51', '-53'] }],
   ])('is queued, when it gets changes from now on: %s', (_, given, expected) => {
     const { told } = examine(candidateOf(...given), full, NOW - 1_000);
     const outcome = examine({ ...candidateOf(...given), told }, iter, NOW);

@@ -1,6 +1,7 @@
 /** The right to something is had by one process at a time, and known to be lost. */
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Lease } from '../../src/outbound/lease.ts';
+import { Lease, queueLease } from '../../src/outbound/lease.ts';
 import { MemoryOutbox } from './outbox-memory.ts';
 
 const MS = 300;
@@ -15,8 +16,11 @@ beforeEach(() => {
 });
 afterEach(() => Promise.all(taken.map((lease) => lease.release())));
 
-async function take(outbox: MemoryOutbox): Promise<Lease | undefined> {
-  const lease = await Lease.take(outbox, 'queue:1', MS);
+async function take(
+  outbox: MemoryOutbox,
+  holder: string = randomUUID(),
+): Promise<Lease | undefined> {
+  const lease = await Lease.take(outbox, queueLease(1), holder, MS);
   if (lease) taken.push(lease);
   return lease;
 }
@@ -32,6 +36,25 @@ describe('a lease', () => {
     await lease?.release();
     expect(lease?.isHeld).toBe(false);
     expect(await take(other)).toBeDefined();
+  });
+
+  it('is had by one of two in the same process, and is not released by the other', async () => {
+    const lease = await take(one, 'a');
+    expect(await take(one, 'b')).toBeUndefined();
+    await lease?.release();
+    const theirs = await take(one, 'b');
+    await lease?.release();
+    expect(theirs?.isHeld).toBe(true);
+    expect(await take(one, 'a')).toBeUndefined();
+  });
+
+  it('that the store did not hear released is had again by the same at once', async () => {
+    const lease = await take(one, 'a');
+    one.problem = 'away';
+    await expect(lease?.release()).rejects.toThrow('away');
+    one.problem = undefined;
+    expect(await take(one, 'b')).toBeUndefined();
+    expect(await take(one, 'a')).toBeDefined();
   });
 
   it('outlasts a store that is away for a moment', async () => {

@@ -41,7 +41,8 @@ export class OutboxMemory {
   /** When to examine, and how often that was written. */
   readonly agenda = new Map<string, { at: number; by: Cause; version: number }>();
   readonly queues = new Map<number, Queue>();
-  readonly leases = new Map<string, { owner: object; until: number }>();
+  /** With the process that has it. */
+  readonly leases = new Map<string, { process?: object; holder: string; until: number }>();
   /** Unix milliseconds. */
   readonly now: () => number;
   #numbers = 0;
@@ -90,18 +91,18 @@ export class MemoryOutbox implements Outbox {
     return ['all'];
   }
 
-  async lease(name: string, milliseconds: number): Promise<boolean> {
+  async lease(name: string, holder: string, milliseconds: number): Promise<boolean> {
     await this.#arrive();
     const { leases } = this.memory;
     const lease = leases.get(name);
-    if (lease && lease.owner !== this && lease.until > this.memory.now()) return false;
-    leases.set(name, { owner: this, until: this.memory.now() + milliseconds });
+    if (lease && lease.holder !== holder && lease.until > this.memory.now()) return false;
+    leases.set(name, { process: this, holder, until: this.memory.now() + milliseconds });
     return true;
   }
 
-  async release(name: string): Promise<void> {
+  async release(name: string, holder: string): Promise<void> {
     await this.#arrive();
-    if (this.memory.leases.get(name)?.owner === this) this.memory.leases.delete(name);
+    if (this.memory.leases.get(name)?.holder === holder) this.memory.leases.delete(name);
   }
 
   async due(_shard: string, limit: number, by: Cause = 'visit'): Promise<Batch> {
@@ -264,8 +265,8 @@ export class MemoryOutbox implements Outbox {
   }
 
   async close(): Promise<void> {
-    for (const [name, { owner }] of this.memory.leases) {
-      if (owner === this) this.memory.leases.delete(name);
+    for (const [name, lease] of this.memory.leases) {
+      if (lease.process === this) this.memory.leases.delete(name);
     }
     this.problem = 'the outbox is closed';
   }

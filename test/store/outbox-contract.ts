@@ -911,38 +911,47 @@ export function outboxContract({
     afterEach(() => other.close());
 
     it('is had by one at a time, who may keep it', async () => {
-      expect(await outbox.lease('queue:1', 60_000)).toBe(true);
-      expect(await other.lease('queue:1', 60_000)).toBe(false);
-      expect(await outbox.lease('queue:1', 60_000)).toBe(true);
-      expect(await other.lease('queue:2', 60_000)).toBe(true);
-      expect(await outbox.lease('queue:2', 60_000)).toBe(false);
+      expect(await outbox.lease('queue:1', 'one', 60_000)).toBe(true);
+      expect(await other.lease('queue:1', 'other', 60_000)).toBe(false);
+      expect(await outbox.lease('queue:1', 'one', 60_000)).toBe(true);
+      expect(await other.lease('queue:2', 'other', 60_000)).toBe(true);
+      expect(await outbox.lease('queue:2', 'one', 60_000)).toBe(false);
     });
 
     it('is had by one of two who ask at the same instant', async () => {
-      const both = await Promise.all([outbox, other].map((one) => one.lease('all', 60_000)));
+      const both = await Promise.all(
+        [outbox, other].map((one, i) => one.lease('all', `${i}`, 60_000)),
+      );
       expect(both.toSorted()).toEqual([false, true]);
     });
 
+    it('is had by one of two in the same process', async () => {
+      expect(await outbox.lease('queue:1', 'one', 60_000)).toBe(true);
+      expect(await outbox.lease('queue:1', 'another', 60_000)).toBe(false);
+      await outbox.release('queue:1', 'another');
+      expect(await outbox.lease('queue:1', 'another', 60_000)).toBe(false);
+    });
+
     it('that was released is free; that of somebody else is not released', async () => {
-      await outbox.lease('queue:1', 60_000);
-      await other.release('queue:1');
-      expect(await other.lease('queue:1', 60_000)).toBe(false);
-      await outbox.release('queue:1');
-      expect(await other.lease('queue:1', 60_000)).toBe(true);
+      await outbox.lease('queue:1', 'one', 60_000);
+      await other.release('queue:1', 'other');
+      expect(await other.lease('queue:1', 'other', 60_000)).toBe(false);
+      await outbox.release('queue:1', 'one');
+      expect(await other.lease('queue:1', 'other', 60_000)).toBe(true);
     });
 
     it('ends by itself, also that of a killed process', async () => {
-      await outbox.lease('queue:1', 200);
-      await outbox.lease('queue:2', 60_000);
+      await outbox.lease('queue:1', 'one', 200);
+      await outbox.lease('queue:2', 'one', 60_000);
       await restart();
       const free = async (name: string) => {
         for (const end = Date.now() + 10_000; Date.now() < end; await pause(20)) {
-          if (await other.lease(name, 60_000)) return true;
+          if (await other.lease(name, 'other', 60_000)) return true;
         }
         return false;
       };
       expect(await free('queue:1')).toBe(true);
-      expect(await other.lease('queue:2', 60_000)).toBe(false);
+      expect(await other.lease('queue:2', 'other', 60_000)).toBe(false);
     });
   });
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { fileOf, segmentsIn } from '../../src/store/embedded/log.ts';
+import { OutboxBase } from '../../src/store/embedded/outbox-base.ts';
 import { OutboxFile } from '../../src/store/embedded/outbox-file.ts';
 import { readThrough, throughFileOf } from '../../src/store/embedded/through.ts';
 import { isReadable } from '../../src/store/outbox.ts';
@@ -262,6 +263,34 @@ function startDeliverer(sends: boolean, heard: (line: string) => void): ChildPro
   return child;
 }
 
+it('whoever recovers a queue leaves nothing of messages that were taken apart', async () => {
+  for (const n of [1, 2]) await come(n);
+  let outbox = openOutbox(folder);
+  const batch = await outbox.due('all', 10);
+  const at = 1_700_000_000_000;
+  await outbox.settle(
+    batch,
+    batch.candidates.map(({ deviceId }) => ({
+      ...{ deviceId, told: new Map(), next: undefined },
+      moves: new Map([[7, [{ sid: 5, isMember: true, at }]]]),
+    })),
+  );
+  const entries = await outbox.read(7, 10);
+  expect(entries).toHaveLength(2);
+  await outbox.seal(7, { message: 'before', entries });
+  const [one, other] = entries;
+  const after = { message: 'after', entries: [other, one] };
+  await outbox.seal(7, after);
+  await outbox.done(7, [after]);
+  await outbox.close();
+  outbox = openOutbox(folder);
+  expect(await outbox.recover(7)).toEqual({ sealed: [], read: [] });
+  await outbox.close();
+  const base = new OutboxBase(folder, 'read');
+  expect([...base.sealed.getKeys()]).toEqual([]);
+  await base.root.close();
+});
+
 it('a deliverer that is killed again and again misses nothing', { timeout: 120_000 }, async () => {
   await store.close();
   store = openEmbedded(folder, { ...DAYS, segmentSize: 2_000 });
@@ -322,7 +351,7 @@ describe('a page server', () => {
       () => reader.due('all', 1),
       () => reader.walk('all', undefined, 1),
       () => reader.look([device(1)]),
-      () => reader.lease('all', 1),
+      () => reader.lease('all', 'reader', 1),
       () => reader.replay(1, ['m']),
       () => reader.putBack(1, { message: 'm', entries: [] }, []),
       () => reader.clear(1),

@@ -1,13 +1,19 @@
 /** The outbox on Redis: its contract on one server and on a Cluster, and what faults do to it. */
 import slotOf from 'cluster-key-slot';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Candidate, type Entry, isReadable, type Outcome } from '../../src/store/outbox.ts';
+import {
+  type Candidate,
+  type Cause,
+  type Entry,
+  isReadable,
+  type Outcome,
+} from '../../src/store/outbox.ts';
 import { type RedisAddress, readRedisAddress } from '../../src/store/redis/address.ts';
 import { openRedis, ready } from '../../src/store/redis/client.ts';
 import { hintChannel } from '../../src/store/redis/hint.ts';
 import { OutboxRedis, type OutboxRedisOptions } from '../../src/store/redis/outbox-redis.ts';
 import { RedisStore } from '../../src/store/redis/redis-store.ts';
-import { agendaKey, visitorKey } from '../../src/store/redis/script.ts';
+import { agendaKey, BY_TIME, visitorKey } from '../../src/store/redis/script.ts';
 import { tagOf } from '../../src/store/redis/slot.ts';
 import { StoreError, type Visit } from '../../src/store/store.ts';
 import {
@@ -199,7 +205,7 @@ describe.skipIf(!redisServer)('the outbox on one Redis', () => {
           rest.candidates.map((one) => entering(one)),
         ),
       () => outbox.look([device(1)]),
-      () => outbox.lease('all', 1_000),
+      () => outbox.lease('all', 'one', 1_000),
       () => outbox.queues(),
       () => outbox.read(7, 1),
       () => outbox.recover(7),
@@ -319,16 +325,18 @@ function competition(place: () => { url: string; prefix: string }) {
   it('gives a right to one of two deliverers, until it is released or its time is over', async () => {
     const { url, prefix } = place();
     const [one, other] = [openOutbox(url, prefix), openOutbox(url, prefix)];
-    expect(await one.lease('queue:7', 60_000)).toBe(true);
-    expect(await other.lease('queue:7', 60_000)).toBe(false);
-    expect(await other.lease('queue:8', 60_000)).toBe(true);
-    await other.release('queue:7');
-    expect(await other.lease('queue:7', 60_000)).toBe(false);
-    await one.release('queue:7');
-    expect(await other.lease('queue:7', 1)).toBe(true);
-    await expect.poll(() => one.lease('queue:7', 60_000)).toBe(true);
+    expect(await one.lease('queue:7', 'one', 60_000)).toBe(true);
+    expect(await other.lease('queue:7', 'other', 60_000)).toBe(false);
+    expect(await other.lease('queue:8', 'other', 60_000)).toBe(true);
+    await other.release('queue:7', 'other');
+    expect(await other.lease('queue:7', 'other', 60_000)).toBe(false);
+    await one.release('queue:7', 'one');
+    expect(await other.lease('queue:7', 'other', 1)).toBe(true);
+    await expect.poll(() => one.lease('queue:7', 'one', 60_000)).toBe(true);
     const shards = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => (i % 2 ? one : other).lease('shard', 60_000)),
+      Array.from({ length: 20 }, (_, i) =>
+        (i % 2 ? one : other).lease('shard', `${i % 2}`, 60_000),
+      ),
     );
     const [ones, others] = [0, 1].map((rest) => shards.filter((_, i) => i % 2 === rest));
     expect([ones, others].filter((all) => all.every((has) => has))).toHaveLength(1);
@@ -460,12 +468,12 @@ describe.skipIf(!redisServer)('the outbox on a Cluster', () => {
 
   const slotIn = (prefix: string, n: number) => slotOf(visitorKey(prefix, device(n)));
   /** Puts a visitor on the agenda as a page server does that ends before it says so. */
-  const silently = async (prefix: string, n: number) => {
+  const silently = async (prefix: string, n: number, score = Date.now() * 1e3) => {
     const key = agendaKey(prefix, tagOf(slotIn(prefix, n)));
     const member = Buffer.from(device(n), 'hex').toString('latin1');
     const client = openRedis(addressOf(cluster.url));
     await ready(client, 5_000);
-    await client.zadd(key, Date.now() * 1e3, Buffer.from(member, 'latin1'));
+    await client.zadd(key, score, Buffer.from(member, 'latin1'));
     client.disconnect();
   };
 
@@ -509,6 +517,30 @@ describe.skipIf(!redisServer)('the outbox on a Cluster', () => {
     }
     expect(await allDue(outbox)).toEqual([]);
     await expect.poll(async () => (await allDue(outbox)).length).toBe(1);
+  });
+
+  it('finds whom time has brought, however many visits wait in other slots', async () => {
+    const prefix = newPrefix();
+    const one = await cluster.primaryOf(visitorKey(prefix, device(1)));
+    const own: number[] = [];
+    const slots = new Set<number>();
+    for (let n = 1; own.length < 14; n++) {
+      if ((await cluster.primaryOf(visitorKey(prefix, device(n)))) !== one) continue;
+      if (slots.has(slotIn(prefix, n))) continue;
+      slots.add(slotIn(prefix, n));
+      own.push(n);
+    }
+    const visits = own.slice(0, 10);
+    const byTime = own.slice(10);
+    for (const n of visits) await silently(prefix, n);
+    for (const n of byTime) await silently(prefix, n, BY_TIME + Date.now() * 1e3);
+    const outbox = openOutbox(cluster.url, prefix);
+    const shard = (await outbox.shards()).find((name) => name.startsWith(`127.0.0.1:${one.port}/`));
+    const due = async (limit: number, by: Cause) =>
+      idsOf((await outbox.due(shard as string, limit, by)).candidates);
+    expect(await due(4, 'time')).toEqual(byTime.map(device).sort());
+    expect(await due(10, 'visit')).toEqual(visits.map(device).sort());
+    expect(await due(100, 'time')).toEqual(byTime.map(device).sort());
   });
 
   it('loses nobody whose slot moves, at rest or in the middle of it', async () => {

@@ -2,6 +2,7 @@
  * The census taker: carries out what is ordered, one census after the other. Any number of processes may
  * have one; whoever has the lease counts. What one has begun that was killed, the next one goes on with.
  */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AccountError } from '../../account/problem.ts';
 import { readSegmentRule } from '../../account/snapshot.ts';
@@ -9,9 +10,9 @@ import type { Outbox } from '../../store/outbox.ts';
 import type { Registry } from '../../store/registry.ts';
 import { StoreError } from '../../store/store.ts';
 import type { InForce } from '../examiner.ts';
-import { reasonOf } from '../files/target.ts';
 import { BATCH } from '../gathering.ts';
 import { Lease } from '../lease.ts';
+import { reasonOf } from '../reason.ts';
 import { WorkFolder } from '../work-folder.ts';
 import { forgetCensus, takeCensus } from './census.ts';
 import {
@@ -45,6 +46,7 @@ const ACCOUNT_MS = 15_000;
 
 export class CensusTaker {
   readonly #options: CensusTakerOptions;
+  readonly #holder = randomUUID();
   readonly #folder: WorkFolder;
   #running: Promise<void> = Promise.resolve();
   #isClosing = false;
@@ -72,7 +74,7 @@ export class CensusTaker {
     let isTroubled = false;
     while (!this.#isClosing) {
       try {
-        const lease = await Lease.take(outbox, 'census');
+        const lease = await Lease.take(outbox, 'census', this.#holder);
         if (lease) await this.#attend(lease).finally(() => lease.release());
         isTroubled = false;
       } catch (error) {

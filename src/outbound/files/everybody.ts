@@ -2,7 +2,7 @@
  * Everybody of whom the partner may hear, each once, as of when the file is written: whoever is in a mapped
  * segment then, whatever was told before.
  */
-import { isReadable, type Subject } from '../../store/outbox.ts';
+import { type Entry, isReadable, type Subject } from '../../store/outbox.ts';
 import { Gathering } from '../gathering.ts';
 import { partnerIdOf, plainId } from '../partner-id.ts';
 import type { Terms } from '../terms.ts';
@@ -55,18 +55,40 @@ export class Everybody implements Source {
     }
   }
 
-  /** The files say all that was queued before, while the destination got changes. */
+  /**
+   * The files say all that was queued before, while the destination got changes; but of who cannot be read
+   * they say nothing: what is queued of them is told when it gets changes again.
+   */
   async settle(): Promise<void> {
     const { destination, outbox, record, unread, foreign } = this.#work;
-    if (foreign.length > 0) await outbox.done(destination, foreign);
-    for (;;) {
-      const entries = unread.length > 0 ? unread.splice(0) : await outbox.read(destination, BATCH);
-      const isOld = ({ queuedAt }: { queuedAt: number }) => queuedAt < record.at - SKEW_MS;
-      const old = entries.filter(isOld);
-      if (old.length > 0) await outbox.discard(destination, old);
-      unread.push(...entries.filter((entry) => !isOld(entry)));
-      if (unread.length > 0 || entries.length === 0) return;
+    for (const message of foreign) {
+      const [said, unsaid] = await this.#apart(message.entries);
+      if (unsaid.length > 0) await outbox.putBack(destination, message, unsaid);
+      if (said.length > 0) await outbox.done(destination, [{ ...message, entries: said }]);
     }
+    const isOld = ({ queuedAt }: Entry) => queuedAt < record.at - SKEW_MS;
+    const left: Entry[] = [];
+    for (let isOver = false; !isOver; ) {
+      const entries =
+        unread.length > 0 ? unread.splice(0, BATCH) : await outbox.read(destination, BATCH);
+      const [said, unsaid] = await this.#apart(entries.filter(isOld));
+      if (said.length > 0) await outbox.discard(destination, said);
+      const others = entries.filter((entry) => !isOld(entry));
+      left.push(...unsaid, ...others);
+      isOver = others.length > 0 || entries.length === 0;
+    }
+    for (const entry of [...left, ...unread.splice(0)]) unread.push(entry);
+  }
+
+  /** Entries of visitors whom the files tell of as they are, and of those who cannot be read. */
+  async #apart(entries: readonly Entry[]): Promise<[said: Entry[], unsaid: Entry[]]> {
+    if (entries.length === 0) return [[], []];
+    const { outbox, unreadable, pace } = this.#work;
+    await pace();
+    const found = await outbox.look(entries.map(({ deviceId }) => deviceId));
+    unreadable(found);
+    const isSaid = (_: Entry, i: number) => isReadable(found[i]);
+    return [entries.filter(isSaid), entries.filter((entry, i) => !isSaid(entry, i))];
   }
 
   #membersOf({ profile }: Pick<Subject, 'profile'>): ReadonlySet<number> {

@@ -61,7 +61,7 @@ export interface FileRunsOptions {
   readonly maxEntries?: number;
 }
 
-/** Whoever has one has leased the files of the destination. After an error, a new one is made. */
+/** Whoever has one has leased the destination's queue. After an error, a new one is made. */
 export class FileRuns {
   readonly #options: FileRunsOptions;
   readonly #folder: WorkFolder;

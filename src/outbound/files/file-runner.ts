@@ -1,12 +1,14 @@
 /**
  * The runner: makes the runs of one destination that gets files, by its schedule or when asked to.
  *
- * Any number of processes may have one for the same destination; whoever has leased its files runs.
+ * Any number of processes may have one for the same destination; whoever has leased its queue runs.
  * While the target does not take files, the run is tried again until it does, and the next one waits.
  */
+import { randomUUID } from 'node:crypto';
 import type { FileTarget } from '../../destinations/destination.ts';
 import type { Outbox } from '../../store/outbox.ts';
-import { Lease } from '../lease.ts';
+import { Lease, queueLease } from '../lease.ts';
+import { reasonOf } from '../reason.ts';
 import type { Terms } from '../terms.ts';
 import type { Meet } from '../unreadable.ts';
 import { within } from '../within.ts';
@@ -17,7 +19,7 @@ import {
   type FileRunsOptions,
 } from './file-run.ts';
 import { nextRun } from './schedule.ts';
-import { reasonOf, type Target, TargetError } from './target.ts';
+import { type Target, TargetError } from './target.ts';
 
 /** What is known of a run. */
 export type RunReport =
@@ -74,6 +76,7 @@ const LAST_MS = 500;
 
 export class FileRunner {
   readonly #options: FileRunnerOptions;
+  readonly #holder = randomUUID();
   readonly #breakOff = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #isClosing = false;
@@ -114,9 +117,10 @@ export class FileRunner {
   }
 
   async #live(): Promise<void> {
+    const { id, outbox } = this.#options;
     while (!this.#isClosing) {
       try {
-        const lease = await Lease.take(this.#options.outbox, `file:${this.#options.id}`);
+        const lease = await Lease.take(outbox, queueLease(id), this.#holder);
         if (lease) {
           this.#isMine = true;
           await this.#work(lease).finally(() => {

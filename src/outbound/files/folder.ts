@@ -1,7 +1,9 @@
 /** A folder of this machine as a target. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { partName, reasonOf, type Target, TargetError } from './target.ts';
+import { reasonOf } from '../reason.ts';
+import { synced } from '../work-folder.ts';
+import { partName, type Target, TargetError } from './target.ts';
 
 /**
  * Makes the folder where it is missing.
@@ -55,14 +57,4 @@ class Folder implements Target {
   }
 
   async close(): Promise<void> {}
-}
-
-/** Has a file, or what is in a folder, reach the disk. */
-export async function synced(what: string, flags: 'r' | 'r+'): Promise<void> {
-  const handle = await fs.open(what, flags);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -7,7 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import { AwsV4Signer } from 'aws4fetch';
 import type { S3Target } from '../../destinations/destination.ts';
 import { guardedLookup, refusedAddress } from '../address.ts';
-import { PATIENCE_MS, type Reach, reasonOf, type Target, TargetError } from './target.ts';
+import { reasonOf } from '../reason.ts';
+import { PATIENCE_MS, type Reach, type Target, TargetError } from './target.ts';
 
 /** Longer files go up in parts of so many bytes; 10,000 parts are allowed. */
 const PART_BYTES = 64 * 1024 * 1024;

@@ -6,7 +6,8 @@ import path from 'node:path';
 import { Client, type ConnectConfig, type SFTPWrapper } from 'ssh2';
 import type { SftpTarget } from '../../destinations/destination.ts';
 import { guardedLookup, isPublic } from '../address.ts';
-import { PATIENCE_MS, partName, type Reach, reasonOf, type Target, TargetError } from './target.ts';
+import { reasonOf } from '../reason.ts';
+import { PATIENCE_MS, partName, type Reach, type Target, TargetError } from './target.ts';
 
 /** A server has a key of each of several kinds, and shows the one that it is asked for. */
 const KEY_KINDS = [

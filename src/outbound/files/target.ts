@@ -31,9 +31,5 @@ export interface Reach {
 
 export const PATIENCE_MS = 60_000;
 
-/** What is known of an error that came from below. */
-export const reasonOf = (error: unknown): string =>
-  error instanceof Error ? error.message || error.name : String(error);
-
 /** What a file is called until it is complete; patterns such as *.sync do not match it. */
 export const partName = (name: string): string => `.${name}.part`;

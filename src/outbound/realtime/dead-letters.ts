@@ -1,20 +1,29 @@
 /**
- * Dead letters are gone through time and again: none outlives the profiles, and of who has opted out nothing
- * stays in them but that they have left, which their partner has yet to hear.
+ * Dead letters are gone through time and again: none outlives the profiles, and of who has opted out, or
+ * refuses what the destination needs, nothing stays in them but that they have left, which their partner has
+ * yet to hear.
  */
+import { missingConsent } from '../../destinations/consent.ts';
+import type { ServerDestination } from '../../destinations/destination.ts';
 import {
   type DeadLetter,
   type Entry,
   isReadable,
+  type Move,
   type Outbox,
   type Subject,
   type Unreadable,
 } from '../../store/outbox.ts';
+import type { Terms } from '../terms.ts';
 
 export interface DeadLettersOptions {
   readonly outbox: Outbox;
+  /** As they are now. */
+  readonly terms: () => Pick<Terms, 'destinations'>;
   /** `PROFILE_TTL_DAYS`. */
   readonly profileDays: number;
+  /** Says what an operator has to know. */
+  readonly report: (message: string, error: unknown) => void;
   /** Unix milliseconds. */
   readonly now?: () => number;
 }
@@ -28,7 +37,9 @@ const PIECE = 100;
 /** One process at a time goes through them. */
 export class DeadLetters {
   readonly #outbox: Outbox;
+  readonly #terms: DeadLettersOptions['terms'];
   readonly #profileDays: number;
+  readonly #report: DeadLettersOptions['report'];
   readonly #now: () => number;
   /** Destinations that this round has not come to the end of. */
   #left: number[] = [];
@@ -36,16 +47,27 @@ export class DeadLetters {
   #after: DeadLetter | undefined;
   #roundAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ outbox, profileDays, now = Date.now }: DeadLettersOptions) {
+  constructor({ outbox, terms, profileDays, report, now = Date.now }: DeadLettersOptions) {
     this.#outbox = outbox;
+    this.#terms = terms;
     this.#profileDays = profileDays;
+    this.#report = report;
     this.#now = now;
   }
 
   /** Looks at some of them, if it is time. */
   async step(): Promise<void> {
     const [destination] = this.#left;
-    if (destination !== undefined) return this.#goOn(destination);
+    if (destination !== undefined) {
+      try {
+        await this.#goOn(destination);
+      } catch (error) {
+        // Letters that cannot be read are in the way of no others, and of nothing else.
+        this.#report(`dead letters of destination ${destination} cannot be gone through`, error);
+        this.#goToNext();
+      }
+      return;
+    }
     if (this.#now() - this.#roundAt < ROUND_MS) return;
     this.#roundAt = this.#now();
     const queues = await this.#outbox.queues();
@@ -59,24 +81,44 @@ export class DeadLetters {
     const letters = await outbox.oldestDead(destination, PIECE, this.#after);
     const ids = new Set(letters.flatMap(({ entries }) => entries.map(({ deviceId }) => deviceId)));
     const found = new Map((await outbox.look([...ids])).map((one) => [one.deviceId, one]));
+    const terms = this.#terms().destinations.get(destination);
     for (const letter of letters) {
-      const entries = letter.entries.flatMap((entry) => keptOf(entry, found.get(entry.deviceId)));
+      const entries = letter.entries.flatMap((entry) =>
+        keptOf(entry, found.get(entry.deviceId), terms),
+      );
       const isLess = entries.some((entry, i) => entry !== letter.entries[i]);
       if (isLess || entries.length < letter.entries.length) {
         await outbox.amend(destination, { ...letter, entries });
       }
     }
     this.#after = letters.at(-1);
-    if (letters.length === PIECE) return;
+    if (letters.length < PIECE) this.#goToNext();
+  }
+
+  #goToNext(): void {
     this.#left.shift();
     this.#after = undefined;
   }
 }
 
-/** What of an entry may stay. */
-function keptOf(entry: Entry, subject: Subject | Unreadable | undefined): Entry | [] {
-  if (!subject || !isReadable(subject) || !subject.profile?.optedOut) return entry;
-  if (entry.moves.every(({ isMember }) => !isMember)) return entry;
-  const moves = entry.moves.filter(({ isMember }) => !isMember);
+/**
+ * What of an entry may stay.
+ *
+ * @param destination undefined where it is gone
+ */
+function keptOf(
+  entry: Entry,
+  subject: Subject | Unreadable | undefined,
+  destination: ServerDestination | undefined,
+): Entry | [] {
+  if (!subject || !isReadable(subject) || !subject.profile) return entry;
+  const { profile, told } = subject;
+  const isRefused = destination !== undefined && missingConsent(destination, profile) !== undefined;
+  const isCounted = (sid: number) => destination && told.get(destination.id)?.has(sid);
+  // What counts as told is not queued anew for who agrees again.
+  const isToGo = ({ sid, isMember }: Move) =>
+    isMember && (profile.optedOut || (isRefused && !isCounted(sid)));
+  const moves = entry.moves.filter((move) => !isToGo(move));
+  if (moves.length === entry.moves.length) return entry;
   return moves.length > 0 ? { ...entry, moves } : [];
 }

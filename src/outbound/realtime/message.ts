@@ -7,22 +7,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { RealtimeTransfer, ServerDestination } from '../../destinations/destination.ts';
-
-/** A visitor in a message. */
-export interface MessageUser {
-  readonly deviceId: string;
-  /** The visitor's id in the destination's data source; undefined where there is none. */
-  readonly partnerId: string | undefined;
-  /** Regions in which the visitor was seen. */
-  readonly regions: readonly number[];
-  readonly segments: readonly {
-    /** The mapped value. */
-    readonly alias: string;
-    readonly isMember: boolean;
-    /** When that became so, in Unix milliseconds. */
-    readonly at: number;
-  }[];
-}
+import type { DisclosedUser } from '../disclosure.ts';
 
 /** What the header and the body of a message say; a header may stand there twice. */
 export interface Message {
@@ -34,7 +19,7 @@ export interface Message {
 export function composeMessage(
   destination: Pick<ServerDestination, 'id'>,
   transfer: RealtimeTransfer,
-  users: readonly MessageUser[],
+  users: readonly DisclosedUser[],
   at: number,
 ): Message {
   const body = JSON.stringify({

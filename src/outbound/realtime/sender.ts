@@ -4,8 +4,9 @@
  * Any number of processes may have one for the same destination; whoever has leased the queue sends.
  * Where the store fails or the lease is lost, everything in memory is dropped: the queue knows it all.
  */
+import { randomUUID } from 'node:crypto';
 import type { Outbox } from '../../store/outbox.ts';
-import { Lease } from '../lease.ts';
+import { Lease, queueLease } from '../lease.ts';
 import type { Terms } from '../terms.ts';
 import type { Meet } from '../unreadable.ts';
 import { within } from '../within.ts';
@@ -66,6 +67,7 @@ export class Sender {
   readonly #endpoint: Endpoint;
   /** What is known of the partner outlasts the lease. */
   readonly #circuit: Circuit;
+  readonly #holder = randomUUID();
   #dispatch: Dispatch | undefined;
   #isClosing = false;
   #isStoreTroubled = false;
@@ -106,7 +108,7 @@ export class Sender {
     const { outbox, id, lease: milliseconds } = this.#options;
     while (!this.#isClosing) {
       try {
-        const lease = await Lease.take(outbox, `queue:${id}`, milliseconds);
+        const lease = await Lease.take(outbox, queueLease(id), this.#holder, milliseconds);
         if (lease) await this.#work(lease);
       } catch (error) {
         if (!this.#isStoreTroubled) this.#options.report(error);

@@ -6,7 +6,6 @@
  * A deliverer hears of visits from the log, like every process of the folder: the visit that was written
  * there is not forgotten, since a fold leaves the segment until it is on the agenda (`through.ts`).
  */
-import { randomUUID } from 'node:crypto';
 import {
   type Batch,
   type Candidate,
@@ -58,7 +57,6 @@ export class OutboxFile implements Outbox {
   readonly #options: OutboxOptions;
   readonly #base: OutboxBase;
   readonly #queues: Queues;
-  readonly #holder = randomUUID();
   /** Of a deliverer. */
   readonly #arrivals: Arrivals | undefined;
   #walk: Walk | undefined;
@@ -76,22 +74,22 @@ export class OutboxFile implements Outbox {
     return [SHARD];
   }
 
-  lease(name: string, milliseconds: number): Promise<boolean> {
+  lease(name: string, holder: string, milliseconds: number): Promise<boolean> {
     return this.#write(() => {
       const now = Date.now();
       const held = this.#base.leases.get(name);
       // One from the future is one of a clock that was wrong.
       const isHeld = held && held.until > now && held.until <= now + held.milliseconds;
-      if (isHeld && held.holder !== this.#holder) return false;
+      if (isHeld && held.holder !== holder) return false;
       const until = now + milliseconds;
-      this.#base.leases.putSync(name, { holder: this.#holder, until, milliseconds });
+      this.#base.leases.putSync(name, { holder, until, milliseconds });
       return true;
     });
   }
 
-  release(name: string): Promise<void> {
+  release(name: string, holder: string): Promise<void> {
     return this.#write(() => {
-      if (this.#base.leases.get(name)?.holder === this.#holder) this.#base.leases.removeSync(name);
+      if (this.#base.leases.get(name)?.holder === holder) this.#base.leases.removeSync(name);
     });
   }
 
@@ -157,7 +155,9 @@ export class OutboxFile implements Outbox {
   }
 
   async recover(destination: number): Promise<{ sealed: Sealed[]; read: Entry[] }> {
-    return this.#read((queues) => queues.recover(destination));
+    const { empty, ...found } = this.#read((queues) => queues.recover(destination));
+    if (empty.length > 0) await this.#write((queues) => queues.forget(empty));
+    return found;
   }
 
   async read(destination: number, limit: number): Promise<Entry[]> {

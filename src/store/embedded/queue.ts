@@ -15,6 +15,9 @@ import {
 /** An entry that is not queued yet. */
 export type Unqueued = Omit<Entry, 'id'>;
 
+/** Where a message lies that was sealed. */
+type Place = [destination: number, first: number];
+
 /** Where a dead letter lies. */
 type Grave = [destination: number, at: number, message: string];
 
@@ -38,24 +41,31 @@ export class Queues {
     return states;
   }
 
-  recover(destination: number): { sealed: Sealed[]; read: Entry[] } {
+  /** `empty`: the places of messages of which nothing is left. */
+  recover(destination: number): { sealed: Sealed[]; read: Entry[]; empty: Place[] } {
     const base = this.#base;
     const sealed: Sealed[] = [];
+    const empty: Place[] = [];
     const parts = new Set<number>();
-    for (const { value } of base.sealed.getRange(rangeOf(destination))) {
+    for (const { key, value } of base.sealed.getRange(rangeOf(destination))) {
       const entries = value.numbers.flatMap((number) => {
         parts.add(number);
         const bytes = base.entries.get([destination, number]);
         return bytes ? entryIn(number, bytes) : [];
       });
       if (entries.length > 0) sealed.push({ message: value.message, entries });
+      else empty.push(key);
     }
     const read: Entry[] = [];
     const end = [destination, base.tail(destination).read + 1];
     for (const { key, value } of base.entries.getRange({ start: [destination], end })) {
       if (!parts.has(key[1])) read.push(entryIn(key[1], value));
     }
-    return { sealed, read };
+    return { sealed, read, empty };
+  }
+
+  forget(messages: readonly Place[]): void {
+    for (const place of messages) this.#base.sealed.removeSync(place);
   }
 
   /** Whether there is something that nobody has read. */

@@ -70,11 +70,12 @@ export class Agenda {
     const [time] = await this.#connection.together(address, [['TIME']]);
     const now = microsecondsIn(time);
     const [from, to] = by === 'time' ? [BY_TIME, BY_TIME + now] : [0, now];
-    // Behind whom a visit has brought, there may be others.
+    // Behind whom a visit has brought, there may be others; they take nobody's place who stands first.
+    const behind = (slot: number) => (this.#first[slot] < from ? 1 : 0);
     const waiting = slots.filter(
       (slot) => this.#first[slot] <= now || (this.#first[slot] >= from && this.#first[slot] <= to),
     );
-    waiting.sort((a, b) => this.#first[a] - this.#first[b]);
+    waiting.sort((a, b) => behind(a) - behind(b) || this.#first[a] - this.#first[b]);
     const asked = waiting.slice(0, limit);
     const count = Math.ceil(limit / asked.length) + 1;
     const due: Due[] = [];

@@ -9,7 +9,6 @@
  *
  * What came out of an examination is kept by `settlement.ts`.
  */
-import { randomUUID } from 'node:crypto';
 import { Cluster } from 'ioredis';
 import {
   type Batch,
@@ -85,7 +84,6 @@ export class OutboxRedis implements Outbox {
   readonly #connection: Connection;
   readonly #prefix: string;
   readonly #agenda: Agenda;
-  readonly #token = randomUUID();
   readonly #lease: Script;
   readonly #release: Script;
   readonly #settlement: Settlement;
@@ -111,13 +109,13 @@ export class OutboxRedis implements Outbox {
     return (await this.#primaries()).map(({ name }) => name);
   }
 
-  async lease(name: string, milliseconds: number): Promise<boolean> {
-    const args = [this.#token, milliseconds];
+  async lease(name: string, holder: string, milliseconds: number): Promise<boolean> {
+    const args = [holder, milliseconds];
     return (await this.#lease<number>([`${this.#prefix}lease:${name}`], args)) === 1;
   }
 
-  async release(name: string): Promise<void> {
-    await this.#release([`${this.#prefix}lease:${name}`], [this.#token]);
+  async release(name: string, holder: string): Promise<void> {
+    await this.#release([`${this.#prefix}lease:${name}`], [holder]);
   }
 
   async due(shard: string, limit: number, by: Cause = 'visit'): Promise<Batch> {

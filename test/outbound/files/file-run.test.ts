@@ -290,6 +290,46 @@ describe('everybody', () => {
     ]);
   });
 
+  it.each<[string, (outbox: MemoryOutbox) => Promise<unknown>]>([
+    ['that nobody has read', async () => {}],
+    ['that was read', (outbox) => outbox.read(ID, 10)],
+    [
+      'that was on its way in real time',
+      async (outbox) => outbox.seal(ID, { message: 'm', entries: await outbox.read(ID, 10) }),
+    ],
+    [
+      'that nobody else was on the way with',
+      async (outbox) => outbox.seal(ID, { message: 'm', entries: await outbox.read(ID, 1) }),
+    ],
+  ])('leaves what waits of who cannot be read to the changes: %s', async (_, reach) => {
+    const { visitors, shelf, run, destination } = workbench(full);
+    for (const number of [1, 2, 3]) visitors.move(number, [number]);
+    const queue = visitors.memory.queue(ID);
+    for (const entry of queue.unread) Object.assign(entry, { queuedAt: Date.now() - 3_600_000 });
+    await reach(new MemoryOutbox(visitors.memory));
+    visitors.memory.unreadable.add(deviceId(1));
+    for (let time = 1; time <= 2; time++) {
+      await run();
+      await pause(2);
+      expect(await visitors.waiting()).toBe(1);
+    }
+    visitors.memory.unreadable.clear();
+    const { transfer } = destination;
+    await run({}, { ...destination, transfer: { ...transfer, syncMode: 'iter' } });
+    expect(arrived(shelf).at(-1)?.lines).toEqual([`${deviceId(1)} m1`]);
+    expect(await visitors.waiting()).toBe(0);
+  });
+
+  it('is in the file where they can be read by the time that it is written', async () => {
+    const { visitors, shelf, run } = workbench(full);
+    for (const number of [1, 2]) visitors.move(number, [1]);
+    visitors.memory.unreadable.add(deviceId(2));
+    let paces = 0;
+    // Before they are met, and before they are looked at.
+    await run({ pace: async () => void (++paces === 2 && visitors.memory.unreadable.clear()) });
+    expect(arrived(shelf)[0].lines).toEqual([1, 2].map((number) => `${deviceId(number)} m1`));
+  });
+
   it('makes what waited in the queue needless, but not what is new', async () => {
     const { visitors, run } = workbench(full);
     visitors.move(1, [1]);

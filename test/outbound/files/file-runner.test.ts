@@ -10,10 +10,12 @@ import {
 } from '../../../src/outbound/files/file-runner.ts';
 import { openTarget } from '../../../src/outbound/files/open-target.ts';
 import { TargetError } from '../../../src/outbound/files/target.ts';
+import { Sender } from '../../../src/outbound/realtime/sender.ts';
 import { until } from '../../redis.ts';
 import { temporaryFolder } from '../../server.ts';
+import { serverDestination } from '../destination.ts';
 import { MemoryOutbox } from '../outbox-memory.ts';
-import { arrived, destinationOf, ID, membersIn, termsOf, Visitors } from './runs.ts';
+import { arrived, destinationOf, deviceId, ID, membersIn, termsOf, Visitors } from './runs.ts';
 
 const running: FileRunner[] = [];
 afterEach(async () => {
@@ -54,6 +56,8 @@ function workbench(transfer: Partial<FileTransfer> = {}) {
   return { visitors, given, start, shelf };
 }
 
+/** The destination's target. */
+const TO_FOLDER = { target: { kind: 'folder', path: '' } } as const;
 const DAY = 86_400_000;
 const MIDNIGHT = Date.UTC(2026, 6, 4);
 
@@ -62,7 +66,7 @@ describe('a run is made', () => {
     const { visitors, start, shelf } = workbench();
     const lines = visitors.stir(10);
     const { runner, reports, completed } = start({ lastRun: async () => 0 });
-    await until('the lease', () => visitors.memory.leases.has(`file:${ID}`));
+    await until('the lease', () => visitors.memory.leases.has(`queue:${ID}`));
     expect(reports).toEqual([]);
     runner.run();
     await until('a run', () => completed().length === 1);
@@ -96,7 +100,7 @@ describe('a run is made', () => {
     given.destination = { ...given.destination, active: false };
     const lastRun = async () => 0;
     const { runner, completed, reports } = start({ lastRun });
-    await until('the lease', () => visitors.memory.leases.has(`file:${ID}`));
+    await until('the lease', () => visitors.memory.leases.has(`queue:${ID}`));
     runner.run();
     expect(reports).toEqual([]);
     given.destination = destinationOf({
@@ -110,7 +114,7 @@ describe('a run is made', () => {
   it('by one process, and by another one once that is gone', async () => {
     const { visitors, start, shelf } = workbench();
     const first = start();
-    await until('the lease', () => visitors.memory.leases.has(`file:${ID}`));
+    await until('the lease', () => visitors.memory.leases.has(`queue:${ID}`));
     const second = start();
     visitors.stir(5);
     second.runner.run();
@@ -120,11 +124,45 @@ describe('a run is made', () => {
     visitors.stir(5);
     await until(
       'the lease',
-      () => visitors.memory.leases.get(`file:${ID}`)?.owner === second.outbox,
+      () => visitors.memory.leases.get(`queue:${ID}`)?.process === second.outbox,
     );
     second.runner.run();
     await until('a run', () => second.completed().length === 1);
     expect(arrived(shelf)).toHaveLength(2);
+  });
+});
+
+describe('while another process still sends in real time what is written to files now', () => {
+  it('it waits for the queue, then tells all that was not sent', async () => {
+    const { visitors, start, shelf } = workbench();
+    for (let n = 0; n < 5; n++) visitors.move(n, [1]);
+    const outbox = new MemoryOutbox(visitors.memory);
+    const before = serverDestination({ endpointUrl: 'http://127.0.0.1:1/' }, { id: ID });
+    const sender = new Sender({
+      ...{ id: ID, outbox, region: 1, allowPrivate: true, retryHours: 24 },
+      terms: () => ({
+        ...termsOf(destinationOf(TO_FOLDER)),
+        destinations: new Map([[ID, before]]),
+      }),
+      ...{ unreadable: () => {}, report: () => {}, tally: () => {} },
+    });
+    sender.start();
+    const { sealed } = visitors.memory.queue(ID);
+    await until('messages under way', () => visitors.memory.queue(ID).sealed !== sealed);
+    const { runner, completed, reports } = start();
+    expect(runner.run()).toBe(false);
+    for (let n = 5; n < 10; n++) visitors.move(n, [1]);
+    sender.wake();
+    await until(
+      'nothing that nobody has read',
+      () => visitors.memory.queue(ID).unread.length === 0,
+    );
+    expect(reports).toEqual([]);
+    await sender.close(0);
+    await until('the lease', () => runner.run());
+    await until('a run', () => completed().length > 0);
+    const lines = Array.from({ length: 10 }, (_, n) => `${deviceId(n)} m1`);
+    expect(arrived(shelf)[0].lines).toEqual(lines);
   });
 });
 

@@ -1,10 +1,12 @@
 /** What stays of dead letters, and for how long. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { NO_VENDORS } from '../../../src/audience/consent.ts';
 import { DeadLetters } from '../../../src/outbound/realtime/dead-letters.ts';
 import type { DeadLetter, Entry, Move } from '../../../src/store/outbox.ts';
+import { StoreError } from '../../../src/store/store.ts';
 import { bury as buryIn } from '../../builder/outbox.ts';
 import { startServer, temporaryFolder } from '../../server.ts';
-import { ID, visitor } from '../destination.ts';
+import { ID, serverDestination, termsWith, visitor } from '../destination.ts';
 import { account, realtime, segment, trait } from '../example.ts';
 import { MemoryOutbox, OutboxMemory } from '../outbox-memory.ts';
 
@@ -15,12 +17,27 @@ let memory: OutboxMemory;
 let outbox: MemoryOutbox;
 let letters: DeadLetters;
 let now: number;
+let reported: string[];
 beforeEach(() => {
   now = NOW;
   memory = new OutboxMemory(() => now);
   outbox = new MemoryOutbox(memory);
-  letters = new DeadLetters({ outbox, profileDays: 100, now: () => now });
+  reported = [];
+  letters = through(outbox);
 });
+
+/** Needs a purpose, and does not work for the site only. */
+const needing = serverDestination(
+  {},
+  { consent: { purposes: 1, vendors: [], serviceProvider: false } },
+);
+
+const through = (one: MemoryOutbox) =>
+  new DeadLetters({
+    ...{ outbox: one, profileDays: 100, now: () => now },
+    terms: () => termsWith(needing, []),
+    report: (message, error) => reported.push(`${message}: ${(error as Error).message}`),
+  });
 
 /** A visitor's entry, in segments that are entered (51) and left (-51). */
 const entry = (deviceId: string, ...sids: number[]): Entry => ({
@@ -56,10 +73,29 @@ describe('of a dead letter stays', () => {
       [entry('here', 51), entry('out', 51), entry('out', -52)],
       ['m: here +51, out -52'],
     ],
+    ['nothing of who refuses consent', [entry('refuses', 51)], []],
+    ['nothing of who objects to sale', [entry('objects', 51)], []],
+    [
+      'that they have left',
+      [entry('refuses', 51, -52), entry('objects', -51)],
+      ['m: refuses -52, objects -51'],
+    ],
+    [
+      'what counts as told of who refuses, for who agrees again is not told anew',
+      [entry('not yet examined', 51, 52)],
+      ['m: not yet examined +51'],
+    ],
+    ['all of who agrees', [entry('agrees', 51)], ['m: agrees +51']],
     ['who cannot be read now', [entry('new', 51)], ['m: new +51']],
   ])('%s', async (_, entries, expected) => {
     memory.keep('here', visitor());
     memory.keep('out', visitor({ optOut: true }));
+    const gdpr = { applies: true, purposes: 0, vendors: NO_VENDORS, refused: false };
+    memory.keep('refuses', visitor({ gdpr }));
+    memory.keep('not yet examined', visitor({ gdpr }));
+    memory.told.set('not yet examined', new Map([[ID, new Map([[51, NOW]])]]));
+    memory.keep('objects', visitor({ objectsToSale: true }));
+    memory.keep('agrees', visitor({ gdpr: { ...gdpr, purposes: 1 } }));
     memory.unreadable.add('new');
     await bury('m', ...entries);
     await round();
@@ -131,6 +167,27 @@ it('a process that delivers goes through them', { timeout: 60_000 }, async () =>
   await server.stop();
 });
 
+it('those that cannot be read keep neither others nor anything else', async () => {
+  class Spoilt extends MemoryOutbox {
+    override async oldestDead(...[destination, ...more]: Parameters<MemoryOutbox['oldestDead']>) {
+      if (destination === ID) throw new StoreError('no letter');
+      return super.oldestDead(destination, ...more);
+    }
+  }
+  letters = through(new Spoilt(memory));
+  memory.keep('out', visitor({ optOut: true }));
+  await bury('m', entry('out', 51));
+  await outbox.bury(ID + 1, {
+    message: 'n',
+    entries: [entry('out', 51)],
+    at: now,
+    problem: 'gone',
+  });
+  await round();
+  expect(await outbox.queues()).toMatchObject([{ destination: ID, dead: 1 }]);
+  expect(reported).toEqual([`dead letters of destination ${ID} cannot be gone through: no letter`]);
+});
+
 it('many are gone through some at a time, of all destinations, each once in a round', async () => {
   const asked: number[] = [];
   class Counting extends MemoryOutbox {
@@ -140,7 +197,7 @@ it('many are gone through some at a time, of all destinations, each once in a ro
     }
   }
   outbox = new Counting(memory);
-  letters = new DeadLetters({ outbox, profileDays: 100, now: () => now });
+  letters = through(outbox);
   for (let n = 0; n < 450; n++) {
     memory.keep(String(n), visitor({ optOut: n % 3 > 0 }));
     await bury(String(n), entry(String(n), 51));

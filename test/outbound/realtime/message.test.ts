@@ -1,7 +1,8 @@
 /** What a partner gets server to server, in real time: the answers of the user guide. */
 import { describe, expect, it } from 'vitest';
 import type { RealtimeTransfer } from '../../../src/destinations/destination.ts';
-import { composeMessage, type MessageUser, sign } from '../../../src/outbound/realtime/message.ts';
+import type { DisclosedUser } from '../../../src/outbound/disclosure.ts';
+import { composeMessage, sign } from '../../../src/outbound/realtime/message.ts';
 
 const transfer: RealtimeTransfer = {
   kind: 'realtime',
@@ -9,7 +10,7 @@ const transfer: RealtimeTransfer = {
   userDataSource: 12_345,
   clientId: '74323',
 };
-const user: MessageUser = {
+const user: DisclosedUser = {
   deviceId: '19393572368547369350319949416899715727',
   partnerId: '4250948725049857',
   regions: [9],
@@ -20,7 +21,7 @@ const user: MessageUser = {
 };
 const SENT = Date.UTC(2016, 6, 27, 16, 17, 42);
 
-const composed = (change: Partial<RealtimeTransfer>, ...users: MessageUser[]) =>
+const composed = (change: Partial<RealtimeTransfer>, ...users: DisclosedUser[]) =>
   composeMessage({ id: 423 }, { ...transfer, ...change }, users, SENT);
 
 describe('a message', () => {

@@ -609,12 +609,26 @@ describe('several processes', () => {
     expect(arrived()).toHaveLength(100);
   });
 
+  it('one that has not ended yet, as another one is made for the same, takes nothing from it', async () => {
+    partner.behaviour = hang;
+    await moves('7', 51);
+    const first = send({ limit: 60_000 });
+    await expect.poll(() => partner.received).toHaveLength(1);
+    const closing = first.close(100);
+    partner.behaviour = ok;
+    send();
+    await closing;
+    await nothingWaits();
+    expect(partner.received).toHaveLength(2);
+    expect(memory.leases.has(`queue:${ID}`)).toBe(true);
+  });
+
   it('one that has lost the queue sends nothing more', async () => {
     partner.behaviour = answers(500);
     await everybodyMoves(0, 50);
     send({ lease: 300, random: () => 0.01 });
     await expect.poll(() => partner.received.length).toBeGreaterThan(20);
-    memory.leases.set(`queue:${ID}`, { owner: {}, until: Date.now() + 60_000 });
+    memory.leases.set(`queue:${ID}`, { holder: 'another', until: Date.now() + 60_000 });
     // At most one renewal later.
     await new Promise((resolve) => setTimeout(resolve, 400));
     const { length } = partner.received;

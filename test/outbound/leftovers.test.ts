@@ -6,12 +6,13 @@ import { compileAccount } from '../../src/account/snapshot.ts';
 import { Tally } from '../../src/destinations/tally.ts';
 import { Delivery } from '../../src/outbound/delivery.ts';
 import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
+import { StoreError } from '../../src/store/store.ts';
 import { until } from '../redis.ts';
 import { temporaryFolder } from '../server.ts';
 import { account, segment, trait } from './example.ts';
 import { MemoryOutbox, OutboxMemory } from './outbox-memory.ts';
 
-const [KEPT, GONE] = [803, 804];
+const [KEPT, GONE, ALSO_GONE] = [803, 804, 805];
 const TIDY_MS = 100;
 
 const accountWith = (...ids: number[]) =>
@@ -37,6 +38,9 @@ afterEach(async () => {
 
 /** Two destinations with unfinished files and something in their queues; one of them is removed. */
 async function workbench() {
+  const reported: string[] = [];
+  /** Comes before a queue is cleared. */
+  const before = { clear: async (_destination: number) => {} };
   const registry = new RegistryFile(temporaryFolder());
   ends.push(() => registry.close());
   const memory = new OutboxMemory();
@@ -46,15 +50,24 @@ async function workbench() {
     fs.mkdirSync(folderOf(name));
     fs.writeFileSync(path.join(folderOf(name), 'file-1'), 'what was written');
   }
-  for (const id of [KEPT, GONE]) {
+  const queue = (id: number) =>
     memory.queue(id).unread.push({ id: '1', queuedAt: 1, deviceId: '7'.repeat(38), moves: [] });
+  for (const id of [KEPT, GONE]) queue(id);
+  class Outbox extends MemoryOutbox {
+    override async clear(destination: number) {
+      await before.clear(destination);
+      await super.clear(destination);
+    }
   }
   let looks = 0;
   const given = { saved: 2 };
   const start = async (ids: number[], revision: number) => {
     const delivery = await Delivery.start(
       {
-        ...{ outbox: new MemoryOutbox(memory), registry, tally: new Tally(), report: () => {} },
+        ...{ outbox: new Outbox(memory), registry, tally: new Tally() },
+        report: (message, error) => {
+          reported.push(`${message}: ${(error as Error | undefined)?.message}`);
+        },
         ...{
           rate: 1_000_000,
           allowPrivate: true,
@@ -81,10 +94,10 @@ async function workbench() {
   });
   /** It has been looked so often that whatever was to go has gone. */
   const hasLooked = async () => {
-    const before = looks;
-    await until('some looks', () => looks > before + 6);
+    const sofar = looks;
+    await until('some looks', () => looks > sofar + 6);
   };
-  return { memory, given, start, left, hasLooked };
+  return { memory, queue, before, given, start, left, hasLooked, reported };
 }
 
 const ALL = { folders: [`${KEPT}`, `${GONE}`, 'census'], queues: [KEPT, GONE] };
@@ -112,24 +125,49 @@ describe('unfinished files and the queue', { timeout: 30_000 }, () => {
     await expect.poll(left, { timeout: 20_000 }).toEqual(REST);
   });
 
-  it('stay while another process works on the files; these go after that', async () => {
+  it('stay while another process works on them, and go after that', async () => {
     const { memory, start, left, hasLooked } = await workbench();
     const other = new MemoryOutbox(memory);
-    await other.lease(`file:${GONE}`, 600_000);
+    await other.lease(`queue:${GONE}`, 'another', 600_000);
     await start([KEPT], 2);
-    await expect.poll(() => left().queues, { timeout: 20_000 }).toEqual(REST.queues);
     await hasLooked();
-    expect(left().folders).toEqual(ALL.folders);
-    await other.release(`file:${GONE}`);
+    expect(left()).toEqual(ALL);
+    await other.release(`queue:${GONE}`, 'another');
     await expect.poll(left, { timeout: 20_000 }).toEqual(REST);
   });
 
   it('where another process sees to the queues, only the files go', async () => {
     const { memory, start, left, hasLooked } = await workbench();
-    await new MemoryOutbox(memory).lease('orders', 600_000);
+    await new MemoryOutbox(memory).lease('orders', 'another', 600_000);
     await start([KEPT], 2);
     await expect.poll(() => left().folders, { timeout: 20_000 }).toEqual(REST.folders);
     await hasLooked();
     expect(left().queues).toEqual(ALL.queues);
+  });
+
+  it('that cannot be removed keep neither others nor delivery back', async () => {
+    const { queue, before, start, left, hasLooked, reported } = await workbench();
+    queue(ALSO_GONE);
+    before.clear = async (id) => {
+      if (id === GONE) throw new StoreError('the outbox cannot be written');
+    };
+    const delivery = await start([KEPT], 2);
+    await expect.poll(() => left().queues, { timeout: 20_000 }).toEqual([KEPT, GONE]);
+    await hasLooked();
+    expect(delivery.problem).toBeUndefined();
+    const said = `what is left of destination ${GONE} cannot be removed: the outbox cannot be written`;
+    expect(new Set(reported)).toEqual(new Set([said]));
+  });
+
+  it('stay where another account is saved while others are removed', async () => {
+    const { queue, before, start, left, hasLooked, given } = await workbench();
+    queue(ALSO_GONE);
+    before.clear = async () => {
+      given.saved = 3;
+    };
+    await start([KEPT], 2);
+    await expect.poll(() => left().queues, { timeout: 20_000 }).toEqual([KEPT, ALSO_GONE]);
+    await hasLooked();
+    expect(left().queues).toEqual([KEPT, ALSO_GONE]);
   });
 });

@@ -1,6 +1,6 @@
 /** Tells everybody, every few seconds, that a process is there, and how it is. */
 import os from 'node:os';
-import type { Kind, Registry } from '../store/registry.ts';
+import type { Kind, Registry } from './store/registry.ts';
 
 /** Each process says so often that it is there; whoever has not for a while is gone. */
 const BEAT_MS = 3_000;
