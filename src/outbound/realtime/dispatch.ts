@@ -13,6 +13,7 @@ import {
   type Unreadable,
 } from '../../store/outbox.ts';
 import { type Disclosure, disclose } from '../disclosure.ts';
+import { partOf } from '../run-part.ts';
 import { Backlog } from './backlog.ts';
 import { type Attempt, backoff, type Circuit } from './circuit.ts';
 import type { Endpoint, Reply } from './endpoint.ts';
@@ -103,8 +104,8 @@ export class Dispatch {
   async recover(): Promise<void> {
     const { sealed, read } = await this.#options.outbox.recover(this.#options.id);
     for (const message of sealed) {
-      // The destination got files before: parts of a run are no messages.
-      if (message.entries.length > MAX_USERS) this.#backlog.add(message.entries);
+      // The destination got files before: parts of a run are no messages, however small.
+      if (partOf(message)) this.#backlog.add(message.entries);
       else this.#hold(message);
     }
     this.#backlog.add(read);
@@ -216,7 +217,8 @@ export class Dispatch {
 
   /**
    * Those whom the partner refuses again and again, though it takes others, and who cannot be read, are not
-   * to take the place of all: where they take half of it, half of them are given up.
+   * to take the place of all: where they, and what waits behind them, take half of it, half of that is given
+   * up. What waits goes, too: the next of the same visitor would take the place of the one before.
    */
   async #makeRoom(): Promise<void> {
     if (this.#hasRoom) return;
@@ -224,8 +226,16 @@ export class Dispatch {
       ({ isUnderWay, isUnwanted, failures }) =>
         !isUnderWay && isUnwanted && failures >= MIN_FAILURES,
     );
-    if (unwanted.length < this.#options.maxHeld / 2) return;
-    for (const job of unwanted.slice(0, unwanted.length / 2)) await this.#bury(job);
+    const visitors = new Set(unwanted.flatMap(visitorsOf));
+    const held = visitors.size + this.#backlog.countOf(visitors);
+    if (held < this.#options.maxHeld / 2) return;
+    const enough = this.#room + held / 2;
+    for (const job of unwanted) {
+      if (this.#room >= enough || !this.#given.mayGoOn()) return;
+      const own = new Set(visitorsOf(job));
+      await this.#bury(job);
+      await this.#buryWaiting(({ deviceId }) => own.has(deviceId), job.problem);
+    }
   }
 
   /** While the partner is away, whatever has waited too long need not be sent to see that it fails. */
@@ -233,14 +243,22 @@ export class Dispatch {
     const { circuit, mayGoOn } = this.#given;
     if (!circuit.isOpen || !this.#problem) return;
     const before = this.#options.now() - this.#options.retryHours * 3_600_000;
-    for (let entries = this.#backlog.take(MAX_USERS, before); entries.length > 0; ) {
-      const message = { message: randomUUID(), entries };
-      await this.#options.outbox.seal(this.#options.id, message);
-      this.#hold(message);
-      entries = this.#backlog.take(MAX_USERS, before);
-    }
     for (const job of this.#jobs) {
       if (!job.isUnderWay && oldestOf(job) < before && mayGoOn()) await this.#bury(job);
+    }
+    await this.#buryWaiting(({ queuedAt }) => queuedAt < before, this.#problem);
+  }
+
+  /** Gives up what is part of no message yet: one message after the other, as if each had been sent. */
+  async #buryWaiting(isMeant: (entry: Entry) => boolean, problem: string): Promise<void> {
+    while (this.#given.mayGoOn()) {
+      const entries = this.#backlog.take(MAX_USERS, isMeant);
+      if (entries.length === 0) return;
+      const message = { message: randomUUID(), entries };
+      await this.#options.outbox.seal(this.#options.id, message);
+      const job = this.#hold(message);
+      job.problem = problem;
+      await this.#bury(job);
     }
   }
 
@@ -259,7 +277,7 @@ export class Dispatch {
     }
     if (started.length === 0) return;
     // Those that start together look at their visitors together.
-    const all = started.flatMap(([{ sealed }]) => sealed.entries.map(({ deviceId }) => deviceId));
+    const all = started.flatMap(([job]) => visitorsOf(job));
     const looking = this.#options.outbox.look(all);
     let from = 0;
     for (const [job, attempt] of started) {
@@ -489,6 +507,8 @@ export class Dispatch {
 }
 
 const aloneIn = (entry: Entry): Sealed => ({ message: randomUUID(), entries: [entry] });
+
+const visitorsOf = ({ sealed }: Job) => sealed.entries.map(({ deviceId }) => deviceId);
 
 const oldestOf = ({ sealed }: Job): number =>
   Math.min(...sealed.entries.map(({ queuedAt }) => queuedAt));

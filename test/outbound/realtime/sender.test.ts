@@ -444,6 +444,30 @@ describe('a user whom the partner does not take', () => {
     await expect.poll(() => new Set(taken(...bad).flat()).size).toBe(30);
     for (const { problem } of await letters()) expect(problem).toContain('answered 400');
   });
+
+  it.each([
+    ['31 visitors with two changes more', 31, 2],
+    ['one visitor with very many', 1, 150],
+  ])('nor does what waits behind it: %s', async (_, count, changes) => {
+    const bad = visitors(0, count);
+    partner.behaviour = refusing(400, ...bad);
+    // The partner takes others meanwhile.
+    await everybodyMoves(0, count + 9);
+    for (let i = 0; i < changes; i++) for (const id of bad) await moves(id, i % 2 === 0 ? -51 : 51);
+    await everybodyMoves(1_000, 1_030);
+    send({ maxHeld: 100, random: () => 0.001 });
+    await expect.poll(() => new Set(taken(...bad).flat()).size).toBe(9 + 30);
+    // Nothing is lost, and nothing given up without the reason.
+    const dead = await letters();
+    for (const { problem } of dead) expect(problem).toContain('answered 400');
+    const { read, sealed } = memory.queue(ID);
+    const kept = [...dead.flatMap((m) => m.entries), ...sealed.flatMap((m) => m.entries), ...read];
+    for (const id of bad) {
+      const own = kept.filter(({ deviceId }) => deviceId === id).map((entry) => entry.moves[0].at);
+      expect(own).toHaveLength(1 + changes);
+      expect(new Set(own).size).toBe(1 + changes);
+    }
+  });
 });
 
 describe('a visitor who cannot be read', () => {
@@ -566,6 +590,47 @@ describe('what holds at sending', () => {
     expect(other.received.map(namesOf)).toEqual([['7']]);
     expect(away).not.toBe(other.url);
     await other.die();
+  });
+});
+
+describe('what a destination that got files has left of a run', () => {
+  it.each([
+    ['small', [3, 1, 2]],
+    ['large', [12, 11]],
+    ['large, then small', [12, 2]],
+  ])('arrives in order, as messages do: parts that are %s', async (_, sizes) => {
+    for (const [i, size] of sizes.entries()) {
+      await everybodyMoves(100 * i, 100 * i + size - 1);
+      // The same visitor in each part.
+      await moves('7000', i % 2 === 0 ? 51 : -51);
+      const entries = await outbox.read(ID, size);
+      await outbox.seal(ID, { message: `run-1700000000000-${i + 1}`, entries });
+    }
+    await moves('7000', 52);
+    await moves('7000', 53);
+    send();
+    await nothingWaits();
+    const own = partner.received.filter((message) => namesOf(message).includes('7000'));
+    const first = own.map((message) => {
+      const [segment] = usersOf(message).find((user) => user.AAM_UUID === '7000')?.Segments ?? [];
+      return `${segment.Segment_ID} ${segment.Status}`;
+    });
+    const parts = sizes.map((__, i) => `s51 ${i % 2 === 0 ? 1 : 0}`);
+    expect(first).toEqual([...parts, 's52 1', 's53 1']);
+    for (const message of partner.received) {
+      expect(new Set(namesOf(message)).size).toBe(namesOf(message).length);
+      expect(keyOf(message)).not.toMatch(/^run-/);
+    }
+  });
+
+  it('of which a part has the same visitor twice goes out in two messages', async () => {
+    await moves('7', 51);
+    await moves('7', -51);
+    await outbox.seal(ID, { message: 'run-1700000000000-1', entries: await outbox.read(ID, 2) });
+    send();
+    await nothingWaits();
+    expect(partner.received.map(namesOf)).toEqual([['7'], ['7']]);
+    expect(arrived()).toEqual(['7: 51+', '7: 51-']);
   });
 });
 
