@@ -381,8 +381,8 @@ export class Dispatch {
     const parts = subjects.length > 0 ? [...apart, rest] : apart;
     await outbox.seal(id, ...parts);
     for (const sealed of apart) this.#hold(sealed);
-    if (subjects.length === 0) this.#jobs.delete(job);
     job.sealed = rest;
+    if (subjects.length === 0) await this.#dissolve(job);
     return subjects;
   }
 
@@ -441,11 +441,18 @@ export class Dispatch {
 
   /** One user may be why: each goes on alone. */
   async #split(job: Job): Promise<void> {
-    this.#jobs.delete(job);
     const { outbox, id } = this.#options;
     const parts = job.sealed.entries.map(aloneIn);
     await outbox.seal(id, ...parts);
     for (const sealed of parts) this.#hold(sealed);
+    await this.#dissolve(job);
+  }
+
+  /** All its entries are part of others: their visitors stay in a message. */
+  async #dissolve(job: Job): Promise<void> {
+    this.#jobs.delete(job);
+    const { outbox, id } = this.#options;
+    await outbox.done(id, [{ message: job.sealed.message, entries: [] }]);
   }
 
   /** There is no more reason to send it; until the queue knows, its visitors stay in it. */

@@ -410,6 +410,15 @@ describe('a user whom the partner does not take', () => {
     expect(new Set(parts.filter((m) => namesOf(m).join() === '3').map(keyOf)).size).toBe(1);
   });
 
+  it('leaves nothing in the outbox of the message that they were part of', async () => {
+    partner.behaviour = refusing(400, '3');
+    await everybodyMoves(0, 20);
+    send({ random: () => 0.01 });
+    await expect.poll(waiting).toBe(1);
+    const { names, sealed } = memory.queue(ID);
+    await expect.poll(() => [...names]).toEqual(sealed.map(({ message }) => message));
+  });
+
   it('and keeps that id, whoever sends', async () => {
     partner.behaviour = refusing(400, '3');
     await everybodyMoves(0, 10);
@@ -481,6 +490,7 @@ describe('a visitor who cannot be read', () => {
     expect([...unread].sort()).toEqual(['0', '3']);
     expect(reported).toEqual([]);
     expect(await waiting()).toBe(3);
+    await expect.poll(() => memory.queue(ID).names.size).toBe(2);
     memory.unreadable.clear();
     await nothingWaits();
     const all = arrived();
@@ -527,6 +537,14 @@ describe('a visitor who cannot be read', () => {
     await everybodyMoves(0, 300);
     send({ maxHeld: 100, random: () => 0.001 });
     await expect.poll(() => new Set(arrived()).size).toBe(30);
+  });
+
+  it('leaves nothing of a message of which nobody can be read', async () => {
+    await everybodyMoves(0, 10);
+    for (const id of visitors(0, 10)) memory.unreadable.add(id);
+    send({ random: () => 0.01 });
+    await expect.poll(() => memory.queue(ID).sealed.length).toBe(10);
+    await expect.poll(() => memory.queue(ID).names.size).toBe(10);
   });
 });
 
