@@ -73,6 +73,10 @@ export class Dispatch {
   #isTelling = false;
   /** Why something failed, the last time. */
   #problem = '';
+  /** Since when it can be tried, in Unix milliseconds: nobody did before, or the destination was off. */
+  #triedSince = Number.POSITIVE_INFINITY;
+  /** Since when the partner has failed, likewise. */
+  #failingSince = Number.POSITIVE_INFINITY;
   /** How many messages the partner took. */
   #taken = 0;
   #isNewFirst = false;
@@ -119,7 +123,9 @@ export class Dispatch {
   async run(): Promise<void> {
     try {
       while (this.#given.mayGoOn() && this.#storeError === undefined) {
-        if (this.#target()) {
+        if (!this.#target()) this.#triedSince = Number.POSITIVE_INFINITY;
+        else {
+          this.#triedSince = Math.min(this.#triedSince, this.#options.now());
           await this.#makeRoom();
           this.#read();
           await this.#giveUpOld();
@@ -241,12 +247,18 @@ export class Dispatch {
   /** While the partner is away, whatever has waited too long need not be sent to see that it fails. */
   async #giveUpOld(): Promise<void> {
     const { circuit, mayGoOn } = this.#given;
-    if (!circuit.isOpen || !this.#problem) return;
-    const before = this.#options.now() - this.#options.retryHours * 3_600_000;
+    // What was never sent, because there was much else to send, was not tried while the partner was there.
+    if (!circuit.isOpen || !this.#isTooLong(this.#failingSince)) return;
     for (const job of this.#jobs) {
-      if (!job.isUnderWay && oldestOf(job) < before && mayGoOn()) await this.#bury(job);
+      if (!job.isUnderWay && this.#isTooLong(oldestOf(job)) && mayGoOn()) await this.#bury(job);
     }
-    await this.#buryWaiting(({ queuedAt }) => queuedAt < before, this.#problem);
+    await this.#buryWaiting(({ queuedAt }) => this.#isTooLong(queuedAt), this.#problem);
+  }
+
+  /** Whether it has been tried for too long to deliver what has waited since then. */
+  #isTooLong(since: number): boolean {
+    const { now, retryHours } = this.#options;
+    return now() - Math.max(since, this.#triedSince) >= retryHours * 3_600_000;
   }
 
   /** Gives up what is part of no message yet: one message after the other, as if each had been sent. */
@@ -417,6 +429,7 @@ export class Dispatch {
       this.#close();
       if (this.#taken > job.taken) job.isUnwanted = true;
     } else {
+      this.#failingSince = Math.min(this.#failingSince, now);
       const wasOpen = circuit.isOpen;
       circuit.fail(attempt, now, this.#options.random(), reply.retryAfter);
       if (circuit.isOpen && !wasOpen) this.#options.report(new Error(reply.problem));
@@ -427,8 +440,9 @@ export class Dispatch {
 
   /** Has it sent again after a while, unless it has waited for too long. */
   async #postpone(job: Job, max: number | undefined): Promise<void> {
-    const { now, random, retryHours } = this.#options;
-    if (now() - oldestOf(job) >= retryHours * 3_600_000) return this.#bury(job);
+    const { now, random } = this.#options;
+    // While the circuit is open, it is the partner: see #giveUpOld.
+    if (!this.#given.circuit.isOpen && this.#isTooLong(oldestOf(job))) return this.#bury(job);
     job.from = now() + backoff(job.failures++, random(), max);
   }
 
@@ -437,6 +451,7 @@ export class Dispatch {
     const { circuit } = this.#given;
     if (circuit.isOpen) this.#options.report();
     circuit.succeed();
+    this.#failingSince = Number.POSITIVE_INFINITY;
   }
 
   /** One user may be why: each goes on alone. */

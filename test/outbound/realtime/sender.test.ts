@@ -353,6 +353,54 @@ describe('a partner that fails', () => {
     expect(arrived()).toHaveLength(26);
   });
 
+  it.each<[string, () => Promise<void>]>([
+    [
+      'nobody delivered for two days',
+      async () => {
+        ahead = 48 * HOUR_MS;
+        send({ random: Math.random });
+      },
+    ],
+    [
+      'the destination was switched off for two days',
+      async () => {
+        change({}, false);
+        send({ random: Math.random });
+        await expect.poll(() => memory.leases.size).toBe(1);
+        await aWhile();
+        ahead = 48 * HOUR_MS;
+        await aWhile();
+        change({});
+      },
+    ],
+    [
+      'there was so much else to send for two days',
+      async () => {
+        partner.behaviour = hang;
+        send({ random: Math.random, concurrency: 1, limit: 60_000 });
+        await expect.poll(() => partner.received).toHaveLength(1);
+        ahead = 48 * HOUR_MS;
+        partner.behaviour = answers(503);
+        await partner.die();
+        await partner.start();
+      },
+    ],
+  ])('is tried for a day, though %s', async (_, away) => {
+    partner.behaviour = answers(503);
+    await everybodyMoves(0, 200);
+    await away();
+    await expect.poll(() => reported).toHaveLength(1);
+    ahead += 23 * HOUR_MS;
+    const { length } = partner.received;
+    await expect.poll(() => partner.received.length).toBeGreaterThan(length + 1);
+    expect((await letters()).flatMap(({ entries }) => entries).length).toBeLessThanOrEqual(50);
+    expect(await waiting()).toBeGreaterThanOrEqual(150);
+    ahead += 1.1 * HOUR_MS;
+    await nothingWaits();
+    expect((await letters()).flatMap(({ entries }) => entries)).toHaveLength(200);
+    expect(arrived()).toEqual([]);
+  });
+
   it('gets one try even of what is older than a day', async () => {
     await everybodyMoves(0, 3);
     ahead = 48 * HOUR_MS;
