@@ -42,6 +42,8 @@ interface Job {
   readonly taken: number;
   /** Whether it did not want this one, though it took others meanwhile. */
   isUnwanted: boolean;
+  /** Whether it waits for a new token: that it failed with an old one says nothing. */
+  isRenewed: boolean;
   /** Why it failed, the last time. */
   problem: string;
   /** Not sent again before, in Unix milliseconds. */
@@ -289,14 +291,17 @@ export class Dispatch {
     }
     if (started.length === 0) return;
     // Those that start together look at their visitors together.
-    const all = started.flatMap(([job]) => visitorsOf(job));
-    const looking = this.#options.outbox.look(all);
+    const looking = this.#look(started.flatMap(([job]) => visitorsOf(job)));
     let from = 0;
     for (const [job, attempt] of started) {
       const [at, to] = [from, from + job.sealed.entries.length];
       from = to;
       const sending = looking
-        .then((found) => this.#send(job, attempt, found.slice(at, to)))
+        .then((found) =>
+          'problem' in found
+            ? this.#fail(job, attempt, found, to - at)
+            : this.#send(job, attempt, found.slice(at, to)),
+        )
         .catch((error) => {
           this.#storeError ??= error;
         })
@@ -308,6 +313,14 @@ export class Dispatch {
         });
       this.#underWay.add(sending);
     }
+  }
+
+  /** The last before it is sent: afterwards nothing is waited for. Returns why nothing can be sent, or whom. */
+  async #look(deviceIds: readonly string[]): Promise<Reply | readonly (Subject | Unreadable)[]> {
+    const target = this.#target();
+    const endpoint = target && this.#endpointOf(target.transfer);
+    const failure = endpoint instanceof BearerEndpoint ? await endpoint.prepare() : undefined;
+    return failure ?? this.#options.outbox.look(deviceIds);
   }
 
   /** What is to be sent now. */
@@ -337,7 +350,7 @@ export class Dispatch {
   /** @param sealed in the queue, too */
   #hold(sealed: Sealed): Job {
     const job: Job = {
-      ...{ sealed, isUnderWay: false, failures: 0, problem: '', from: 0 },
+      ...{ sealed, isUnderWay: false, failures: 0, problem: '', from: 0, isRenewed: false },
       ...{ taken: this.#taken, isUnwanted: false },
     };
     this.#backlog.occupy(sealed.entries);
@@ -370,8 +383,10 @@ export class Dispatch {
       this.#taken++;
       this.#finish(job);
       this.#count('delivered', disclosures);
-      // What was broken off at the end says nothing of the partner.
-    } else if (mayGoOn()) await this.#fail(job, attempt, reply, users.length);
+    } else if ('isExpired' in reply && reply.isExpired && !job.isRenewed) {
+      // Not at once with a new token: its visitors are looked at anew before.
+      job.isRenewed = true;
+    } else await this.#fail(job, attempt, reply, users.length);
   }
 
   /** The visitors of a message; those who cannot be read go on without the others. */
@@ -419,7 +434,9 @@ export class Dispatch {
   }
 
   async #fail(job: Job, attempt: Attempt, reply: Reply, users: number): Promise<void> {
-    const { circuit } = this.#given;
+    const { circuit, mayGoOn } = this.#given;
+    // What was broken off at the end says nothing of the partner.
+    if (!mayGoOn()) return;
     const now = this.#options.now();
     job.problem = reply.problem;
     this.#problem = reply.problem;

@@ -619,6 +619,89 @@ describe('what holds at sending', () => {
     expect(arrived()).toEqual([]);
   });
 
+  describe('as of after the token has been asked for:', () => {
+    let asked: number;
+    /** Who has opted out while the answer was under way. */
+    const optsOut = () => memory.keep('7', visitor({ optOut: true }));
+    const messages = () => partner.received.filter(({ url }) => url !== '/token');
+    beforeEach(() => {
+      asked = 0;
+      change({
+        oauth: {
+          tokenUrl: partner.url.replace('/in?a=1', '/token'),
+          ...{ clientId: 'us', clientSecret: 'secret' },
+        },
+      });
+    });
+    /** Tokens are t1, t2 and so on; `status` is what a message is answered. */
+    const behave = (token: () => void, status: (bearer: string) => number) => {
+      partner.behaviour = (response, { url, headers }) => {
+        if (url !== '/token') return response.writeHead(status(`${headers.authorization}`)).end();
+        asked++;
+        token();
+        return response.end(JSON.stringify({ access_token: `t${asked}`, expires_in: 3_600 }));
+      };
+    };
+
+    it('who opts out while the first is', async () => {
+      behave(optsOut, () => 200);
+      await moves('7', 51);
+      send();
+      await nothingWaits();
+      expect([asked, messages()]).toEqual([1, []]);
+    });
+
+    it('who opts out while an expired one is replaced', async () => {
+      behave(
+        () => asked === 2 && optsOut(),
+        (bearer) => (bearer === 'Bearer t1' && messages().length > 1 ? 401 : 200),
+      );
+      await moves('1', 51);
+      const sender = send();
+      await nothingWaits();
+      await moves('7', 51);
+      sender.wake();
+      await nothingWaits();
+      expect(asked).toBe(2);
+      expect(messages().map(namesOf)).toEqual([['1'], ['7']]);
+      expect(tallied).toEqual({ 'delivered 0': 1, 'delivered 51': 1 });
+    });
+
+    it('nobody has failed whose token has expired: it goes out with the new one, under its id', async () => {
+      let isOver = false;
+      behave(
+        () => {},
+        (bearer) => (isOver && bearer === 'Bearer t1' ? 401 : 200),
+      );
+      await moves('1', 51);
+      const sender = send({ random: () => 1 });
+      await nothingWaits();
+      isOver = true;
+      await everybodyMoves(100, 180);
+      sender.wake();
+      await nothingWaits();
+      expect(asked).toBe(2);
+      expect(reported).toEqual([]);
+      const refused = messages()
+        .filter(({ headers }) => headers.authorization === 'Bearer t1')
+        .slice(1);
+      expect(refused.length).toBeGreaterThan(4);
+      const again = messages().filter(({ headers }) => headers.authorization === 'Bearer t2');
+      expect(again.map(keyOf)).toEqual(expect.arrayContaining(refused.map(keyOf)));
+    });
+
+    it('a partner that takes no token is one that fails', async () => {
+      behave(
+        () => {},
+        () => 401,
+      );
+      await everybodyMoves(0, 100);
+      send({ random: () => 1 });
+      await expect.poll(() => reported).toEqual([expect.stringContaining('answered 401')]);
+      expect(messages().length).toBeLessThan(5 + 8);
+    });
+  });
+
   it('and each repetition is composed anew', async () => {
     partner.next.push(answers(500));
     let profile: Profile = visitor();
