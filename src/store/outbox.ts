@@ -189,7 +189,10 @@ export interface Outbox {
    */
   seal(destination: number, ...messages: readonly Sealed[]): Promise<void>;
 
-  /** Messages that have arrived, or that there is no more reason to send. */
+  /**
+   * Messages that have arrived, or that there is no more reason to send; without entries: one whose entries
+   * all are part of others now.
+   */
   done(destination: number, messages: readonly Sealed[]): Promise<void>;
 
   /** Entries that were read and never sealed: there is no more reason to send them. */

@@ -27,6 +27,8 @@ interface Queue {
   /** Read, and part of no message. */
   read: Entry[];
   sealed: Sealed[];
+  /** Of messages that were sealed and are not done: an engine may keep something for each. */
+  names: Set<string>;
   /** Oldest first. */
   dead: DeadLetter[];
 }
@@ -68,7 +70,8 @@ export class OutboxMemory {
   }
 
   queue(destination: number): Queue {
-    const queue = this.queues.get(destination) ?? { unread: [], read: [], sealed: [], dead: [] };
+    const fresh = { unread: [], read: [], sealed: [], names: new Set<string>(), dead: [] };
+    const queue = this.queues.get(destination) ?? fresh;
     this.queues.set(destination, queue);
     return queue;
   }
@@ -191,12 +194,17 @@ export class MemoryOutbox implements Outbox {
     for (const message of messages) {
       this.#take(queue, message.entries);
       queue.sealed.push(message);
+      queue.names.add(message.message);
     }
   }
 
   async done(destination: number, messages: readonly Sealed[]): Promise<void> {
     await this.#arrive();
-    for (const { entries } of messages) this.#take(this.memory.queue(destination), entries);
+    const queue = this.memory.queue(destination);
+    for (const { message, entries } of messages) {
+      this.#take(queue, entries);
+      this.#forget(queue, message);
+    }
   }
 
   async discard(destination: number, entries: readonly Entry[]): Promise<void> {
@@ -216,6 +224,7 @@ export class MemoryOutbox implements Outbox {
     await this.#arrive();
     const queue = this.memory.queue(destination);
     this.#take(queue, letter.entries);
+    this.#forget(queue, letter.message);
     queue.dead.push(letter);
     queue.dead.sort((a, b) => a.at - b.at || (a.message < b.message ? -1 : 1));
   }
@@ -329,6 +338,11 @@ export class MemoryOutbox implements Outbox {
         : queue.dead.filter(({ message }) => which.includes(message));
     queue.dead = queue.dead.filter((letter) => !letters.includes(letter));
     return letters;
+  }
+
+  /** Not while anything is part of it. */
+  #forget(queue: Queue, message: string): void {
+    if (!queue.sealed.some((one) => one.message === message)) queue.names.delete(message);
   }
 
   /** Takes entries from wherever they are. */

@@ -692,6 +692,24 @@ export function outboxContract({
       expect(await outbox.recover(A)).toEqual({ sealed: [rest], read: [] });
     });
 
+    it('of which a message was taken apart goes on with its parts', async () => {
+      await queueSids(A, 1, 2, 3);
+      const entries = await outbox.read(A, 3);
+      await outbox.seal(A, { message: 'whole', entries });
+      const parts = entries.map((entry, i) => ({ message: `part-${i}`, entries: [entry] }));
+      await outbox.seal(A, ...parts);
+      for (let i = 0; i < 2; i++) await outbox.done(A, [{ message: 'whole', entries: [] }]);
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: parts, read: [] });
+      // One that has something left is not done by that.
+      await outbox.done(A, [{ message: 'part-0', entries: [] }]);
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: parts, read: [] });
+      await outbox.done(A, parts);
+      await restart();
+      expect(await outbox.recover(A)).toEqual({ sealed: [], read: [] });
+    });
+
     it('of which several messages are done at once forgets them', async () => {
       await queueSids(A, 1, 2, 3);
       const entries = await outbox.read(A, 100);

@@ -258,6 +258,29 @@ describe.skipIf(!redisServer)('the outbox on one Redis', () => {
     expect(idsOf([first, ...others])).toEqual([1, 2, 3].map(device));
   });
 
+  it('has no consumer of a message that is done, or was taken apart', async () => {
+    const prefix = newPrefix();
+    const store = await openStore(redis.url, prefix);
+    const outbox = openOutbox(redis.url, prefix);
+    for (let n = 1; n <= 3; n++) await visited(store, flagged(n));
+    await settleAll(outbox);
+    const entries = await outbox.read(7, 3);
+    const consumers = async () => {
+      const client = openRedis(addressOf(redis.url));
+      await ready(client, 5_000);
+      const rows = (await client.xinfo('CONSUMERS', `${prefix}out:{7}`, 'delivery')) as string[][];
+      client.disconnect();
+      return rows.map((row) => String(row[1])).sort();
+    };
+    await outbox.seal(7, { message: 'whole', entries });
+    const parts = entries.map((entry, i) => ({ message: `part-${i}`, entries: [entry] }));
+    await outbox.seal(7, ...parts);
+    await outbox.done(7, [{ message: 'whole', entries: [] }]);
+    expect(await consumers()).toEqual(['part-0', 'part-1', 'part-2', 'reader']);
+    await outbox.done(7, [parts[0], { message: 'whole', entries: [] }, parts[2]]);
+    expect(await consumers()).toEqual(['part-1', 'reader']);
+  });
+
   it('goes through everybody again where Redis was started anew in the middle', async () => {
     const own = await startRedis('--appendonly', 'yes', '--appendfsync', 'always');
     const prefix = newPrefix();

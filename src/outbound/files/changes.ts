@@ -2,6 +2,7 @@
 import { dayOf } from '../../audience/profile.ts';
 import { type Entry, isReadable, type Sealed, type Subject } from '../../store/outbox.ts';
 import { disclose } from '../disclosure.ts';
+import { partName, partOf } from '../run-part.ts';
 import type { ServerMapping, Terms } from '../terms.ts';
 import type { Mark } from './run-record.ts';
 import type { Line, Source, Work } from './source.ts';
@@ -11,14 +12,6 @@ import { syncLine } from './sync-file.ts';
 const PART = 2_000;
 /** Of a run: after a crash they are all in memory once. What is more goes into the next run. */
 export const MAX_ENTRIES = 500_000;
-
-const PART_NAME = /^run-(\d+)-(\d+)$/;
-
-/** The run and the number that a message's name tells; undefined where it is not one of a run. */
-export function partOf({ message }: Sealed): { at: number; number: number } | undefined {
-  const [, at, number] = PART_NAME.exec(message) ?? [];
-  return at === undefined ? undefined : { at: Number(at), number: Number(number) };
-}
 
 export const partFile = (message: string): string => `${message}.json`;
 
@@ -42,8 +35,8 @@ export class Changes implements Source {
         unread.length > 0 ? unread.splice(0, PART) : await outbox.read(destination, PART);
       const last = entries.at(-1);
       if (last) {
-        const own = record.parts.filter((part) => PART_NAME.test(part)).length;
-        const sealed = { message: `run-${record.at}-${own + 1}`, entries };
+        const own = record.parts.filter((message) => partOf({ message })).length;
+        const sealed = { message: partName(record.at, own + 1), entries };
         await folder.write(partFile(sealed.message), sealed);
         await outbox.seal(destination, sealed);
         record.parts.push(sealed.message);

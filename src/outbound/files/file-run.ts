@@ -13,10 +13,11 @@ import type {
   ServerDestination,
 } from '../../destinations/destination.ts';
 import type { Entry, Outbox, Sealed } from '../../store/outbox.ts';
+import { partOf } from '../run-part.ts';
 import type { Terms } from '../terms.ts';
 import type { Meet } from '../unreadable.ts';
 import { WorkFolder } from '../work-folder.ts';
-import { Changes, MAX_ENTRIES, partFile, partOf } from './changes.ts';
+import { Changes, MAX_ENTRIES, partFile } from './changes.ts';
 import { Everybody } from './everybody.ts';
 import { RECORD, type RunRecord } from './run-record.ts';
 import type { Source, Work } from './source.ts';

@@ -24,22 +24,29 @@ export class Backlog {
   /**
    * Entries for one message, in order; their visitors are busy from now on.
    *
-   * @param queuedBefore only such, in Unix milliseconds
+   * @param isMeant only such; who has an earlier one that is not is passed over
    */
-  take(limit: number, queuedBefore = Number.POSITIVE_INFINITY): Entry[] {
+  take(limit: number, isMeant: (entry: Entry) => boolean = () => true): Entry[] {
     const taken: Entry[] = [];
     const passed = new Set<string>();
     for (let i = 0; i < this.#entries.length && taken.length < limit; i++) {
       const entry = this.#entries[i];
-      const { deviceId, queuedAt } = entry;
+      const { deviceId } = entry;
       if (this.#busy.has(deviceId) || passed.has(deviceId)) continue;
       passed.add(deviceId);
-      if (queuedAt >= queuedBefore) continue;
+      if (!isMeant(entry)) continue;
       taken.push(entry);
       this.#entries.splice(i--, 1);
     }
     this.occupy(taken);
     return taken;
+  }
+
+  /** How many entries are of one of these visitors. */
+  countOf(visitors: ReadonlySet<string>): number {
+    let count = 0;
+    for (const { deviceId } of this.#entries) if (visitors.has(deviceId)) count++;
+    return count;
   }
 
   /** Their visitors are in a message. */

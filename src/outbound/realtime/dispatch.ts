@@ -13,6 +13,7 @@ import {
   type Unreadable,
 } from '../../store/outbox.ts';
 import { type Disclosure, disclose } from '../disclosure.ts';
+import { partOf } from '../run-part.ts';
 import { Backlog } from './backlog.ts';
 import { type Attempt, backoff, type Circuit } from './circuit.ts';
 import type { Endpoint, Reply } from './endpoint.ts';
@@ -41,6 +42,8 @@ interface Job {
   readonly taken: number;
   /** Whether it did not want this one, though it took others meanwhile. */
   isUnwanted: boolean;
+  /** Whether it waits for a new token: that it failed with an old one says nothing. */
+  isRenewed: boolean;
   /** Why it failed, the last time. */
   problem: string;
   /** Not sent again before, in Unix milliseconds. */
@@ -72,6 +75,10 @@ export class Dispatch {
   #isTelling = false;
   /** Why something failed, the last time. */
   #problem = '';
+  /** Since when it can be tried, in Unix milliseconds: nobody did before, or the destination was off. */
+  #triedSince = Number.POSITIVE_INFINITY;
+  /** Since when the partner has failed, likewise. */
+  #failingSince = Number.POSITIVE_INFINITY;
   /** How many messages the partner took. */
   #taken = 0;
   #isNewFirst = false;
@@ -103,8 +110,8 @@ export class Dispatch {
   async recover(): Promise<void> {
     const { sealed, read } = await this.#options.outbox.recover(this.#options.id);
     for (const message of sealed) {
-      // The destination got files before: parts of a run are no messages.
-      if (message.entries.length > MAX_USERS) this.#backlog.add(message.entries);
+      // The destination got files before: parts of a run are no messages, however small.
+      if (partOf(message)) this.#backlog.add(message.entries);
       else this.#hold(message);
     }
     this.#backlog.add(read);
@@ -118,7 +125,9 @@ export class Dispatch {
   async run(): Promise<void> {
     try {
       while (this.#given.mayGoOn() && this.#storeError === undefined) {
-        if (this.#target()) {
+        if (!this.#target()) this.#triedSince = Number.POSITIVE_INFINITY;
+        else {
+          this.#triedSince = Math.min(this.#triedSince, this.#options.now());
           await this.#makeRoom();
           this.#read();
           await this.#giveUpOld();
@@ -216,7 +225,8 @@ export class Dispatch {
 
   /**
    * Those whom the partner refuses again and again, though it takes others, and who cannot be read, are not
-   * to take the place of all: where they take half of it, half of them are given up.
+   * to take the place of all: where they, and what waits behind them, take half of it, half of that is given
+   * up. What waits goes, too: the next of the same visitor would take the place of the one before.
    */
   async #makeRoom(): Promise<void> {
     if (this.#hasRoom) return;
@@ -224,23 +234,45 @@ export class Dispatch {
       ({ isUnderWay, isUnwanted, failures }) =>
         !isUnderWay && isUnwanted && failures >= MIN_FAILURES,
     );
-    if (unwanted.length < this.#options.maxHeld / 2) return;
-    for (const job of unwanted.slice(0, unwanted.length / 2)) await this.#bury(job);
+    const visitors = new Set(unwanted.flatMap(visitorsOf));
+    const held = visitors.size + this.#backlog.countOf(visitors);
+    if (held < this.#options.maxHeld / 2) return;
+    const enough = this.#room + held / 2;
+    for (const job of unwanted) {
+      if (this.#room >= enough || !this.#given.mayGoOn()) return;
+      const own = new Set(visitorsOf(job));
+      await this.#bury(job);
+      await this.#buryWaiting(({ deviceId }) => own.has(deviceId), job.problem);
+    }
   }
 
   /** While the partner is away, whatever has waited too long need not be sent to see that it fails. */
   async #giveUpOld(): Promise<void> {
     const { circuit, mayGoOn } = this.#given;
-    if (!circuit.isOpen || !this.#problem) return;
-    const before = this.#options.now() - this.#options.retryHours * 3_600_000;
-    for (let entries = this.#backlog.take(MAX_USERS, before); entries.length > 0; ) {
+    // What was never sent, because there was much else to send, was not tried while the partner was there.
+    if (!circuit.isOpen || !this.#isTooLong(this.#failingSince)) return;
+    for (const job of this.#jobs) {
+      if (!job.isUnderWay && this.#isTooLong(oldestOf(job)) && mayGoOn()) await this.#bury(job);
+    }
+    await this.#buryWaiting(({ queuedAt }) => this.#isTooLong(queuedAt), this.#problem);
+  }
+
+  /** Whether it has been tried for too long to deliver what has waited since then. */
+  #isTooLong(since: number): boolean {
+    const { now, retryHours } = this.#options;
+    return now() - Math.max(since, this.#triedSince) >= retryHours * 3_600_000;
+  }
+
+  /** Gives up what is part of no message yet: one message after the other, as if each had been sent. */
+  async #buryWaiting(isMeant: (entry: Entry) => boolean, problem: string): Promise<void> {
+    while (this.#given.mayGoOn()) {
+      const entries = this.#backlog.take(MAX_USERS, isMeant);
+      if (entries.length === 0) return;
       const message = { message: randomUUID(), entries };
       await this.#options.outbox.seal(this.#options.id, message);
-      this.#hold(message);
-      entries = this.#backlog.take(MAX_USERS, before);
-    }
-    for (const job of this.#jobs) {
-      if (!job.isUnderWay && oldestOf(job) < before && mayGoOn()) await this.#bury(job);
+      const job = this.#hold(message);
+      job.problem = problem;
+      await this.#bury(job);
     }
   }
 
@@ -259,14 +291,17 @@ export class Dispatch {
     }
     if (started.length === 0) return;
     // Those that start together look at their visitors together.
-    const all = started.flatMap(([{ sealed }]) => sealed.entries.map(({ deviceId }) => deviceId));
-    const looking = this.#options.outbox.look(all);
+    const looking = this.#look(started.flatMap(([job]) => visitorsOf(job)));
     let from = 0;
     for (const [job, attempt] of started) {
       const [at, to] = [from, from + job.sealed.entries.length];
       from = to;
       const sending = looking
-        .then((found) => this.#send(job, attempt, found.slice(at, to)))
+        .then((found) =>
+          'problem' in found
+            ? this.#fail(job, attempt, found, to - at)
+            : this.#send(job, attempt, found.slice(at, to)),
+        )
         .catch((error) => {
           this.#storeError ??= error;
         })
@@ -278,6 +313,14 @@ export class Dispatch {
         });
       this.#underWay.add(sending);
     }
+  }
+
+  /** The last before it is sent: afterwards nothing is waited for. Returns why nothing can be sent, or whom. */
+  async #look(deviceIds: readonly string[]): Promise<Reply | readonly (Subject | Unreadable)[]> {
+    const target = this.#target();
+    const endpoint = target && this.#endpointOf(target.transfer);
+    const failure = endpoint instanceof BearerEndpoint ? await endpoint.prepare() : undefined;
+    return failure ?? this.#options.outbox.look(deviceIds);
   }
 
   /** What is to be sent now. */
@@ -307,7 +350,7 @@ export class Dispatch {
   /** @param sealed in the queue, too */
   #hold(sealed: Sealed): Job {
     const job: Job = {
-      ...{ sealed, isUnderWay: false, failures: 0, problem: '', from: 0 },
+      ...{ sealed, isUnderWay: false, failures: 0, problem: '', from: 0, isRenewed: false },
       ...{ taken: this.#taken, isUnwanted: false },
     };
     this.#backlog.occupy(sealed.entries);
@@ -340,8 +383,10 @@ export class Dispatch {
       this.#taken++;
       this.#finish(job);
       this.#count('delivered', disclosures);
-      // What was broken off at the end says nothing of the partner.
-    } else if (mayGoOn()) await this.#fail(job, attempt, reply, users.length);
+    } else if ('isExpired' in reply && reply.isExpired && !job.isRenewed) {
+      // Not at once with a new token: its visitors are looked at anew before.
+      job.isRenewed = true;
+    } else await this.#fail(job, attempt, reply, users.length);
   }
 
   /** The visitors of a message; those who cannot be read go on without the others. */
@@ -363,8 +408,8 @@ export class Dispatch {
     const parts = subjects.length > 0 ? [...apart, rest] : apart;
     await outbox.seal(id, ...parts);
     for (const sealed of apart) this.#hold(sealed);
-    if (subjects.length === 0) this.#jobs.delete(job);
     job.sealed = rest;
+    if (subjects.length === 0) await this.#dissolve(job);
     return subjects;
   }
 
@@ -389,7 +434,9 @@ export class Dispatch {
   }
 
   async #fail(job: Job, attempt: Attempt, reply: Reply, users: number): Promise<void> {
-    const { circuit } = this.#given;
+    const { circuit, mayGoOn } = this.#given;
+    // What was broken off at the end says nothing of the partner.
+    if (!mayGoOn()) return;
     const now = this.#options.now();
     job.problem = reply.problem;
     this.#problem = reply.problem;
@@ -399,6 +446,7 @@ export class Dispatch {
       this.#close();
       if (this.#taken > job.taken) job.isUnwanted = true;
     } else {
+      this.#failingSince = Math.min(this.#failingSince, now);
       const wasOpen = circuit.isOpen;
       circuit.fail(attempt, now, this.#options.random(), reply.retryAfter);
       if (circuit.isOpen && !wasOpen) this.#options.report(new Error(reply.problem));
@@ -409,8 +457,9 @@ export class Dispatch {
 
   /** Has it sent again after a while, unless it has waited for too long. */
   async #postpone(job: Job, max: number | undefined): Promise<void> {
-    const { now, random, retryHours } = this.#options;
-    if (now() - oldestOf(job) >= retryHours * 3_600_000) return this.#bury(job);
+    const { now, random } = this.#options;
+    // While the circuit is open, it is the partner: see #giveUpOld.
+    if (!this.#given.circuit.isOpen && this.#isTooLong(oldestOf(job))) return this.#bury(job);
     job.from = now() + backoff(job.failures++, random(), max);
   }
 
@@ -419,15 +468,23 @@ export class Dispatch {
     const { circuit } = this.#given;
     if (circuit.isOpen) this.#options.report();
     circuit.succeed();
+    this.#failingSince = Number.POSITIVE_INFINITY;
   }
 
   /** One user may be why: each goes on alone. */
   async #split(job: Job): Promise<void> {
-    this.#jobs.delete(job);
     const { outbox, id } = this.#options;
     const parts = job.sealed.entries.map(aloneIn);
     await outbox.seal(id, ...parts);
     for (const sealed of parts) this.#hold(sealed);
+    await this.#dissolve(job);
+  }
+
+  /** All its entries are part of others: their visitors stay in a message. */
+  async #dissolve(job: Job): Promise<void> {
+    this.#jobs.delete(job);
+    const { outbox, id } = this.#options;
+    await outbox.done(id, [{ message: job.sealed.message, entries: [] }]);
   }
 
   /** There is no more reason to send it; until the queue knows, its visitors stay in it. */
@@ -489,6 +546,8 @@ export class Dispatch {
 }
 
 const aloneIn = (entry: Entry): Sealed => ({ message: randomUUID(), entries: [entry] });
+
+const visitorsOf = ({ sealed }: Job) => sealed.entries.map(({ deviceId }) => deviceId);
 
 const oldestOf = ({ sealed }: Job): number =>
   Math.min(...sealed.entries.map(({ queuedAt }) => queuedAt));

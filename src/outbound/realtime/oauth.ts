@@ -13,6 +13,13 @@ interface Token {
   readonly text: string;
   /** Of the process's clock, in milliseconds. */
   readonly until: number;
+  /** Whether a message arrived with it. */
+  isTaken: boolean;
+}
+
+export interface BearerReply extends Reply {
+  /** Whether the token was the reason, and a new one may help: the partner had taken it before. */
+  readonly isExpired: boolean;
 }
 
 /** A token is renewed so long before it expires, or a tenth of its time. */
@@ -20,49 +27,51 @@ const MARGIN_MS = 30_000;
 /** Tokens are longer than other answers. */
 const MAX_TOKEN_ANSWER = 65_536;
 
-/** An endpoint that asks for a token. */
+/** An endpoint that messages go to with a token. */
 export class BearerEndpoint {
   readonly #endpoint: Endpoint;
   readonly #credentials: Credentials;
-  /** What was asked for last; under way, perhaps. */
-  #token: Promise<Token | Reply> | undefined;
+  #token: Token | undefined;
+  /** Under way. */
+  #asking: Promise<Reply | undefined> | undefined;
 
   constructor(endpoint: Endpoint, credentials: Credentials) {
     this.#endpoint = endpoint;
     this.#credentials = credentials;
   }
 
-  /** As `Endpoint.post`; a token that the partner takes no more is replaced, once. */
-  async post(url: string, headers: Headers, body: string): Promise<Reply> {
-    const token = await this.#current();
-    if (!('text' in token)) return token;
-    const reply = await this.#send(token, url, headers, body);
-    if (reply.status !== 401) return reply;
-    const renewed = await this.#current(token);
-    return 'text' in renewed ? this.#send(renewed, url, headers, body) : renewed;
+  /**
+   * Has a token at hand, before it is looked at what is to be sent: what is asked for later would make that
+   * old.
+   *
+   * @returns why there is none; undefined where there is one
+   */
+  async prepare(): Promise<Reply | undefined> {
+    if (this.#token && performance.now() < this.#token.until) return undefined;
+    this.#asking ??= this.#renew().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
   }
 
-  #send({ text }: Token, url: string, headers: Headers, body: string): Promise<Reply> {
-    return this.#endpoint.post(url, [...headers, ['Authorization', `Bearer ${text}`]], body);
+  /** As `Endpoint.post`, with the token at hand; one that the partner does not take is dropped. */
+  async post(url: string, headers: Headers, body: string): Promise<BearerReply> {
+    const token = this.#token;
+    if (!token) return { ...GONE, isExpired: true };
+    const bearer = ['Authorization', `Bearer ${token.text}`] as const;
+    const reply = await this.#endpoint.post(url, [...headers, bearer], body);
+    if (reply.ok) token.isTaken = true;
+    const isRefused = reply.status === 401;
+    // There may be a new one: others are sent at the same time.
+    if (isRefused && this.#token === token) this.#token = undefined;
+    return { ...reply, isExpired: isRefused && token.isTaken };
   }
 
-  /** @param refused a token that the partner took no more */
-  async #current(refused?: Token): Promise<Token | Reply> {
-    const asked = this.#token;
-    if (asked) {
-      const token = await asked;
-      if (!('text' in token)) return token;
-      if (token !== refused && performance.now() < token.until) return token;
-    }
-    // Whoever else waited may have asked anew meanwhile: then that is the one.
-    if (!this.#token || this.#token === asked) {
-      const asking = this.#ask();
-      this.#token = asking;
-      asking.then((token) => {
-        if (!('text' in token) && this.#token === asking) this.#token = undefined;
-      });
-    }
-    return this.#token;
+  async #renew(): Promise<Reply | undefined> {
+    const asked = await this.#ask();
+    if (!('text' in asked)) return asked;
+    this.#token = asked;
+    return undefined;
   }
 
   async #ask(): Promise<Token | Reply> {
@@ -89,9 +98,18 @@ export class BearerEndpoint {
       return { ...reply, ok: false, status: undefined, problem };
     }
     const life = seconds === undefined ? Number.POSITIVE_INFINITY : seconds * 1_000;
-    return { text, until: began + life - Math.min(MARGIN_MS, life / 10) };
+    const until = began + life - Math.min(MARGIN_MS, life / 10);
+    return { text, until, isTaken: false };
   }
 }
+
+/** Dropped since it was prepared: another message was refused with it. */
+const GONE: Reply = {
+  ok: false,
+  ...{ status: undefined, retryAfter: undefined },
+  problem: 'there is no token: the partner took the last one no more',
+  body: '',
+};
 
 /** RFC 6749, section 2.3.1. */
 const encoded = (text: string) => new URLSearchParams({ '': text }).toString().slice(1);

@@ -24,7 +24,10 @@ export interface SenderOptions {
   readonly region: number;
   /** `OUTBOUND_ALLOW_PRIVATE`. */
   readonly allowPrivate: boolean;
-  /** A message is given up so many hours after the oldest of it was queued. */
+  /**
+   * A message is given up so many hours after the oldest of it was queued, but not before it could be sent
+   * for so long.
+   */
   readonly retryHours: number;
   /** Visitors who cannot be read: what is queued of them waits. */
   readonly unreadable: Meet;

@@ -103,6 +103,8 @@ export class Queues {
   }
 
   done(destination: number, message: Sealed): void {
+    // What has its first entry has taken its place.
+    if (message.entries.length === 0) return;
     this.#unseal(destination, message);
     this.remove(destination, message.entries);
   }

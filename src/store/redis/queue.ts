@@ -196,7 +196,9 @@ export class Queue {
   async done(messages: readonly Sealed[]): Promise<void> {
     let args: Argument[] = [];
     for (const { message, entries } of messages) {
-      for (const ids of inPieces(idsOf(entries), ENTRIES)) {
+      // Without entries, the consumer goes all the same.
+      const pieces = entries.length > 0 ? inPieces(idsOf(entries), ENTRIES) : [[]];
+      for (const ids of pieces) {
         if (args.length + ids.length > ENTRIES) {
           await this.#done(args);
           args = [];

@@ -39,11 +39,17 @@ describe('a message takes', () => {
     expect(names(backlog.take(10))).toBe('b2');
   });
 
-  it('what was queued before, and no visitor out of order', () => {
+  it('what is meant, and no visitor out of order', () => {
     const backlog = backlogOf('a5 a1 b2 c9');
-    expect(names(backlog.take(10, 4))).toBe('b2');
+    expect(names(backlog.take(10, ({ queuedAt }) => queuedAt < 4))).toBe('b2');
     expect(names(backlog.take(10))).toBe('a5 c9');
   });
+});
+
+it('what waits of some visitors can be counted, whether they are in a message or not', () => {
+  const backlog = backlogOf('a1 b2 a3 c4 a5');
+  backlog.take(1);
+  expect([['a'], ['a', 'c'], ['d']].map((ids) => backlog.countOf(new Set(ids)))).toEqual([2, 3, 0]);
 });
 
 it('whatever is taken and freed, each comes once, in order for each visitor', () => {

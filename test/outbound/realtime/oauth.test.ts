@@ -44,7 +44,8 @@ beforeEach(() => {
   });
 });
 
-const post = () => endpoint.post(`https://127.0.0.1:${partner.port}/in`, [['X-A', 'b']], '{}');
+const url = () => `https://127.0.0.1:${partner.port}/in`;
+const post = async () => (await endpoint.prepare()) ?? endpoint.post(url(), [['X-A', 'b']], '{}');
 
 it('a token is asked for as RFC 6749 has it', async () => {
   expect(await post()).toMatchObject({ ok: true });
@@ -65,22 +66,36 @@ it('one token serves many messages, also those that go out while it is asked for
 });
 
 describe('a token is renewed', () => {
-  it('once for all, where the partner takes it no more', async () => {
+  it('once for all, where the partner takes it no more; what was sent is not sent by itself', async () => {
     await post();
     valid.clear();
-    const replies = await Promise.all([post(), post(), post(), post()]);
-    expect(replies.map(({ ok }) => ok)).toEqual([true, true, true, true]);
-    expect(asked()).toHaveLength(2);
+    const four = () => Promise.all([post(), post(), post(), post()]);
+    for (const reply of await four()) {
+      expect(reply).toMatchObject({ ok: false, status: 401, isExpired: true });
+    }
+    expect([asked().length, messages().length]).toEqual([1, 5]);
+    for (const reply of await four()) expect(reply).toMatchObject({ ok: true });
+    expect([asked().length, messages().length]).toEqual([2, 9]);
   });
 
-  it('once for a message, even where the partner takes none', async () => {
+  it('though the partner takes none: then it is not the time that is over', async () => {
     tokens = (text) => {
       valid.delete(text);
       return json({ access_token: text, expires_in: 3_600 });
     };
-    expect(await post()).toMatchObject({ ok: false, status: 401 });
-    expect(asked()).toHaveLength(2);
-    expect(messages()).toHaveLength(2);
+    for (const count of [1, 2]) {
+      expect(await post()).toMatchObject({ ok: false, status: 401, isExpired: false });
+      expect([asked().length, messages().length]).toEqual([count, count]);
+    }
+  });
+
+  it('by who prepares, not by who sends', async () => {
+    await post();
+    valid.clear();
+    await Promise.all([endpoint.prepare(), endpoint.prepare()]);
+    await post();
+    expect(await endpoint.post(url(), [], '{}')).toMatchObject({ ok: false, isExpired: true });
+    expect([asked().length, messages().length]).toEqual([1, 2]);
   });
 
   it.each<[string, unknown, number]>([
@@ -141,7 +156,6 @@ it('the token endpoint is guarded as any other', async () => {
   const guarded = new Endpoint({ allowPrivate: false, connections: 1, ca: partner.ca });
   const tokenUrl = `https://127.0.0.1:${partner.port}/token`;
   const inside = new BearerEndpoint(guarded, { tokenUrl, clientId: 'a', clientSecret: 'b' });
-  const { problem } = await inside.post('https://partner.example/', [], '');
-  expect(problem).toContain('inside a network');
+  expect((await inside.prepare())?.problem).toContain('inside a network');
   expect(asked()).toEqual([]);
 });

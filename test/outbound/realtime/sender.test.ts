@@ -353,6 +353,54 @@ describe('a partner that fails', () => {
     expect(arrived()).toHaveLength(26);
   });
 
+  it.each<[string, () => Promise<void>]>([
+    [
+      'nobody delivered for two days',
+      async () => {
+        ahead = 48 * HOUR_MS;
+        send({ random: Math.random });
+      },
+    ],
+    [
+      'the destination was switched off for two days',
+      async () => {
+        change({}, false);
+        send({ random: Math.random });
+        await expect.poll(() => memory.leases.size).toBe(1);
+        await aWhile();
+        ahead = 48 * HOUR_MS;
+        await aWhile();
+        change({});
+      },
+    ],
+    [
+      'there was so much else to send for two days',
+      async () => {
+        partner.behaviour = hang;
+        send({ random: Math.random, concurrency: 1, limit: 60_000 });
+        await expect.poll(() => partner.received).toHaveLength(1);
+        ahead = 48 * HOUR_MS;
+        partner.behaviour = answers(503);
+        await partner.die();
+        await partner.start();
+      },
+    ],
+  ])('is tried for a day, though %s', async (_, away) => {
+    partner.behaviour = answers(503);
+    await everybodyMoves(0, 200);
+    await away();
+    await expect.poll(() => reported).toHaveLength(1);
+    ahead += 23 * HOUR_MS;
+    const { length } = partner.received;
+    await expect.poll(() => partner.received.length).toBeGreaterThan(length + 1);
+    expect((await letters()).flatMap(({ entries }) => entries).length).toBeLessThanOrEqual(50);
+    expect(await waiting()).toBeGreaterThanOrEqual(150);
+    ahead += 1.1 * HOUR_MS;
+    await nothingWaits();
+    expect((await letters()).flatMap(({ entries }) => entries)).toHaveLength(200);
+    expect(arrived()).toEqual([]);
+  });
+
   it('gets one try even of what is older than a day', async () => {
     await everybodyMoves(0, 3);
     ahead = 48 * HOUR_MS;
@@ -410,6 +458,15 @@ describe('a user whom the partner does not take', () => {
     expect(new Set(parts.filter((m) => namesOf(m).join() === '3').map(keyOf)).size).toBe(1);
   });
 
+  it('leaves nothing in the outbox of the message that they were part of', async () => {
+    partner.behaviour = refusing(400, '3');
+    await everybodyMoves(0, 20);
+    send({ random: () => 0.01 });
+    await expect.poll(waiting).toBe(1);
+    const { names, sealed } = memory.queue(ID);
+    await expect.poll(() => [...names]).toEqual(sealed.map(({ message }) => message));
+  });
+
   it('and keeps that id, whoever sends', async () => {
     partner.behaviour = refusing(400, '3');
     await everybodyMoves(0, 10);
@@ -444,6 +501,30 @@ describe('a user whom the partner does not take', () => {
     await expect.poll(() => new Set(taken(...bad).flat()).size).toBe(30);
     for (const { problem } of await letters()) expect(problem).toContain('answered 400');
   });
+
+  it.each([
+    ['31 visitors with two changes more', 31, 2],
+    ['one visitor with very many', 1, 150],
+  ])('nor does what waits behind it: %s', async (_, count, changes) => {
+    const bad = visitors(0, count);
+    partner.behaviour = refusing(400, ...bad);
+    // The partner takes others meanwhile.
+    await everybodyMoves(0, count + 9);
+    for (let i = 0; i < changes; i++) for (const id of bad) await moves(id, i % 2 === 0 ? -51 : 51);
+    await everybodyMoves(1_000, 1_030);
+    send({ maxHeld: 100, random: () => 0.001 });
+    await expect.poll(() => new Set(taken(...bad).flat()).size).toBe(9 + 30);
+    // Nothing is lost, and nothing given up without the reason.
+    const dead = await letters();
+    for (const { problem } of dead) expect(problem).toContain('answered 400');
+    const { read, sealed } = memory.queue(ID);
+    const kept = [...dead.flatMap((m) => m.entries), ...sealed.flatMap((m) => m.entries), ...read];
+    for (const id of bad) {
+      const own = kept.filter(({ deviceId }) => deviceId === id).map((entry) => entry.moves[0].at);
+      expect(own).toHaveLength(1 + changes);
+      expect(new Set(own).size).toBe(1 + changes);
+    }
+  });
 });
 
 describe('a visitor who cannot be read', () => {
@@ -457,6 +538,7 @@ describe('a visitor who cannot be read', () => {
     expect([...unread].sort()).toEqual(['0', '3']);
     expect(reported).toEqual([]);
     expect(await waiting()).toBe(3);
+    await expect.poll(() => memory.queue(ID).names.size).toBe(2);
     memory.unreadable.clear();
     await nothingWaits();
     const all = arrived();
@@ -504,6 +586,14 @@ describe('a visitor who cannot be read', () => {
     send({ maxHeld: 100, random: () => 0.001 });
     await expect.poll(() => new Set(arrived()).size).toBe(30);
   });
+
+  it('leaves nothing of a message of which nobody can be read', async () => {
+    await everybodyMoves(0, 10);
+    for (const id of visitors(0, 10)) memory.unreadable.add(id);
+    send({ random: () => 0.01 });
+    await expect.poll(() => memory.queue(ID).sealed.length).toBe(10);
+    await expect.poll(() => memory.queue(ID).names.size).toBe(10);
+  });
 });
 
 describe('what holds at sending', () => {
@@ -527,6 +617,89 @@ describe('what holds at sending', () => {
     for (const id of visitors(0, 30)) memory.keep(id, visitor({ optOut: true }));
     await nothingWaits();
     expect(arrived()).toEqual([]);
+  });
+
+  describe('as of after the token has been asked for:', () => {
+    let asked: number;
+    /** Who has opted out while the answer was under way. */
+    const optsOut = () => memory.keep('7', visitor({ optOut: true }));
+    const messages = () => partner.received.filter(({ url }) => url !== '/token');
+    beforeEach(() => {
+      asked = 0;
+      change({
+        oauth: {
+          tokenUrl: partner.url.replace('/in?a=1', '/token'),
+          ...{ clientId: 'us', clientSecret: 'secret' },
+        },
+      });
+    });
+    /** Tokens are t1, t2 and so on; `status` is what a message is answered. */
+    const behave = (token: () => void, status: (bearer: string) => number) => {
+      partner.behaviour = (response, { url, headers }) => {
+        if (url !== '/token') return response.writeHead(status(`${headers.authorization}`)).end();
+        asked++;
+        token();
+        return response.end(JSON.stringify({ access_token: `t${asked}`, expires_in: 3_600 }));
+      };
+    };
+
+    it('who opts out while the first is', async () => {
+      behave(optsOut, () => 200);
+      await moves('7', 51);
+      send();
+      await nothingWaits();
+      expect([asked, messages()]).toEqual([1, []]);
+    });
+
+    it('who opts out while an expired one is replaced', async () => {
+      behave(
+        () => asked === 2 && optsOut(),
+        (bearer) => (bearer === 'Bearer t1' && messages().length > 1 ? 401 : 200),
+      );
+      await moves('1', 51);
+      const sender = send();
+      await nothingWaits();
+      await moves('7', 51);
+      sender.wake();
+      await nothingWaits();
+      expect(asked).toBe(2);
+      expect(messages().map(namesOf)).toEqual([['1'], ['7']]);
+      expect(tallied).toEqual({ 'delivered 0': 1, 'delivered 51': 1 });
+    });
+
+    it('nobody has failed whose token has expired: it goes out with the new one, under its id', async () => {
+      let isOver = false;
+      behave(
+        () => {},
+        (bearer) => (isOver && bearer === 'Bearer t1' ? 401 : 200),
+      );
+      await moves('1', 51);
+      const sender = send({ random: () => 1 });
+      await nothingWaits();
+      isOver = true;
+      await everybodyMoves(100, 180);
+      sender.wake();
+      await nothingWaits();
+      expect(asked).toBe(2);
+      expect(reported).toEqual([]);
+      const refused = messages()
+        .filter(({ headers }) => headers.authorization === 'Bearer t1')
+        .slice(1);
+      expect(refused.length).toBeGreaterThan(4);
+      const again = messages().filter(({ headers }) => headers.authorization === 'Bearer t2');
+      expect(again.map(keyOf)).toEqual(expect.arrayContaining(refused.map(keyOf)));
+    });
+
+    it('a partner that takes no token is one that fails', async () => {
+      behave(
+        () => {},
+        () => 401,
+      );
+      await everybodyMoves(0, 100);
+      send({ random: () => 1 });
+      await expect.poll(() => reported).toEqual([expect.stringContaining('answered 401')]);
+      expect(messages().length).toBeLessThan(5 + 8);
+    });
   });
 
   it('and each repetition is composed anew', async () => {
@@ -566,6 +739,47 @@ describe('what holds at sending', () => {
     expect(other.received.map(namesOf)).toEqual([['7']]);
     expect(away).not.toBe(other.url);
     await other.die();
+  });
+});
+
+describe('what a destination that got files has left of a run', () => {
+  it.each([
+    ['small', [3, 1, 2]],
+    ['large', [12, 11]],
+    ['large, then small', [12, 2]],
+  ])('arrives in order, as messages do: parts that are %s', async (_, sizes) => {
+    for (const [i, size] of sizes.entries()) {
+      await everybodyMoves(100 * i, 100 * i + size - 1);
+      // The same visitor in each part.
+      await moves('7000', i % 2 === 0 ? 51 : -51);
+      const entries = await outbox.read(ID, size);
+      await outbox.seal(ID, { message: `run-1700000000000-${i + 1}`, entries });
+    }
+    await moves('7000', 52);
+    await moves('7000', 53);
+    send();
+    await nothingWaits();
+    const own = partner.received.filter((message) => namesOf(message).includes('7000'));
+    const first = own.map((message) => {
+      const [segment] = usersOf(message).find((user) => user.AAM_UUID === '7000')?.Segments ?? [];
+      return `${segment.Segment_ID} ${segment.Status}`;
+    });
+    const parts = sizes.map((__, i) => `s51 ${i % 2 === 0 ? 1 : 0}`);
+    expect(first).toEqual([...parts, 's52 1', 's53 1']);
+    for (const message of partner.received) {
+      expect(new Set(namesOf(message)).size).toBe(namesOf(message).length);
+      expect(keyOf(message)).not.toMatch(/^run-/);
+    }
+  });
+
+  it('of which a part has the same visitor twice goes out in two messages', async () => {
+    await moves('7', 51);
+    await moves('7', -51);
+    await outbox.seal(ID, { message: 'run-1700000000000-1', entries: await outbox.read(ID, 2) });
+    send();
+    await nothingWaits();
+    expect(partner.received.map(namesOf)).toEqual([['7'], ['7']]);
+    expect(arrived()).toEqual(['7: 51+', '7: 51-']);
   });
 });
 
