@@ -14,9 +14,9 @@ import {
 } from '../../store/outbox.ts';
 import { type Disclosure, disclose } from '../disclosure.ts';
 import { partOf } from '../run-part.ts';
-import { Backlog } from './backlog.ts';
 import { type Attempt, backoff, type Circuit } from './circuit.ts';
 import type { Endpoint, Reply } from './endpoint.ts';
+import { Held, type Job, visitorsOf } from './held.ts';
 import { composeMessage } from './message.ts';
 import { BearerEndpoint } from './oauth.ts';
 import type { Sending } from './sender.ts';
@@ -29,27 +29,6 @@ const LOOK_MS = 1_000;
 const REFUSALS: ReadonlySet<number | undefined> = new Set([400, 413, 422]);
 /** The longest pause before a message is sent again that the partner did not want. */
 const MAX_REFUSED_PAUSE_MS = 600_000;
-/** What failed so often, and is unwanted, is given up early where the room is needed. */
-const MIN_FAILURES = 3;
-
-/** A message in memory, sealed. */
-interface Job {
-  sealed: Sealed;
-  isUnderWay: boolean;
-  /** How often in a row it failed. */
-  failures: number;
-  /** How many messages the partner had taken before. */
-  readonly taken: number;
-  /** Whether it did not want this one, though it took others meanwhile. */
-  isUnwanted: boolean;
-  /** Whether it waits for a new token: that it failed with an old one says nothing. */
-  isRenewed: boolean;
-  /** Why it failed, the last time. */
-  problem: string;
-  /** Not sent again before, in Unix milliseconds. */
-  from: number;
-}
-
 interface Given {
   readonly endpoint: Endpoint;
   readonly circuit: Circuit;
@@ -60,11 +39,7 @@ interface Given {
 export class Dispatch {
   readonly #options: Sending;
   readonly #given: Given;
-  readonly #backlog = new Backlog();
-  /** Oldest first. */
-  readonly #jobs = new Set<Job>();
-  /** Those of them that were never sent. */
-  readonly #fresh = new Set<Job>();
+  readonly #held: Held;
   readonly #underWay = new Set<Promise<void>>();
   /** What is asked of the queue meanwhile. */
   readonly #asked = new Set<Promise<void>>();
@@ -81,7 +56,6 @@ export class Dispatch {
   #failingSince = Number.POSITIVE_INFINITY;
   /** How many messages the partner took. */
   #taken = 0;
-  #isNewFirst = false;
   /** The queue is not looked at before, by the process's clock. */
   #lookFrom = 0;
   #storeError: unknown;
@@ -92,6 +66,7 @@ export class Dispatch {
   constructor(options: Sending, given: Given) {
     this.#options = options;
     this.#given = given;
+    this.#held = new Held(options.maxHeld);
   }
 
   /** There is something new in the queue. */
@@ -111,10 +86,10 @@ export class Dispatch {
     const { sealed, read } = await this.#options.outbox.recover(this.#options.id);
     for (const message of sealed) {
       // The destination got files before: parts of a run are no messages, however small.
-      if (partOf(message)) this.#backlog.add(message.entries);
-      else this.#hold(message);
+      if (partOf(message)) this.#held.backlog.add(message.entries);
+      else this.#held.add(message, this.#taken);
     }
-    this.#backlog.add(read);
+    this.#held.backlog.add(read);
   }
 
   /**
@@ -151,27 +126,16 @@ export class Dispatch {
     return { destination, transfer: destination.transfer };
   }
 
-  get #room(): number {
-    let held = this.#backlog.size;
-    for (const { sealed } of this.#jobs) held += sealed.entries.length;
-    return this.#options.maxHeld - held;
-  }
-
-  /** Not for a few entries. */
-  get #hasRoom(): boolean {
-    return this.#room >= this.#options.maxHeld / 10;
-  }
-
   /** Reads ahead, while messages are under way. */
   #read(): void {
-    if (this.#isReading || performance.now() < this.#lookFrom || !this.#hasRoom) return;
+    if (this.#isReading || performance.now() < this.#lookFrom || !this.#held.hasRoom) return;
     this.#isReading = true;
     this.#lookFrom = performance.now() + LOOK_MS;
-    const room = this.#room;
+    const room = this.#held.room;
     this.#ask(async () => {
       const entries = await this.#options.outbox.read(this.#options.id, room);
       if (entries.length === room) this.#lookFrom = 0;
-      this.#backlog.add(entries);
+      this.#held.backlog.add(entries);
       this.#isReading = false;
     });
   }
@@ -179,10 +143,10 @@ export class Dispatch {
   /** Seals ahead, several messages at once, so that none waits for it when its turn has come. */
   #sealSome(): void {
     const { outbox, id, concurrency } = this.#options;
-    if (this.#isSealing || this.#fresh.size > concurrency / 2) return;
+    if (this.#isSealing || this.#held.fresh > concurrency / 2) return;
     const messages: Sealed[] = [];
     while (messages.length < 2 * concurrency) {
-      const entries = this.#backlog.take(MAX_USERS);
+      const entries = this.#held.backlog.take(MAX_USERS);
       if (entries.length === 0) break;
       messages.push({ message: randomUUID(), entries });
     }
@@ -190,7 +154,7 @@ export class Dispatch {
     this.#isSealing = true;
     this.#ask(async () => {
       await outbox.seal(id, ...messages);
-      for (const message of messages) this.#fresh.add(this.#hold(message));
+      for (const message of messages) this.#held.add(message, this.#taken, true);
       this.#isSealing = false;
     });
   }
@@ -224,22 +188,16 @@ export class Dispatch {
   }
 
   /**
-   * Those whom the partner refuses again and again, though it takes others, and who cannot be read, are not
-   * to take the place of all: where they, and what waits behind them, take half of it, half of that is given
-   * up. What waits goes, too: the next of the same visitor would take the place of the one before.
+   * Those whom the partner does not want are not to take the place of all: half of what they take is given
+   * up. What waits behind them goes, too: the next of the same visitor would take the place of the one before.
    */
   async #makeRoom(): Promise<void> {
-    if (this.#hasRoom) return;
-    const unwanted = [...this.#jobs].filter(
-      ({ isUnderWay, isUnwanted, failures }) =>
-        !isUnderWay && isUnwanted && failures >= MIN_FAILURES,
-    );
-    const visitors = new Set(unwanted.flatMap(visitorsOf));
-    const held = visitors.size + this.#backlog.countOf(visitors);
-    if (held < this.#options.maxHeld / 2) return;
-    const enough = this.#room + held / 2;
-    for (const job of unwanted) {
-      if (this.#room >= enough || !this.#given.mayGoOn()) return;
+    if (this.#held.hasRoom) return;
+    const unwanted = this.#held.unwanted();
+    if (!unwanted) return;
+    const enough = this.#held.room + unwanted.size / 2;
+    for (const job of unwanted.jobs) {
+      if (this.#held.room >= enough || !this.#given.mayGoOn()) return;
       const own = new Set(visitorsOf(job));
       await this.#bury(job);
       await this.#buryWaiting(({ deviceId }) => own.has(deviceId), job.problem);
@@ -251,8 +209,8 @@ export class Dispatch {
     const { circuit, mayGoOn } = this.#given;
     // What was never sent, because there was much else to send, was not tried while the partner was there.
     if (!circuit.isOpen || !this.#isTooLong(this.#failingSince)) return;
-    for (const job of this.#jobs) {
-      if (!job.isUnderWay && this.#isTooLong(oldestOf(job)) && mayGoOn()) await this.#bury(job);
+    for (const job of this.#held.idle()) {
+      if (this.#isTooLong(oldestOf(job)) && mayGoOn()) await this.#bury(job);
     }
     await this.#buryWaiting(({ queuedAt }) => this.#isTooLong(queuedAt), this.#problem);
   }
@@ -266,11 +224,11 @@ export class Dispatch {
   /** Gives up what is part of no message yet: one message after the other, as if each had been sent. */
   async #buryWaiting(isMeant: (entry: Entry) => boolean, problem: string): Promise<void> {
     while (this.#given.mayGoOn()) {
-      const entries = this.#backlog.take(MAX_USERS, isMeant);
+      const entries = this.#held.backlog.take(MAX_USERS, isMeant);
       if (entries.length === 0) return;
       const message = { message: randomUUID(), entries };
       await this.#options.outbox.seal(this.#options.id, message);
-      const job = this.#hold(message);
+      const job = this.#held.add(message, this.#taken);
       job.problem = problem;
       await this.#bury(job);
     }
@@ -282,11 +240,10 @@ export class Dispatch {
     while (this.#underWay.size + started.length < this.#options.concurrency) {
       const now = this.#options.now();
       if (now < circuit.from) break;
-      const job = this.#next(now);
+      const job = this.#held.next(now, circuit.isOpen);
       const attempt = job && circuit.start(now);
       if (!attempt) break;
-      job.isUnderWay = true;
-      this.#fresh.delete(job);
+      this.#held.start(job);
       started.push([job, attempt]);
     }
     if (started.length === 0) return;
@@ -321,41 +278,6 @@ export class Dispatch {
     const endpoint = target && this.#endpointOf(target.transfer);
     const failure = endpoint instanceof BearerEndpoint ? await endpoint.prepare() : undefined;
     return failure ?? this.#options.outbox.look(deviceIds);
-  }
-
-  /** What is to be sent now. */
-  #next(now: number): Job | undefined {
-    // A probe is rather what has failed least: it may be the message that is wrong, not the partner.
-    if (this.#given.circuit.isOpen) return this.#firstFresh() ?? this.#due(now, 'failures');
-    // By turns: neither what has failed nor what is new keeps the other.
-    this.#isNewFirst = !this.#isNewFirst;
-    if (this.#isNewFirst) return this.#firstFresh() ?? this.#due(now, 'from');
-    return this.#due(now, 'from') ?? this.#firstFresh();
-  }
-
-  #firstFresh(): Job | undefined {
-    return this.#fresh.values().next().value;
-  }
-
-  /** Of those whose time has come, the one with the least of something. */
-  #due(now: number, by: 'from' | 'failures'): Job | undefined {
-    let best: Job | undefined;
-    for (const job of this.#jobs) {
-      if (job.isUnderWay || job.from > now || this.#fresh.has(job)) continue;
-      if (!best || job[by] < best[by]) best = job;
-    }
-    return best;
-  }
-
-  /** @param sealed in the queue, too */
-  #hold(sealed: Sealed): Job {
-    const job: Job = {
-      ...{ sealed, isUnderWay: false, failures: 0, problem: '', from: 0, isRenewed: false },
-      ...{ taken: this.#taken, isUnwanted: false },
-    };
-    this.#backlog.occupy(sealed.entries);
-    this.#jobs.add(job);
-    return job;
   }
 
   /** One attempt, from what may be said now to what became of it. */
@@ -407,7 +329,7 @@ export class Dispatch {
     const rest = { message, entries: entries.filter(isLeft) };
     const parts = subjects.length > 0 ? [...apart, rest] : apart;
     await outbox.seal(id, ...parts);
-    for (const sealed of apart) this.#hold(sealed);
+    for (const sealed of apart) this.#held.add(sealed, this.#taken);
     job.sealed = rest;
     if (subjects.length === 0) await this.#dissolve(job);
     return subjects;
@@ -476,20 +398,20 @@ export class Dispatch {
     const { outbox, id } = this.#options;
     const parts = job.sealed.entries.map(aloneIn);
     await outbox.seal(id, ...parts);
-    for (const sealed of parts) this.#hold(sealed);
+    for (const sealed of parts) this.#held.add(sealed, this.#taken);
     await this.#dissolve(job);
   }
 
   /** All its entries are part of others: their visitors stay in a message. */
   async #dissolve(job: Job): Promise<void> {
-    this.#jobs.delete(job);
+    this.#held.remove(job);
     const { outbox, id } = this.#options;
     await outbox.done(id, [{ message: job.sealed.message, entries: [] }]);
   }
 
   /** There is no more reason to send it; until the queue knows, its visitors stay in it. */
   #finish(job: Job): void {
-    this.#jobs.delete(job);
+    this.#held.remove(job);
     this.#arrived.push(job);
     this.#tell();
   }
@@ -505,9 +427,7 @@ export class Dispatch {
   }
 
   #release(job: Job): void {
-    this.#jobs.delete(job);
-    this.#fresh.delete(job);
-    this.#backlog.free(job.sealed.entries);
+    this.#held.release(job);
     this.stir();
   }
 
@@ -539,15 +459,12 @@ export class Dispatch {
     const now = this.#options.now();
     const { from } = this.#given.circuit;
     let next = from > now ? from : Number.POSITIVE_INFINITY;
-    for (const job of this.#jobs)
-      if (!job.isUnderWay && job.from > now) next = Math.min(next, job.from);
+    for (const job of this.#held.idle()) if (job.from > now) next = Math.min(next, job.from);
     return Math.min(LOOK_MS, next - now);
   }
 }
 
 const aloneIn = (entry: Entry): Sealed => ({ message: randomUUID(), entries: [entry] });
-
-const visitorsOf = ({ sealed }: Job) => sealed.entries.map(({ deviceId }) => deviceId);
 
 const oldestOf = ({ sealed }: Job): number =>
   Math.min(...sealed.entries.map(({ queuedAt }) => queuedAt));
