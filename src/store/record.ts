@@ -36,9 +36,9 @@ const COOKIE_REMOVED = 7;
 export const OPTED_OUT = 8;
 export const MARK = 9;
 export const MARK_BYTES = 11;
-export const GDPR = 10;
-export const OBJECTION = 11;
-export const CONSENTS = 12;
+const GDPR = 10;
+const OBJECTION = 11;
+const CONSENTS = 12;
 
 const APPLIES = 1;
 const REFUSED = 2;
