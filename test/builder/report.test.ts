@@ -361,7 +361,7 @@ describe.concurrent('reports of real servers', { timeout: 90_000 }, () => {
     const server = await startServer({
       account,
       ...options,
-      environment: { MAX_CALLS_PER_ID: '0', DEADLINE_MS: '10000', ...options.environment },
+      environment: { MAX_CALLS_PER_ID: '0', ...options.environment },
     });
     running.push(server);
     return server;

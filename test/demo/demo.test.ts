@@ -24,9 +24,6 @@ const FRAME = '8003';
 const FESTIVAL = 8005;
 const REMINDER = '8006';
 
-// What is tested is what happens, not how fast on a machine that is busy with other tests.
-const environment = { DEADLINE_MS: '10000' };
-
 describe.skipIf(!executable)('the demo', () => {
   let server: RunningServer;
   let browser: Browser;
@@ -34,7 +31,7 @@ describe.skipIf(!executable)('the demo', () => {
   let problems: string[];
 
   beforeAll(async () => {
-    [server, browser] = await Promise.all([startServer({ environment }), launch()]);
+    [server, browser] = await Promise.all([startServer(), launch()]);
   });
   afterAll(async () => {
     await browser?.close();
@@ -312,7 +309,7 @@ describe.skipIf(!executable)('the demo', () => {
 
   test('a server that stops does not disturb the page', async () => {
     const page = await newcomer();
-    const stopped = await startServer({ environment });
+    const stopped = await startServer();
     await page.goto(`${stopped.origin}/demo/checkout?concert=hollow-oak`);
     await answerOn(page);
     await stopped.stop('SIGKILL');

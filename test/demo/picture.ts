@@ -15,7 +15,7 @@ const HEIGHT = 990;
 const SHOP = 1_216;
 const INBOX = 600;
 
-const server = await startServer({ environment: { DEADLINE_MS: '10000' } });
+const server = await startServer();
 const browser = await launch();
 try {
   const context = await browser.newContext({ deviceScaleFactor: SCALE, reducedMotion: 'reduce' });

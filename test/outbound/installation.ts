@@ -129,6 +129,7 @@ export class Installation {
         PORT: new URL(this.origin).port,
         OUTBOUND_ALLOW_PRIVATE: '1',
         MAX_CALLS_PER_ID: '0',
+        DEADLINE_MS: '50',
         ...(this.redis && { REDIS_URL: this.redis.url }),
         ...clock?.ofNode,
         ...environment,

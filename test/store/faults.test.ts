@@ -36,7 +36,7 @@ async function start(options: ServerOptions = {}): Promise<RunningServer> {
   const server = await startServer({
     account,
     ...options,
-    environment: { MAX_CALLS_PER_ID: '0', DEADLINE_MS: '5000', ...options.environment },
+    environment: { MAX_CALLS_PER_ID: '0', ...options.environment },
   });
   running.push(server);
   return server;

@@ -133,7 +133,7 @@ beforeAll(async () => {
   partner = `http://partner.localhost:${(web.address() as AddressInfo).port}`;
   server = await startServer({
     account: account(partner),
-    environment: { DEADLINE_MS: '10000', OUTBOUND_ALLOW_PRIVATE: '1' },
+    environment: { OUTBOUND_ALLOW_PRIVATE: '1' },
   });
   tag = await (await fetch(`${server.origin}/tag.js`)).text();
 });

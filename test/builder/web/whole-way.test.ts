@@ -21,11 +21,7 @@ describe.skipIf(!executable).each(STORES)('from nothing to a pixel, and back, on
 
   beforeAll(async () => {
     if (store !== EMBEDDED) redis = await startRedis('--maxmemory-policy', 'noeviction');
-    const environment: Record<string, string> = {
-      // What is tested is what happens, not how fast on a machine that is busy with other tests.
-      DEADLINE_MS: '10000',
-      ...(redis && { REDIS_URL: redis.url }),
-    };
+    const environment: Record<string, string> = redis ? { REDIS_URL: redis.url } : {};
     [server, browser] = await Promise.all([startServer({ environment }), launch()]);
     const context = await browser.newContext({ viewport: WIDE, reducedMotion: 'reduce' });
     context.setDefaultTimeout(20_000);
