@@ -1,7 +1,7 @@
 /** The store on Redis: the contract on every kind of Redis, and what only Redis has to show. */
 import fs from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NO_VENDORS } from '../../src/audience/consent.ts';
+import { NO_CONSENT } from '../../src/audience/consent.ts';
 import { AccountRedis } from '../../src/store/redis/account-redis.ts';
 import { type RedisAddress, readRedisAddress } from '../../src/store/redis/address.ts';
 import { openRedis, ready } from '../../src/store/redis/client.ts';
@@ -355,7 +355,7 @@ describe.skipIf(!redisServer)('Redis', () => {
       });
 
       it('is written nothing of who has refused it, until there is consent', async () => {
-        const gdpr = { applies: true, purposes: 0, vendors: NO_VENDORS, refused: true };
+        const gdpr = { applies: true, ...NO_CONSENT, refused: true };
         const declared = [{ dataSource: 1, id: 'somebody' }];
         await visited(store, visitOf(device(1), 1));
         await visited(store, { ...visitOf(device(1)), change: { day: TODAY, gdpr } });
