@@ -340,9 +340,12 @@ describe.skipIf(!redisServer)('Redis', () => {
 
       it('holds nothing any more of who has opted out', async () => {
         const declared = [{ dataSource: 1, id: 'somebody' }];
+        // Records of every length that there is stand before the cookie, and are passed over.
+        const restrictions = [3, 4].map((purpose) => ({ purpose, from: 1, to: 4_096 }));
+        const gdpr = { applies: true, ...NO_CONSENT, restrictions, refused: false };
         await visited(
           store,
-          { ...visitOf(device(1)), change: { day: TODAY, realized: [1, 2], declared } },
+          { ...visitOf(device(1)), change: { day: TODAY, realized: [1, 2], declared, gdpr } },
           { cookiesSet: [5] },
         );
         await visited(store, visitOf(device(1)));
