@@ -106,7 +106,7 @@ describe('of GDPR, a call states', () => {
         [2, REQUIRE_CONSENT, [[1, 900]]],
       ],
     });
-    const given = by === 'gpp' ? { gpp: gpp({ 2: text }) } : { gdpr_consent: text };
+    const given = { [by]: by === 'gpp' ? gpp({ 2: text }) : text };
     const found = stated({ gdpr: '1', ...given }, { purposes, vendors });
     expect(found.gdpr).toEqual({ purposes: [1, 2], refused });
     expect(found.complaints).toEqual(
