@@ -15,6 +15,7 @@ export interface Gdpr {
   readonly purposes: number;
   /** Vendors likewise: vendor n is bit 7 - (n - 1) % 8 of byte (n - 1) / 8; without zeros at the end. */
   readonly vendors: Uint8Array;
+  /** What the publisher takes away of both; at most `MAX_RESTRICTIONS`. */
   readonly restrictions: readonly Restriction[];
   /**
    * Whether the consent was missing without which the account keeps nothing. It is kept as it was then,
