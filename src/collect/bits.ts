@@ -50,6 +50,11 @@ export class Bits {
     [this.#at, this.#rest, this.#left] = [at, rest, left];
   }
 
+  /** How many are still to be read. */
+  get left(): number {
+    return this.#left + Math.max(0, this.#to - this.#at) * 6;
+  }
+
   /** What is passed over is not looked at. */
   skip(count: number): void {
     const fromRest = Math.min(count, this.#left);

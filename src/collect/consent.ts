@@ -5,7 +5,8 @@ import {
   type Gdpr,
   grants,
   isSameGdpr,
-  NO_VENDORS,
+  NO_CONSENT,
+  NO_RESTRICTIONS,
 } from '../audience/consent.ts';
 import type { Change } from '../audience/profile.ts';
 import { type Complaint, complain } from './complaint.ts';
@@ -126,19 +127,22 @@ function gdprOf(
   // A macro that nobody has filled in says nothing.
   const own = parameter('gdpr_consent')?.replace(/^\$\{.*/, '');
   if (gdpr === '0' && !isNamed) {
-    return { applies: false, purposes: 0, vendors: NO_VENDORS, refused: false };
+    return { applies: false, ...NO_CONSENT, refused: false };
   }
   if (gdpr !== '1' && !own && section === undefined && !isNamed) return undefined;
   const text = own || section;
   const read = text ? readTcf(text, at) : 'GDPR applies, and there is no consent string';
   const isUnread = typeof read === 'string';
-  const granted = { applies: true, ...(isUnread ? NOTHING : read) };
+  const granted = { applies: true, ...(isUnread ? NO_CONSENT : read) };
   const refused = !grants(granted, need);
-  if (refused) complaints.push(complain(315, isUnread ? read : undefined));
+  if (refused) {
+    const isRestricted = grants({ ...granted, restrictions: NO_RESTRICTIONS }, need);
+    complaints.push(complain(315, isUnread ? read : isRestricted ? RESTRICTED : undefined));
+  }
   return { ...granted, refused };
 }
 
-const NOTHING = { purposes: 0, vendors: NO_VENDORS };
+const RESTRICTED = 'the visitor has consented, and the publisher restricts it';
 
 /** The browser's own signal outdoes every string; of several strings, an objection does. */
 function objectionOf(

@@ -4,7 +4,7 @@
  */
 import type { Segment, Snapshot, Trait } from '../account/snapshot.ts';
 import type { Turns } from '../account/turns.ts';
-import { purposesIn, vendorCount } from '../audience/consent.ts';
+import { purposesIn, type Restriction, vendorCount } from '../audience/consent.ts';
 import { leavesOf } from '../audience/expression.ts';
 import { HeldTraits } from '../audience/holdings.ts';
 import type { Day, Profile } from '../audience/profile.ts';
@@ -40,7 +40,7 @@ export const TRAIT_REASONS = {
   folder: 'it sums up the traits of a folder and is never realized itself',
   'opted-out': 'the visitor has opted out: nothing is kept',
   'no-consent':
-    'GDPR applies, and the visitor has not consented to what the account needs: nothing is kept',
+    'GDPR applies, and the visitor has not consented to what the account needs, or the publisher restricts it: nothing is kept',
   disregarded: 'the whole request is disregarded, see errors',
 } as const;
 
@@ -101,6 +101,8 @@ export interface TracedConsent {
     readonly purposes: readonly number[];
     /** How many vendors the visitor has consented to. */
     readonly vendors: number;
+    /** What the publisher has taken away of that. */
+    readonly restrictions: readonly Restriction[];
     /** Whether that is too little for the account to keep anything. */
     readonly isRefused: boolean;
     readonly isStatedNow: boolean;
@@ -248,6 +250,7 @@ function tracedConsent({ call, profile, hasRefused }: Findings): TracedConsent {
           applies: gdpr.applies,
           purposes: purposesIn(gdpr.purposes),
           vendors: vendorCount(gdpr.vendors),
+          restrictions: gdpr.restrictions,
           isRefused: hasRefused,
           isStatedNow: call.stated.gdpr !== undefined,
         }

@@ -13,7 +13,7 @@ export const REASONS = {
   'export-control': 'a data source of the segment forbids what the destination is labelled for',
   'opted-out': 'the visitor has opted out',
   'no-consent':
-    'GDPR applies, and the visitor has not consented to all that the account or the destination needs',
+    'GDPR applies, and the visitor has not consented to all that the account or the destination needs, or the publisher restricts it',
   objected:
     'the visitor objects to the sale of data, and the destination is no service provider of the site',
   coppa: 'the request is under child protection (d_coppa=1): nothing goes to third parties',

@@ -17,6 +17,7 @@
  * | 10 | GDPR | flags u8 (1: applies, 2: refused), purposes u32, stated at u48, length u16, vendors (`audience/consent.ts`) |
  * | 11 | objection to sale | 1 or 0 u8, stated at u48 |
  * | 12 | consents | stated at u48 |
+ * | 13 | GDPR with restrictions | as 10, then their number u8, and of each: purpose u8, first vendor u16, last vendor u16 |
  *
  * A mark stands before what one write added: whoever does not know whether a write arrived can repeat
  * it, and it is recognised. Engines that have to guess use them. What follows a refusal does not count until
@@ -24,6 +25,7 @@
  * it does not know yet what there is. Records never change their meaning: a
  * program may append to what a newer one has written.
  */
+import { type Gdpr, NO_RESTRICTIONS } from '../audience/consent.ts';
 import { type Change, Profile } from '../audience/profile.ts';
 
 const REALIZATION = 1;
@@ -39,6 +41,8 @@ export const MARK_BYTES = 11;
 const GDPR = 10;
 const OBJECTION = 11;
 const CONSENTS = 12;
+const RESTRICTED_GDPR = 13;
+const RESTRICTION_BYTES = 5;
 
 const APPLIES = 1;
 const REFUSED = 2;
@@ -205,12 +209,19 @@ function writeConsent(
   }: Pick<Change, 'gdpr' | 'objectsToSale' | 'consents' | 'statedAt'>,
 ): void {
   if (gdpr) {
-    writer.u8(GDPR);
+    const { restrictions } = gdpr;
+    writer.u8(restrictions.length > 0 ? RESTRICTED_GDPR : GDPR);
     writer.u8((gdpr.applies ? APPLIES : 0) | (gdpr.refused ? REFUSED : 0));
     writer.u32(gdpr.purposes);
     writer.u48(statedAt);
     writer.u16(gdpr.vendors.length);
     writer.raw(gdpr.vendors);
+    if (restrictions.length > 0) writer.u8(restrictions.length);
+    for (const { purpose, from, to } of restrictions) {
+      writer.u8(purpose);
+      writer.u16(from);
+      writer.u16(to);
+    }
   }
   if (objectsToSale !== undefined) {
     writer.u8(OBJECTION);
@@ -307,18 +318,21 @@ export function readRecords(
         profile.apply({ day: readU16(bytes, at), optOut: true });
         at += 2;
         break;
-      case GDPR: {
+      case GDPR:
+      case RESTRICTED_GDPR: {
         const from = at + 13;
         const to = from + readU16(bytes, at + 11);
+        const isRestricted = tag === RESTRICTED_GDPR;
         const gdpr = {
           applies: (bytes[at] & APPLIES) !== 0,
           refused: (bytes[at] & REFUSED) !== 0,
           purposes: readU32(bytes, at + 1),
           // A copy: the bytes may be a part of something larger, or be written anew.
           vendors: new Uint8Array(bytes.subarray(from, to)),
+          restrictions: isRestricted ? readRestrictions(bytes, to) : NO_RESTRICTIONS,
         };
         profile.apply({ day: 0, gdpr, statedAt: readU48(bytes, at + 5) });
-        at = to;
+        at = isRestricted ? to + 1 + bytes[to] * RESTRICTION_BYTES : to;
         break;
       }
       case OBJECTION:
@@ -338,6 +352,16 @@ export function readRecords(
     }
   }
 }
+
+const readRestrictions = (bytes: Uint8Array, at: number): Gdpr['restrictions'] =>
+  Array.from({ length: bytes[at] }, (_, i) => {
+    const from = at + 1 + i * RESTRICTION_BYTES;
+    return {
+      purpose: bytes[from],
+      from: readU16(bytes, from + 1),
+      to: readU16(bytes, from + 3),
+    };
+  });
 
 export function readProfile(bytes: Uint8Array, from = 0, to = bytes.length): Profile {
   const profile = new Profile();

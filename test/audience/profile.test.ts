@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bitsOfPurposes, type Gdpr } from '../../src/audience/consent.ts';
+import { bitsOfPurposes, type Gdpr, NO_RESTRICTIONS } from '../../src/audience/consent.ts';
 import {
   type Change,
   dayOf,
@@ -17,7 +17,8 @@ const profileAfter = (...changes: Change[]): Profile => {
 };
 
 const gdpr = (refused: boolean, ...purposes: number[]): Gdpr => ({
-  ...{ applies: true, purposes: bitsOfPurposes(purposes), vendors: Uint8Array.of(1), refused },
+  ...{ applies: true, purposes: bitsOfPurposes(purposes), vendors: Uint8Array.of(1) },
+  ...{ restrictions: NO_RESTRICTIONS, refused },
 });
 
 /** Realizations as they are kept, in words. */

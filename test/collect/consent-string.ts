@@ -13,29 +13,55 @@ export const int = (value: number, size: number) => value.toString(2).padStart(s
 const flags = (numbers: readonly number[], size: number) =>
   Array.from({ length: size }, (_, i) => (numbers.includes(i + 1) ? '1' : '0')).join('');
 
+type Ranges = readonly (readonly [from: number, to: number])[];
+
+/** Their number, then each; the ends of one may be the same. */
+const rangesIn = (ranges: Ranges) =>
+  int(ranges.length, 12) +
+  ranges
+    .map(([from, to]) => (from === to ? `0${int(from, 16)}` : `1${int(from, 16)}${int(to, 16)}`))
+    .join('');
+
+/** The highest vendor, then flags or ranges. */
+const vendorSection = (last: number, vendors: readonly number[], ranges?: Ranges) =>
+  int(last, 16) + (ranges ? `1${rangesIn(ranges)}` : `0${flags(vendors, last)}`);
+
+/** What a publisher does with vendors' consent to a purpose. */
+export const FORBID = 0;
+export const REQUIRE_CONSENT = 1;
+export const REQUIRE_INTEREST = 2;
+
 export interface TcfOptions {
   readonly version?: number;
   readonly updated?: number;
   readonly purposes?: readonly number[];
   readonly vendors?: readonly number[];
   /** Instead of vendors: as ranges, whose ends may be the same. */
-  readonly ranges?: readonly (readonly [from: number, to: number])[];
+  readonly ranges?: Ranges;
   /** Of vendors; the highest one. */
   readonly last?: number;
+  /** Vendors with legitimate interests: as numbers or as ranges. */
+  readonly interests?: readonly number[] | Ranges;
+  readonly restrictions?: readonly (readonly [purpose: number, type: number, vendors: Ranges])[];
+  /** Leaves out all that comes after the vendors, as no consent manager should. */
+  readonly endsWithVendors?: boolean;
 }
 
 /** A core segment of TCF version 2. */
 export function tcf(options: TcfOptions = {}): string {
   const { version = 2, updated = Date.now(), purposes = [], vendors = [], ranges } = options;
+  const { interests = [], restrictions = [], endsWithVendors = false } = options;
   const last = options.last ?? Math.max(0, ...vendors, ...(ranges ?? []).flat());
   const deciseconds = int(Math.floor(updated / 100), 36);
-  const ofVendors = ranges
-    ? `1${int(ranges.length, 12)}${ranges
-        .map(([from, to]) =>
-          from === to ? `0${int(from, 16)}` : `1${int(from, 16)}${int(to, 16)}`,
-        )
-        .join('')}`
-    : `0${flags(vendors, last)}`;
+  const highest = Math.max(0, ...interests.flat());
+  const areRanges = (some: typeof interests): some is Ranges => Array.isArray(some[0]);
+  const rest = [
+    areRanges(interests)
+      ? vendorSection(highest, [], interests)
+      : vendorSection(highest, interests as number[]),
+    int(restrictions.length, 12),
+    ...restrictions.flatMap(([purpose, type, of]) => [int(purpose, 6), int(type, 2), rangesIn(of)]),
+  ];
   return encoded(
     [
       int(version, 6),
@@ -46,9 +72,9 @@ export function tcf(options: TcfOptions = {}): string {
       ...['1', '0', flags([1], 12)],
       // Legitimate interests, purpose 1 as everywhere, the publisher's country (DE).
       ...[flags(purposes, 24), flags([2, 7], 24), '0', int(3, 6), int(4, 6)],
-      ...[int(last, 16), ofVendors],
-      // Vendors' legitimate interests, publishers' restrictions: none.
-      ...[int(0, 16), '0', int(0, 12)],
+      vendorSection(last, vendors, ranges),
+      // Vendors' legitimate interests, publishers' restrictions.
+      ...(endsWithVendors ? [] : rest),
     ].join(''),
   );
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { bitsOfPurposes, purposesIn } from '../../src/audience/consent.ts';
 import type { Complaint } from '../../src/collect/complaint.ts';
 import { statementOf } from '../../src/collect/consent.ts';
-import { gpp, tcf, usSection } from './consent-string.ts';
+import { FORBID, gpp, REQUIRE_CONSENT, tcf, usSection } from './consent-string.ts';
 
 const NOW = Date.now();
 const YES = tcf({ purposes: [1, 2], vendors: [565] });
@@ -90,6 +90,28 @@ describe('of GDPR, a call states', () => {
     ['nothing', { purposes: [] }, false],
   ])('consent or not, by what the account needs: %s', (_, need, refused) => {
     expect(stated({ gdpr: '1', gdpr_consent: YES }, need).gdpr?.refused).toBe(refused);
+  });
+
+  it.each<[string, string, number[], number[], boolean]>([
+    ['a purpose that it forbids', 'gdpr_consent', [1, 2], [565], true],
+    ['likewise, by GPP', 'gpp', [1, 2], [565], true],
+    ['another purpose', 'gdpr_consent', [2], [565], false],
+    ['a purpose that it forbids to others', 'gdpr_consent', [1, 2], [7], false],
+    ['a purpose of who is no vendor', 'gdpr_consent', [1, 2], [], false],
+  ])('consent or not, by what the publisher restricts: %s', (_, by, purposes, vendors, refused) => {
+    const text = tcf({
+      ...{ purposes: [1, 2], vendors: [7, 565] },
+      restrictions: [
+        [1, FORBID, [[500, 600]]],
+        [2, REQUIRE_CONSENT, [[1, 900]]],
+      ],
+    });
+    const given = { [by]: by === 'gpp' ? gpp({ 2: text }) : text };
+    const found = stated({ gdpr: '1', ...given }, { purposes, vendors });
+    expect(found.gdpr).toEqual({ purposes: [1, 2], refused });
+    expect(found.complaints).toEqual(
+      refused ? ['315 No consent: the visitor has consented, and the publisher restricts it'] : [],
+    );
   });
 
   it('nothing to complain of, where the account needs nothing', () => {

@@ -4,7 +4,7 @@ import { newDeviceId } from '../../src/collect/identity.ts';
 import type { Store, Visit, Waiter } from '../../src/store/store.ts';
 import { type AccountInput, changed, exampleAccount, PARTNER, SHOP } from '../account/example.ts';
 import { Collector, codes, embeddedStore } from './collector.ts';
-import { tcf } from './consent-string.ts';
+import { FORBID, REQUIRE_CONSENT, REQUIRE_INTEREST, tcf } from './consent-string.ts';
 
 const ALL = 'd_dst=1&d_cts=1';
 const shopPage = { origin: `https://${SHOP}`, referer: `https://${SHOP}/` };
@@ -237,11 +237,44 @@ describe('what is due', () => {
     ['what was consented to', YES, ['801', 'audience']],
     ['by vendor', query(tcf({ purposes: [1, 3], vendors: [12] })), ['802', 'audience']],
     ['by purpose', query(tcf({ purposes: [1], ranges: [[11, 12]] })), ['801', '802']],
+    ['what the publisher does not forbid', query(tcf({ purposes: [1, 3], vendors: [11, 12], restrictions: [[1, FORBID, [[11, 11]]]] })), ['802', 'audience']], // biome-ignore format: a row
+    ['what the publisher leaves to consent', query(tcf({ purposes: [1, 3], vendors: [11, 12], restrictions: [[1, REQUIRE_INTEREST, [[12, 99]]], [1, REQUIRE_CONSENT, [[1, 99]]]] })), ['801', 'audience']], // biome-ignore format: a row
     ['what is not sold, where the visitor objects', 'us_privacy=1YYN', ['802', 'audience']],
     ['likewise, by the browser', UNTOLD, ['802', 'audience'], { 'sec-gpc': '1' }],
     ['nothing that both keep back', YES, ['audience'], { 'sec-gpc': '1' }],
   ])('%s', async (_, consent, expected, headers) => {
     expect(await due(consent, partners, headers)).toEqual(expected);
+  });
+
+  it('by what the publisher has restricted before, until that is taken back', async () => {
+    const to = new Collector({ account: partners });
+    const uuid = newDeviceId();
+    const consent = { purposes: [1, 3], vendors: [11, 12] };
+    const restricted = tcf({ ...consent, restrictions: [[1, FORBID, [[11, 11]]]] });
+    const due = async (consent: string) => idsOf(await home(uuid, consent, to));
+    expect(await due(query(restricted))).toEqual(['802']);
+    expect((await profileOf(uuid, to)).gdpr?.restrictions).toEqual([
+      { purpose: 1, from: 11, to: 11 },
+    ]);
+    expect(await due(UNTOLD)).toEqual(['802']);
+    expect(await due(query(tcf(consent)))).toEqual(['801', '802']);
+    expect(await due(UNTOLD)).toEqual(['801', '802']);
+  });
+
+  it('nothing, where the publisher restricts what the account needs', async () => {
+    const account = { ...exampleAccount(), consent: { vendorId: 11 } };
+    const to = new Collector({ account });
+    const uuid = newDeviceId();
+    const restrictions = [[1, FORBID, [[1, 65_535]]]] as const;
+    const answer = await home(
+      uuid,
+      query(tcf({ purposes: [1, 3], vendors: [11], restrictions })),
+      to,
+    );
+    expect([answer.uuid, idsOf(answer), answer.stuff]).toEqual([undefined, [], []]);
+    expect(answer.errors).toEqual([{ code: 315, msg: expect.stringMatching(/publisher/) }]);
+    expect((await profileOf(uuid, to)).length).toBe(0);
+    expect(codes(await home(uuid, UNTOLD, to))).toEqual([315]);
   });
 
   it.each<[string, object, string[]]>([

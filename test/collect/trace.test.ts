@@ -5,6 +5,7 @@ import { SEGMENT_REASONS, TRAIT_REASONS, type Trace } from '../../src/collect/tr
 import { REASONS } from '../../src/destinations/reason.ts';
 import { COLLECTOR, CRM, changed, OWN, PARTNER, SHOP } from '../account/example.ts';
 import { type Answer, Collector, TOKEN } from './collector.ts';
+import { FORBID, tcf } from './consent-string.ts';
 
 const collector = new Collector();
 const page = { referer: `https://${SHOP}/` };
@@ -172,6 +173,21 @@ describe('why each trait was realized, or not', () => {
   it('who refuses consent realizes nothing', async () => {
     const reasons = traitReasons(await traced('c_page=home&gdpr=1'));
     expect(reasons).toMatchObject({ 11: 'no-consent', 14: 'no-consent', 15: 'folder' });
+  });
+
+  it('what the visitor has stated is told with what the publisher restricts', async () => {
+    const consent = tcf({
+      ...{ purposes: [1, 3], vendors: [7, 11] },
+      restrictions: [[3, FORBID, [[11, 20]]]],
+    });
+    expect((await traced(`c_page=home&gdpr_consent=${consent}`)).consent).toEqual({
+      gdpr: {
+        ...{ applies: true, purposes: [1, 3], vendors: 2 },
+        restrictions: [{ purpose: 3, from: 11, to: 20 }],
+        ...{ isRefused: false, isStatedNow: true },
+      },
+      objectsToSale: false,
+    });
   });
 
   it('every reason occurs above', () => {

@@ -1,6 +1,12 @@
 /** What of a visitor's consent keeps which destination from being told. */
 import { describe, expect, it } from 'vitest';
-import { bitsOfPurposes, type Consent, NOTHING_STATED } from '../../src/audience/consent.ts';
+import {
+  bitsOfPurposes,
+  type Consent,
+  type Gdpr,
+  NO_CONSENT,
+  NOTHING_STATED,
+} from '../../src/audience/consent.ts';
 import { type ConsentTerms, missingConsent } from '../../src/destinations/consent.ts';
 import { cookieDestination, serverDestination, urlDestination } from './example.ts';
 
@@ -12,18 +18,23 @@ const partner = (change: Partial<ConsentTerms> = {}) => ({
     ...change,
   },
 });
-const consented = (purposes: number[], isVendorIn: boolean): Consent => ({
+const consented = (
+  purposes: number[],
+  isVendorIn: boolean,
+  ...restrictions: Gdpr['restrictions']
+): Consent => ({
   gdpr: {
     applies: true,
     purposes: bitsOfPurposes(purposes),
     vendors: Uint8Array.of(0, isVendorIn ? 0b0010_0000 : 0b1101_1111),
+    restrictions,
     refused: false,
   },
   objectsToSale: false,
 });
 const objects = { ...NOTHING_STATED, objectsToSale: true };
 const outside: Consent = {
-  gdpr: { applies: false, purposes: 0, vendors: new Uint8Array(0), refused: false },
+  gdpr: { applies: false, ...NO_CONSENT, refused: false },
   objectsToSale: false,
 };
 
@@ -44,6 +55,40 @@ const CASES: [
   [
     'the vendor is missing, and the partner is none',
     consented([1, 3], false),
+    undefined,
+    undefined,
+    undefined,
+    { vendors: [] },
+  ],
+  [
+    'the publisher withholds a purpose from the vendor',
+    consented([1, 3], true, { purpose: 3, from: 5, to: VENDOR }),
+    'no-consent',
+    'no-consent',
+    'no-consent',
+  ],
+  [
+    'the publisher withholds what the account needs from the vendor',
+    consented([1, 3], true, { purpose: 1, from: VENDOR, to: VENDOR }),
+    'no-consent',
+    'no-consent',
+    'no-consent',
+  ],
+  [
+    'the publisher withholds a purpose from others, and another from the vendor',
+    consented(
+      [1, 2, 3],
+      true,
+      { purpose: 3, from: 12, to: 4_096 },
+      { purpose: 2, from: 1, to: 20 },
+    ),
+    undefined,
+    undefined,
+    undefined,
+  ],
+  [
+    'the publisher withholds a purpose from all vendors, and the partner is none',
+    consented([1, 3], true, { purpose: 3, from: 1, to: 4_096 }),
     undefined,
     undefined,
     undefined,

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are macros, not placeholders
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NO_VENDORS } from '../../src/audience/consent.ts';
+import { NO_CONSENT } from '../../src/audience/consent.ts';
 import { Profile } from '../../src/audience/profile.ts';
 import type { Destination, Mapping, Platform } from '../../src/destinations/destination.ts';
 import { due, type Visit } from '../../src/destinations/due.ts';
@@ -47,7 +47,7 @@ const published = (to: 'inclusion' | 'exclusion', ...sites: number[]) => ({
 const NEEDS_1 = { consent: { purposes: 1, vendors: [], serviceProvider: false } };
 const consented = (purposes: number) => ({
   stated: {
-    gdpr: { applies: true, purposes, vendors: NO_VENDORS, refused: false },
+    gdpr: { applies: true, ...NO_CONSENT, purposes, refused: false },
     objectsToSale: false,
   },
 });

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { tcf } from '../collect/consent-string.ts';
+import { FORBID, tcf } from '../collect/consent-string.ts';
 import { type RunningRedis, redisServer, startRedis } from '../redis.ts';
 import { type RunningServer, startServer, temporaryFolder } from '../server.ts';
 import { account, realtime, segment, trait } from './example.ts';
@@ -232,6 +232,19 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
       await come(`gdpr=1&gdpr_consent=${vendors}`, uuid);
       await toldThere(uuid).toBe('a51=1');
       expect(another.heardOf(told)).toEqual(['a51=1']);
+      // What waits is not sent, once the publisher keeps it from the vendor.
+      another.status = 503;
+      const unknown = await come(`c_t=1&gdpr=1&gdpr_consent=${vendors}`);
+      await expect.poll(() => rest('GET', '/deliveries/803')).toMatchObject({ waiting: 1 });
+      const restrictions = [[1, FORBID, [[11, 11]]]] as const;
+      const restricted = tcf({ purposes: [1], vendors: [11], restrictions });
+      // What the first call of each states is kept after its answer, and before that of the second.
+      for (const whom of [unknown, told, unknown, told]) {
+        await come(`gdpr=1&gdpr_consent=${restricted}`, whom);
+      }
+      another.status = 200;
+      for (const whom of [unknown, told]) await toldThere(whom).toBe('a51=0');
+      expect(another.heardOf(unknown)).toEqual(['a51=0']);
       await rest('PUT', '/destinations/803', { ...destination, mappings: [] });
       await rest('DELETE', '/destinations/803');
       another.close();

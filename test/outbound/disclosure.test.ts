@@ -1,6 +1,6 @@
 /** What a partner may hear of a visitor at the moment of sending. */
 import { describe, expect, it } from 'vitest';
-import { NO_VENDORS } from '../../src/audience/consent.ts';
+import { NO_CONSENT } from '../../src/audience/consent.ts';
 import type { Profile } from '../../src/audience/profile.ts';
 import { disclose } from '../../src/outbound/disclosure.ts';
 import type { ServerMapping } from '../../src/outbound/terms.ts';
@@ -144,7 +144,7 @@ describe('a partner hears nothing', () => {
     expect(said({ 52: false }, 'unmapped')).toBeUndefined();
   });
 
-  const refused = { applies: true, purposes: 0, vendors: NO_VENDORS, refused: true };
+  const refused = { applies: true, ...NO_CONSENT, refused: true };
   it.each([
     ['has opted out', visitor({ optOut: true })],
     ['has withdrawn consent', visitor({ gdpr: refused })],

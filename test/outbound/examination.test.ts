@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bitsOfPurposes, NO_VENDORS } from '../../src/audience/consent.ts';
+import {
+  bitsOfPurposes,
+  type Gdpr,
+  NO_RESTRICTIONS,
+  NO_VENDORS,
+} from '../../src/audience/consent.ts';
 import { type Change, Profile } from '../../src/audience/profile.ts';
 import { examine } from '../../src/outbound/examination.ts';
 import type { Outcome } from '../../src/store/outbox.ts';
@@ -264,18 +269,29 @@ describe('consent', () => {
       ],
     }),
   );
-  const gdpr = (purposes: number[], vendors = Uint8Array.of(0, 0b0010_0000)) => ({
-    gdpr: { applies: true, purposes: bitsOfPurposes(purposes), vendors, refused: false },
+  const gdpr = (purposes: number[], more: Partial<Gdpr> = {}) => ({
+    gdpr: {
+      ...{ applies: true, purposes: bitsOfPurposes(purposes), refused: false },
+      ...{ vendors: Uint8Array.of(0, 0b0010_0000), restrictions: NO_RESTRICTIONS },
+      ...more,
+    },
+  });
+  const withheld = (purpose: number, from: number, to = from) => ({
+    restrictions: [{ purpose, from, to }],
   });
   const everywhere = { 801: { 51: before }, 802: { 51: before }, 803: { 51: before } };
 
   it.each<[string, Partial<Change>, gone: number[]]>([
     ['all is there', gdpr([1, 3]), []],
-    ['GDPR does not apply', { gdpr: { ...gdpr([]).gdpr, applies: false } }, []],
+    ['GDPR does not apply', gdpr([], { applies: false }), []],
     ['the visitor is asked nothing', {}, []],
     ['the account’s is withdrawn', gdpr([3]), [801, 802, 803]],
     ['a purpose is withdrawn', gdpr([1]), [802]],
-    ['a vendor is refused', gdpr([1, 3], NO_VENDORS), [801]],
+    ['a vendor is refused', gdpr([1, 3], { vendors: NO_VENDORS }), [801]],
+    ['the publisher withholds a purpose from a vendor', gdpr([1, 3], withheld(1, 11)), [801]],
+    ['the publisher withholds it from all vendors', gdpr([1, 3], withheld(1, 1, 4_096)), [801]],
+    ['the publisher withholds it from other vendors', gdpr([1, 3], withheld(1, 12, 99)), []],
+    ['the publisher withholds what nobody needs', gdpr([1, 3], withheld(3, 11)), []],
     ['the visitor objects to sale', { objectsToSale: true }, [801, 802]],
   ])('is seen at once where %s', (_, change, gone) => {
     const profile = profileOf([[1, 0]], change);

@@ -1,7 +1,7 @@
 /** The store contract as tests, which every engine has to pass. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bitsOfPurposes } from '../../src/audience/consent.ts';
+import { bitsOfPurposes, NO_RESTRICTIONS } from '../../src/audience/consent.ts';
 import { type Change, Profile } from '../../src/audience/profile.ts';
 import { addsAnything } from '../../src/store/record.ts';
 import { ECID_SOURCE, type Store, StoreError, type Visit } from '../../src/store/store.ts';
@@ -431,7 +431,15 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       applies: true,
       purposes: bitsOfPurposes(purposes),
       vendors: Uint8Array.of(0x80, 1),
+      restrictions: NO_RESTRICTIONS,
       refused,
+    });
+    const restricted = (refused: boolean, ...purposes: number[]) => ({
+      ...gdpr(refused, ...purposes),
+      restrictions: [
+        { purpose: 24, from: 1, to: 4_096 },
+        { purpose: 1, from: 258, to: 259 },
+      ],
     });
     const stated = async (n: number) => {
       const { gdpr, objectsToSale } = inWords((await store.look(visitOf(device(n)))).profile);
@@ -453,6 +461,21 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       await visited(store, visitOf(device(1)), { objectsToSale: false });
       await reopen();
       expect(await stated(1)).toEqual({ ...expected, objectsToSale: false });
+    });
+
+    it('is kept with what the publisher restricts, until a later word', async () => {
+      const kept = async () => (await store.look(visitOf(device(1)))).profile.gdpr?.restrictions;
+      const { restrictions } = restricted(false);
+      await visited(store, visitOf(device(1), 1), { gdpr: gdpr(false, 1, 24), statedAt: 1_000 });
+      await visited(store, change({ gdpr: restricted(false, 1, 24), statedAt: 3_000 }));
+      await visited(store, change({ gdpr: gdpr(false, 1, 24), statedAt: 2_000 }, 1));
+      expect(await kept()).toEqual(restrictions);
+      await reopen();
+      await visited(store, visitOf(device(1), 1), { objectsToSale: true });
+      expect(await kept()).toEqual(restrictions);
+      await visited(store, change({ gdpr: gdpr(false, 1, 24), statedAt: 4_000 }));
+      await reopen();
+      expect([await kept(), await countOfOne(device(1))]).toEqual([[], 3]);
     });
 
     it('that is refused keeps what there is, and lets nothing in until it is given', async () => {
@@ -489,6 +512,9 @@ export function storeContract({ open, place: newPlace, tidy = () => {} }: Engine
       ['a refusal', { gdpr: gdpr(true), statedAt: 2_000 }, { gdpr: gdpr(false, 1), statedAt: 1_000 }, true], // biome-ignore format: a row
       ['a refusal, by a word only', { gdpr: gdpr(true), statedAt: 2_000 }, { consents: true, statedAt: 1_000 }, true], // biome-ignore format: a row
       ['a consent', { gdpr: gdpr(false, 1), statedAt: 2_000 }, { gdpr: gdpr(true), statedAt: 1_000 }, false], // biome-ignore format: a row
+      ['a refusal, by a consent with restrictions', { gdpr: gdpr(true), statedAt: 2_000 }, { gdpr: restricted(false, 1), statedAt: 1_000 }, true], // biome-ignore format: a row
+      ['a refusal with restrictions', { gdpr: restricted(true, 1), statedAt: 2_000 }, { gdpr: gdpr(false, 1), statedAt: 1_000 }, true], // biome-ignore format: a row
+      ['a consent with restrictions', { gdpr: restricted(false, 1), statedAt: 2_000 }, { gdpr: gdpr(true), statedAt: 1_000 }, false], // biome-ignore format: a row
     ])(
       'is not undone by what was stated before, and comes late: %s',
       async (_, younger, older, isRefused) => {

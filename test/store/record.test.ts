@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NO_RESTRICTIONS } from '../../src/audience/consent.ts';
 import { MAX_DAILY_COUNT, Profile } from '../../src/audience/profile.ts';
 import {
   addsAnything,
@@ -15,7 +16,7 @@ import {
   writeDeviceId,
   writeProfile,
 } from '../../src/store/record.ts';
-import { anyChange, anyId, inWords } from './workbench.ts';
+import { anyChange, anyGdpr, anyId, inWords } from './workbench.ts';
 
 const changes = fc.array(anyChange, { maxLength: 12 });
 const anyDeviceId = fc.string({
@@ -91,6 +92,30 @@ describe('what is written is read again', () => {
     );
   });
 
+  it('what was stated of GDPR: in the bytes that it always had, unless the publisher restricts it', () => {
+    const plain = {
+      ...{ applies: true, purposes: 0x80_0005, vendors: Uint8Array.of(0x80, 1), refused: true },
+      restrictions: NO_RESTRICTIONS,
+    };
+    const stated = [3, 0x05, 0, 0x80, 0, 1, 0, 0, 0, 2, 0, 2, 0, 0x80, 1];
+    const restrictions = [
+      { purpose: 24, from: 1, to: 4_096 },
+      { purpose: 1, from: 258, to: 259 },
+    ];
+    const withheld = [2, 24, 1, 0, 0, 0x10, 1, 2, 1, 3, 1];
+    for (const [gdpr, bytes] of [
+      [plain, [10, ...stated]],
+      [{ ...plain, restrictions }, [13, ...stated, ...withheld]],
+    ] as const) {
+      const writer = new Writer(1);
+      writeChange(writer, { day: 7, gdpr, statedAt: 2 ** 33 + 1 });
+      const seen = [2, 7, 0];
+      expect([...writer.written()]).toEqual([...bytes, ...seen]);
+      const profile = readProfile(Uint8Array.from(bytes));
+      expect([profile.gdpr, profile.gdprAt]).toEqual([gdpr, 2 ** 33 + 1]);
+    }
+  });
+
   it('profiles that stand in the middle of other bytes', () => {
     fc.assert(
       fc.property(changes, fc.uint8Array(), fc.uint8Array(), (all, before, after) => {
@@ -143,6 +168,22 @@ describe('appending changes and folding them is applying them', () => {
       }),
     );
   });
+});
+
+it('of what was stated, the latest counts, in whatever order it is appended', () => {
+  const anyMoments = fc.uniqueArray(fc.nat(2 ** 48 - 1), { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(anyMoments, fc.infiniteStream(anyGdpr), (moments, statements) => {
+      const writer = new Writer(1);
+      const stated = moments.map((statedAt) => ({
+        ...{ day: 0, statedAt, gdpr: statements.next().value },
+      }));
+      for (const change of stated) writeChange(writer, change);
+      const [latest] = stated.toSorted((a, b) => b.statedAt - a.statedAt);
+      const { gdpr, gdprAt } = readProfile(writer.written());
+      expect([gdpr, gdprAt]).toEqual([latest.gdpr, latest.statedAt]);
+    }),
+  );
 });
 
 describe('a change adds something, or only says that the visitor was seen', () => {

@@ -1,7 +1,7 @@
 /** The store on Redis: the contract on every kind of Redis, and what only Redis has to show. */
 import fs from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NO_VENDORS } from '../../src/audience/consent.ts';
+import { NO_CONSENT } from '../../src/audience/consent.ts';
 import { AccountRedis } from '../../src/store/redis/account-redis.ts';
 import { type RedisAddress, readRedisAddress } from '../../src/store/redis/address.ts';
 import { openRedis, ready } from '../../src/store/redis/client.ts';
@@ -340,9 +340,12 @@ describe.skipIf(!redisServer)('Redis', () => {
 
       it('holds nothing any more of who has opted out', async () => {
         const declared = [{ dataSource: 1, id: 'somebody' }];
+        // Records of every length that there is stand before the cookie, and are passed over.
+        const restrictions = [3, 4].map((purpose) => ({ purpose, from: 1, to: 4_096 }));
+        const gdpr = { applies: true, ...NO_CONSENT, restrictions, refused: false };
         await visited(
           store,
-          { ...visitOf(device(1)), change: { day: TODAY, realized: [1, 2], declared } },
+          { ...visitOf(device(1)), change: { day: TODAY, realized: [1, 2], declared, gdpr } },
           { cookiesSet: [5] },
         );
         await visited(store, visitOf(device(1)));
@@ -355,7 +358,7 @@ describe.skipIf(!redisServer)('Redis', () => {
       });
 
       it('is written nothing of who has refused it, until there is consent', async () => {
-        const gdpr = { applies: true, purposes: 0, vendors: NO_VENDORS, refused: true };
+        const gdpr = { applies: true, ...NO_CONSENT, refused: true };
         const declared = [{ dataSource: 1, id: 'somebody' }];
         await visited(store, visitOf(device(1), 1));
         await visited(store, { ...visitOf(device(1)), change: { day: TODAY, gdpr } });

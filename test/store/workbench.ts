@@ -3,7 +3,13 @@ import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { type Gdpr, MAX_PURPOSE } from '../../src/audience/consent.ts';
+import {
+  type Gdpr,
+  MAX_PURPOSE,
+  MAX_RESTRICTIONS,
+  MAX_VENDOR,
+  type Restriction,
+} from '../../src/audience/consent.ts';
 import { type Change, dayOf, type Profile } from '../../src/audience/profile.ts';
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts';
 import { throughFileOf } from '../../src/store/embedded/through.ts';
@@ -117,10 +123,21 @@ export const anyId = fc.oneof(
   fc.constantFrom('', '\u0000', '\u0001', '\ufeffid', '💩'.repeat(256), 'ж'.repeat(512)),
 );
 
+const anyVendor = fc.integer({ min: 1, max: MAX_VENDOR });
+const anyRestriction: fc.Arbitrary<Restriction> = fc.record({
+  purpose: fc.integer({ min: 1, max: MAX_PURPOSE }),
+  from: anyVendor,
+  to: anyVendor,
+});
+
 export const anyGdpr: fc.Arbitrary<Gdpr> = fc.record({
   applies: fc.boolean(),
   purposes: fc.nat(2 ** MAX_PURPOSE - 1),
   vendors: fc.uint8Array({ maxLength: 5 }),
+  restrictions: fc.oneof(
+    { weight: 19, arbitrary: fc.array(anyRestriction, { maxLength: 3 }) },
+    fc.array(anyRestriction, { minLength: MAX_RESTRICTIONS, maxLength: MAX_RESTRICTIONS }),
+  ),
   refused: fc.boolean(),
 });
 

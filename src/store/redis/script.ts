@@ -109,13 +109,16 @@ local sizes = { [1] = 9, [2] = 3, [5] = 15, [6] = 5, [7] = 5, [8] = 3, [9] = 11,
 -- Of who opts out only the cookies that are still to be removed, and the marks, stay.
 local cookies = { [6] = true, [7] = true, [9] = true }
 -- Of who has refused it, nothing is added but that they were seen, cookies, and what they say of consent.
-local statements = { [2] = true, [6] = true, [7] = true, [10] = true, [11] = true, [12] = true }
+local statements = { [2] = true, [6] = true, [7] = true, [10] = true, [11] = true, [12] = true, [13] = true }
 
 local function sizeAt(records, i)
   local tag = byte(records, i)
   if tag == 3 then return 3 + unpack_('<H', records, i + 1)
   elseif tag == 4 then return 7 + unpack_('<H', records, i + 5)
-  elseif tag == 10 then return 14 + unpack_('<H', records, i + 12) end
+  elseif tag == 10 or tag == 13 then
+    local size = 14 + unpack_('<H', records, i + 12)
+    return tag == 10 and size or size + 1 + 5 * byte(records, i + size)
+  end
   return sizes[tag]
 end
 
@@ -125,11 +128,11 @@ local function refusedIn(records, i)
   while i <= #records do
     local tag, size = byte(records, i), sizeAt(records, i)
     if not size then return refused end
-    if tag == 10 or tag == 12 then
-      local low, high = unpack_('<I4H', records, i + (tag == 10 and 6 or 1))
+    if tag == 10 or tag == 12 or tag == 13 then
+      local low, high = unpack_('<I4H', records, i + (tag == 12 and 1 or 6))
       local at = high * 4294967296 + low
       if at >= last then
-        if tag == 10 then refused, last = has(byte(records, i + 1), 2), at
+        if tag ~= 12 then refused, last = has(byte(records, i + 1), 2), at
         elseif refused then refused, last = false, at end
       end
     end

@@ -1,6 +1,6 @@
 /** Destinations, Why? and reports as people see and use them. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { tcf } from '../../collect/consent-string.ts';
+import { FORBID, tcf } from '../../collect/consent-string.ts';
 import { executable } from '../../demo/browser.ts';
 import { flaws, obstacles, startVisits, type Visits } from './visit.ts';
 
@@ -128,7 +128,8 @@ describe.skipIf(!executable)('destinations', () => {
   });
 
   test('why: what the visitor has said of consent, in words', async () => {
-    const string = tcf({ purposes: [2], vendors: [7, 8] });
+    const restrictions = [[2, FORBID, [[7, 7], [9, 12]]]] as const; // biome-ignore format: pairs
+    const string = tcf({ purposes: [2], vendors: [7, 8], restrictions });
     const event = `/event?c_page=concert&d_rtbd=json&gdpr=1&gdpr_consent=${string}&us_privacy=1YYN`;
     const page = await visits.open(`/why?about=${encodeURIComponent(event)}`);
     await page
@@ -136,6 +137,7 @@ describe.skipIf(!executable)('destinations', () => {
         /With this request: GDPR applies, and there is consent for 2 vendors to: 2\. Use limited data/,
       )
       .waitFor();
+    await page.getByText('The publisher does not let vendors 7, 9 to 12 rely on consent to: 2. Use').waitFor(); // biome-ignore format: a line
     await page.getByText('That is less than your account needs').waitFor();
     await page.getByText('They object to the sale or sharing').waitFor();
     await page.getByText('No consent (code 315)').waitFor();

@@ -1,6 +1,6 @@
 /** What stays of dead letters, and for how long. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { NO_VENDORS } from '../../../src/audience/consent.ts';
+import { NO_CONSENT } from '../../../src/audience/consent.ts';
 import { DeadLetters } from '../../../src/outbound/realtime/dead-letters.ts';
 import type { DeadLetter, Entry, Move } from '../../../src/store/outbox.ts';
 import { StoreError } from '../../../src/store/store.ts';
@@ -90,7 +90,7 @@ describe('of a dead letter stays', () => {
   ])('%s', async (_, entries, expected) => {
     memory.keep('here', visitor());
     memory.keep('out', visitor({ optOut: true }));
-    const gdpr = { applies: true, purposes: 0, vendors: NO_VENDORS, refused: false };
+    const gdpr = { applies: true, ...NO_CONSENT, refused: false };
     memory.keep('refuses', visitor({ gdpr }));
     memory.keep('not yet examined', visitor({ gdpr }));
     memory.told.set('not yet examined', new Map([[ID, new Map([[51, NOW]])]]));

@@ -1,10 +1,11 @@
 /** What the visitor has stated of consent, in words; never the string that says so. */
 import { Text } from '@mantine/core';
-import { many } from '../figures.ts';
+import { MAX_VENDOR, type Restriction } from '../../../audience/consent.ts';
+import type { TracedConsent } from '../../../collect/trace.ts';
+import { count, many } from '../figures.ts';
 import { purposeName } from '../purposes.ts';
-import type { Trace } from './trace.ts';
 
-export function Consent({ consent }: Pick<Trace, 'consent'>) {
+export function Consent({ consent }: { consent: TracedConsent }) {
   return (
     <div>
       <Text size="sm" c="dimmed" mb={6}>
@@ -19,11 +20,12 @@ export function Consent({ consent }: Pick<Trace, 'consent'>) {
   );
 }
 
-export function consentInWords({ gdpr, objectsToSale }: Trace['consent']): string[] {
+export function consentInWords({ gdpr, objectsToSale }: TracedConsent): string[] {
   const sentences: string[] = [];
   if (gdpr) {
     const when = gdpr.isStatedNow ? 'With this request' : 'Before this request';
     sentences.push(`${when}: ${gdprInWords(gdpr)}`);
+    sentences.push(...restrictionsInWords(gdpr.restrictions));
     if (gdpr.isRefused)
       sentences.push('That is less than your account needs: nothing is kept or sent.');
   }
@@ -31,13 +33,29 @@ export function consentInWords({ gdpr, objectsToSale }: Trace['consent']): strin
   return sentences.length > 0 ? sentences : ['nothing'];
 }
 
-function gdprInWords({
-  applies,
-  purposes,
-  vendors,
-}: NonNullable<Trace['consent']['gdpr']>): string {
+function gdprInWords({ applies, purposes, vendors }: NonNullable<TracedConsent['gdpr']>): string {
   if (!applies) return 'GDPR does not apply.';
   if (purposes.length === 0) return 'GDPR applies, and there is consent to nothing.';
   const names = purposes.map(purposeName).join('; ');
   return `GDPR applies, and there is consent for ${many(vendors, 'vendor')} to: ${names}.`;
+}
+
+/** Named of each purpose; a publisher may restrict dozens. */
+const NAMED = 8;
+
+const restrictionsInWords = (restrictions: readonly Restriction[]): string[] =>
+  [...Map.groupBy(restrictions, ({ purpose }) => purpose)].map(
+    ([purpose, ranges]) =>
+      `The publisher does not let ${vendorsInWords(ranges)} rely on consent to: ${purposeName(purpose)}.`,
+  );
+
+function vendorsInWords(ranges: readonly Restriction[]): string {
+  if (ranges.some(({ from, to }) => from === 1 && to === MAX_VENDOR)) return 'any vendor';
+  const named = ranges
+    .slice(0, NAMED)
+    .map(({ from, to }) => (from === to ? `${from}` : `${from} to ${to}`))
+    .join(', ');
+  const more = ranges.length > NAMED ? `, and ${count(ranges.length - NAMED)} more` : '';
+  const isOne = ranges.length === 1 && ranges[0].from === ranges[0].to;
+  return `${isOne ? 'vendor' : 'vendors'} ${named}${more}`;
 }

@@ -1,21 +1,12 @@
 /** Traces as the server answers them: what was decided for one request, and why. */
+import type { TracedConsent } from '../../../collect/trace.ts';
 
 export interface Trace {
   readonly uuid?: string;
   readonly at: string;
   readonly site?: string;
   readonly signals: Readonly<Record<string, readonly string[]>>;
-  readonly consent: {
-    readonly gdpr: {
-      readonly applies: boolean;
-      readonly purposes: readonly number[];
-      /** How many of them. */
-      readonly vendors: number;
-      readonly isRefused: boolean;
-      readonly isStatedNow: boolean;
-    } | null;
-    readonly objectsToSale: boolean;
-  };
+  readonly consent: TracedConsent;
   readonly errors: readonly { readonly code: number; readonly msg: string }[];
   readonly traits: readonly TracedTrait[];
   readonly segments: readonly TracedSegment[];
