@@ -30,7 +30,7 @@ import { Recording } from './collect/recording.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
 import { countsFor } from './counts.ts';
 import { type Deliverer, startDeliverer } from './deliverer.ts';
-import { CHILD, DelivererProcess, sayLast, stopMs } from './deliverer-process.ts';
+import { CHILD, DelivererProcess, giveSigns, sayLast, stopMs } from './deliverer-process.ts';
 import { openAccounts, openOutbox, openRegistry, openStore, reach } from './engine.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { inboxOf, openAccount, urlHost } from './initial-account.ts';
@@ -251,7 +251,10 @@ async function serveCalls(config: Config): Promise<void> {
 async function deliver(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
   const isChild = process.env[CHILD] !== undefined;
-  if (isChild) process.on('uncaughtExceptionMonitor', (error) => void sayLast(error));
+  if (isChild) {
+    giveSigns();
+    process.on('uncaughtExceptionMonitor', (error) => void sayLast(error));
+  }
   let deliverer: Deliverer | undefined;
   let server: ServerType | undefined;
   let stopping = false;
