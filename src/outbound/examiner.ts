@@ -26,8 +26,8 @@ export interface ExaminerOptions {
   readonly outbox: Outbox;
   readonly registry: Registry;
   readonly inForce: () => InForce;
-  /** Visitors who have not come that are examined a second, so that pages do not feel it. */
-  readonly rate: number;
+  /** Visitors who have not come that are examined a second now, so that pages do not feel it. */
+  readonly rate: () => number;
   /** Whether every process that answers pages has a revision in force. */
   readonly isEverywhere: (revision: number) => Promise<boolean>;
   /** Destinations have something in their queues that was not there before. */
@@ -117,7 +117,8 @@ export class Examiner {
 
   /** Returns whether there was anything to do. */
   async #step(): Promise<boolean> {
-    const { outbox, rate } = this.#options;
+    const { outbox } = this.#options;
+    const rate = this.#options.rate();
     const came = await outbox.due(this.#shard, BATCH, 'visit');
     await this.#examine(came);
     const isBusy = came.candidates.length > 0;

@@ -128,7 +128,7 @@ describe.each(ENGINES)('on the %s store, with 20,000 due by time', (name, isTher
     });
     const problems: unknown[] = [];
     const examiner = new Examiner('all', {
-      ...{ outbox: watched, registry, rate: RATE, inForce: () => inForce },
+      ...{ outbox: watched, registry, rate: () => RATE, inForce: () => inForce },
       isEverywhere: async () => true,
       unreadable: () => {},
       moved: () => {},
@@ -180,7 +180,7 @@ it('whose shard was lost while it read keeps nothing of what came out', async ()
   const problems: string[] = [];
   vi.useFakeTimers({ toFake: ['performance'] });
   const examiner = new Examiner('all', {
-    ...{ outbox, registry, rate: RATE, inForce: () => inForce },
+    ...{ outbox, registry, rate: () => RATE, inForce: () => inForce },
     isEverywhere: async () => true,
     unreadable: () => {},
     moved: () => {},
