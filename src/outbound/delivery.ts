@@ -25,6 +25,7 @@ import { obey } from './order.ts';
 import { Pace } from './pace.ts';
 import { DeadLetters } from './realtime/dead-letters.ts';
 import { Sender } from './realtime/sender.ts';
+import { TrialNote } from './realtime/trial.ts';
 import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
 import { type Meet, unreadableReport } from './unreadable.ts';
@@ -273,6 +274,7 @@ export class Delivery {
       outbox,
       allowPrivate,
       retryHours,
+      trial: new TrialNote(registry, id),
       region,
       terms: () => this.#inForce.terms,
       unreadable: this.#unreadable,

@@ -20,6 +20,7 @@ import { Held, type Job, visitorsOf } from './held.ts';
 import { composeMessage } from './message.ts';
 import { BearerEndpoint } from './oauth.ts';
 import type { Sending } from './sender.ts';
+import { NOTE_MS } from './trial.ts';
 
 /** Users in a message. Source: user guide, real-time outbound transfers. */
 const MAX_USERS = 10;
@@ -54,6 +55,8 @@ export class Dispatch {
   #triedSince = Number.POSITIVE_INFINITY;
   /** Since when the partner has failed, likewise. */
   #failingSince = Number.POSITIVE_INFINITY;
+  /** When both were noted, likewise. */
+  #notedAt = Number.NEGATIVE_INFINITY;
   /** How many messages the partner took. */
   #taken = 0;
   /** The queue is not looked at before, by the process's clock. */
@@ -83,7 +86,11 @@ export class Dispatch {
 
   /** Takes over what was begun before. */
   async recover(): Promise<void> {
-    const { sealed, read } = await this.#options.outbox.recover(this.#options.id);
+    const { outbox, id, trial, now } = this.#options;
+    const { since, failingSince } = (await trial?.read(now())) ?? {};
+    this.#triedSince = since ?? this.#triedSince;
+    this.#failingSince = failingSince ?? this.#failingSince;
+    const { sealed, read } = await outbox.recover(id);
     for (const message of sealed) {
       // The destination got files before: parts of a run are no messages, however small.
       if (partOf(message)) this.#held.backlog.add(message.entries);
@@ -105,6 +112,7 @@ export class Dispatch {
           this.#triedSince = Math.min(this.#triedSince, this.#options.now());
           await this.#makeRoom();
           this.#read();
+          this.#note();
           await this.#giveUpOld();
           this.#sealSome();
           this.#startSome();
@@ -117,6 +125,16 @@ export class Dispatch {
       while (this.#asked.size > 0) await Promise.all(this.#asked);
     }
     if (this.#storeError !== undefined) throw this.#storeError;
+  }
+
+  /** Whoever goes on is to know since when what waits is tried. */
+  #note(): void {
+    const { trial, now } = this.#options;
+    const at = now();
+    if (!trial || Math.abs(at - this.#notedAt) < NOTE_MS || this.#held.isEmpty) return;
+    this.#notedAt = at;
+    const failingSince = Number.isFinite(this.#failingSince) ? this.#failingSince : undefined;
+    trial.keep({ since: this.#triedSince, failingSince, at });
   }
 
   /** Undefined while nothing is to be sent. */
@@ -368,7 +386,7 @@ export class Dispatch {
       this.#close();
       if (this.#taken > job.taken) job.isUnwanted = true;
     } else {
-      this.#failingSince = Math.min(this.#failingSince, now);
+      this.#fails(Math.min(this.#failingSince, now));
       const wasOpen = circuit.isOpen;
       circuit.fail(attempt, now, this.#options.random(), reply.retryAfter);
       if (circuit.isOpen && !wasOpen) this.#options.report(new Error(reply.problem));
@@ -390,7 +408,12 @@ export class Dispatch {
     const { circuit } = this.#given;
     if (circuit.isOpen) this.#options.report();
     circuit.succeed();
-    this.#failingSince = Number.POSITIVE_INFINITY;
+    this.#fails(Number.POSITIVE_INFINITY);
+  }
+
+  #fails(since: number): void {
+    if (since !== this.#failingSince) this.#notedAt = Number.NEGATIVE_INFINITY;
+    this.#failingSince = since;
   }
 
   /** One user may be why: each goes on alone. */
