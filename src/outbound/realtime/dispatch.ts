@@ -20,7 +20,7 @@ import { Held, type Job, visitorsOf } from './held.ts';
 import { composeMessage } from './message.ts';
 import { BearerEndpoint } from './oauth.ts';
 import type { Sending } from './sender.ts';
-import { NOTE_MS } from './trial.ts';
+import { NOTE_MS, type Trial } from './trial.ts';
 
 /** Users in a message. Source: user guide, real-time outbound transfers. */
 const MAX_USERS = 10;
@@ -55,8 +55,8 @@ export class Dispatch {
   #triedSince = Number.POSITIVE_INFINITY;
   /** Since when the partner has failed, likewise. */
   #failingSince = Number.POSITIVE_INFINITY;
-  /** When both were noted, likewise. */
-  #notedAt = Number.NEGATIVE_INFINITY;
+  /** What was noted of both, the last time. */
+  #noted: Trial | undefined;
   /** How many messages the partner took. */
   #taken = 0;
   /** The queue is not looked at before, by the process's clock. */
@@ -130,11 +130,14 @@ export class Dispatch {
   /** Whoever goes on is to know since when what waits is tried. */
   #note(): void {
     const { trial, now } = this.#options;
-    const at = now();
-    if (!trial || Math.abs(at - this.#notedAt) < NOTE_MS || this.#held.isEmpty) return;
-    this.#notedAt = at;
+    if (!trial || this.#held.isEmpty) return;
     const failingSince = Number.isFinite(this.#failingSince) ? this.#failingSince : undefined;
-    trial.keep({ since: this.#triedSince, failingSince, at });
+    const next = { since: this.#triedSince, failingSince, at: now() };
+    const isNews = this.#noted?.failingSince !== failingSince;
+    const pause = NOTE_MS[isNews ? 'news' : 'same'];
+    if (this.#noted && Math.abs(next.at - this.#noted.at) < pause) return;
+    this.#noted = next;
+    trial.keep(next);
   }
 
   /** Undefined while nothing is to be sent. */
@@ -386,7 +389,7 @@ export class Dispatch {
       this.#close();
       if (this.#taken > job.taken) job.isUnwanted = true;
     } else {
-      this.#fails(Math.min(this.#failingSince, now));
+      this.#failingSince = Math.min(this.#failingSince, now);
       const wasOpen = circuit.isOpen;
       circuit.fail(attempt, now, this.#options.random(), reply.retryAfter);
       if (circuit.isOpen && !wasOpen) this.#options.report(new Error(reply.problem));
@@ -408,12 +411,7 @@ export class Dispatch {
     const { circuit } = this.#given;
     if (circuit.isOpen) this.#options.report();
     circuit.succeed();
-    this.#fails(Number.POSITIVE_INFINITY);
-  }
-
-  #fails(since: number): void {
-    if (since !== this.#failingSince) this.#notedAt = Number.NEGATIVE_INFINITY;
-    this.#failingSince = since;
+    this.#failingSince = Number.POSITIVE_INFINITY;
   }
 
   /** One user may be why: each goes on alone. */

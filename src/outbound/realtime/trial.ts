@@ -15,8 +15,8 @@ export interface Trial {
   readonly at: number;
 }
 
-/** How often it is noted, in milliseconds, while it is tried. */
-export const NOTE_MS = 60_000;
+/** How often it is noted, in milliseconds, while it is tried; sooner, where the partner fails or does so no more. */
+export const NOTE_MS = { same: 60_000, news: 2_000 };
 /** Between two processes that try, no more may go by. */
 const GAP_MS = 300_000;
 

@@ -5,7 +5,7 @@
  */
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Profile } from '../../../src/audience/profile.ts';
 import type { RealtimeTransfer } from '../../../src/destinations/destination.ts';
 import { Sender, type SenderOptions } from '../../../src/outbound/realtime/sender.ts';
@@ -448,6 +448,18 @@ describe('a partner that fails', () => {
       ahead += 0.2 * HOUR_MS;
       await nothingWaits();
       expect(await buried()).toBe(count);
+    });
+
+    it('is written down seldom, though the partner fails time and again', async () => {
+      let calls = 0;
+      const put = vi.spyOn(registry, 'put');
+      partner.behaviour = (response) => response.writeHead(++calls % 2 ? 503 : 200).end();
+      await everybodyMoves(0, 500);
+      send({ trial: new TrialNote(registry, ID) });
+      await nothingWaits();
+      expect(calls).toBeGreaterThanOrEqual(99);
+      expect(put.mock.calls.length).toBeGreaterThan(0);
+      expect(put.mock.calls.length).toBeLessThan(10);
     });
 
     it('is given up on a day later, where nobody tried in between', async () => {
