@@ -163,7 +163,7 @@ export const SETTINGS = {
     5_000,
     1,
     1_000_000,
-    'Stored visitors that are examined a second in each shard, after a rule or a mapping has changed, or since time has passed; as many for an exact count. Who comes goes first, at no rate.',
+    'Stored visitors that are examined a second, by all processes together, after a rule or a mapping has changed, or since time has passed; as many for an exact count, and for files of everybody by each process. Who comes goes first, at no rate.',
   ),
   OUTBOUND_FOLDER: text(
     '',

@@ -11,14 +11,31 @@ import type { Registry } from './store/registry.ts';
 /** Set for a deliverer that is the child of a server: the node that this is. */
 export const CHILD = 'SWITCHYARD_DELIVERER';
 
-/** Said to the server by a child that ends, if it still can: why. */
+/** What a child says to its server: that it is alive, or why it ends. */
+interface Word {
+  readonly why?: string;
+}
+
+/** Said by a child that ends, if it still can: why. */
 export function sayLast(error: unknown): Promise<void> {
-  const why = error instanceof Error ? error.message : String(error);
-  return new Promise((resolve) => {
-    if (process.send) process.send(why, undefined, undefined, () => resolve());
+  return say({ why: error instanceof Error ? error.message : String(error) });
+}
+
+/** Has a child say that it is alive, from now on. */
+export function giveSigns(): void {
+  void say({});
+  setInterval(() => void say({}), SIGN_MS).unref();
+}
+
+const say = (word: Word): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.connected) process.send?.(word, undefined, undefined, () => resolve());
     else resolve();
   });
-}
+
+const SIGN_MS = 2_000;
+/** A child that gives no sign for so long hangs: even the largest account is taken over in turns. */
+const SILENCE_MS = 60_000;
 
 /** How long a deliverer's stop may take, whatever hangs: the counts need a moment even where there is none. */
 export const stopMs = (shutdownMs: number) => Math.max(shutdownMs, MIN_STOP_MS);
@@ -34,15 +51,18 @@ export class DelivererProcess {
   readonly #registry: Registry;
   readonly #log: Logger;
   readonly #shutdownMs: number;
+  readonly #silenceMs: number;
   #child: ChildProcess | undefined;
   #pause = 0;
   #next: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  constructor(registry: Registry, log: Logger, shutdownMs: number) {
+  /** @param silenceMs after so long without a sign of it, a child is ended by force */
+  constructor(registry: Registry, log: Logger, shutdownMs: number, silenceMs = SILENCE_MS) {
     this.#registry = registry;
     this.#log = log;
     this.#shutdownMs = shutdownMs;
+    this.#silenceMs = silenceMs;
     // A signal of the terminal reaches both: who ends by it is not replaced.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.prependListener(signal, () => {
@@ -69,16 +89,28 @@ export class DelivererProcess {
     this.#child = child;
     giveWay(child);
     let last: string | undefined;
-    child.on('message', (why) => {
-      last = String(why);
+    // Counted, not measured: while the machine sleeps, neither of both can say or hear anything.
+    let silent = 0;
+    const watch = setInterval(() => {
+      silent += SIGN_MS;
+      if (silent < this.#silenceMs) return;
+      last = `it hung: for ${this.#silenceMs / 1_000} s it gave no sign of life`;
+      child.kill('SIGKILL');
+    }, SIGN_MS).unref();
+    child.on('message', ({ why }: Word) => {
+      silent = 0;
+      last = why ?? last;
     });
     child.once('exit', (code, signal) => {
+      clearInterval(watch);
       const how = signal ?? `code ${code}`;
       this.#ended(last === undefined ? how : `${how}: ${last}`, performance.now() - began);
     });
     child.on('error', (error) => {
       // Else it is there, and ends sooner or later.
-      if (child.pid === undefined) this.#ended(`it cannot be started: ${error.message}`, 0);
+      if (child.pid !== undefined) return;
+      clearInterval(watch);
+      this.#ended(`it cannot be started: ${error.message}`, 0);
     });
     child.unref();
     child.channel?.unref();

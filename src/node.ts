@@ -8,7 +8,7 @@ import { health } from './app.ts';
 import { build } from './builder/build.ts';
 import { type Config, ConfigError, help, readConfig } from './config.ts';
 import { type Deliverer, startDeliverer } from './deliverer.ts';
-import { CHILD, sayLast, stopMs } from './deliverer-process.ts';
+import { CHILD, giveSigns, sayLast, stopMs } from './deliverer-process.ts';
 import { saveGivenAccount } from './given-account.ts';
 import { urlHost } from './initial-account.ts';
 import { listen } from './listener.ts';
@@ -42,7 +42,10 @@ async function buildPages(): Promise<void> {
 async function deliver(config: Config): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL }, pino.destination(2));
   const isChild = process.env[CHILD] !== undefined;
-  if (isChild) process.on('uncaughtExceptionMonitor', (error) => void sayLast(error));
+  if (isChild) {
+    giveSigns();
+    process.on('uncaughtExceptionMonitor', (error) => void sayLast(error));
+  }
   let deliverer: Deliverer | undefined;
   let server: ServerType | undefined;
   let stopping = false;

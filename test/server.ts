@@ -117,7 +117,11 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
 }
 
 /** Processes that deliver for a server. */
-export function childrenOf({ process: server }: RunningServer): number[] {
+export function childrenOf({
+  process: server,
+}: {
+  readonly process: { readonly pid?: number };
+}): number[] {
   try {
     const found = execFileSync('pgrep', ['-P', String(server.pid), '-f', 'src/node.ts']);
     return found.toString().trim().split('\n').map(Number);

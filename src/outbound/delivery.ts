@@ -22,8 +22,10 @@ import { keepRun, runsOf } from './files/run-history.ts';
 import { Lease } from './lease.ts';
 import { Leftovers } from './leftovers.ts';
 import { obey } from './order.ts';
+import { Pace } from './pace.ts';
 import { DeadLetters } from './realtime/dead-letters.ts';
 import { Sender } from './realtime/sender.ts';
+import { TrialNote } from './realtime/trial.ts';
 import { StandingKeeper } from './standing.ts';
 import { termsOf } from './terms.ts';
 import { type Meet, unreadableReport } from './unreadable.ts';
@@ -35,7 +37,7 @@ export interface DeliveryOptions {
   readonly registry: Registry;
   /** The revision of the account that was saved last. */
   readonly savedRevision: () => Promise<number>;
-  /** Visitors who have not come that are examined a second in each shard. */
+  /** Visitors who have not come that are examined a second, in all shards together. */
   readonly rate: number;
   readonly allowPrivate: boolean;
   /** Below which destinations may have files written. */
@@ -60,8 +62,6 @@ const TEND_MS = 250;
 const BUSY_MS = 10;
 const SHARDS_MS = 5_000;
 const TIDY_MS = 30_000;
-/** Visitors between two pauses of a file run. */
-const PACED = 200;
 const ORDERS_LEASE_MS = 5_000;
 /** A process that answers pages and does not say what it has in force is waited for no longer. */
 const NODE_MS = 15_000;
@@ -80,6 +80,10 @@ export class Delivery {
   readonly #leftovers: Leftovers;
   /** What file runs look at visitors by: examiners have their own, since awaits come in between. */
   #held: { readonly snapshot: Snapshot; readonly traits: HeldTraits } | undefined;
+  /** Of all file runs. */
+  readonly #pace: Pace;
+  /** How many shards there are, whoever works on them. */
+  #shards = 1;
   #inForce: InForce;
   #day: number;
   #since = Date.now();
@@ -93,6 +97,7 @@ export class Delivery {
     this.#options = options;
     this.#inForce = inForce;
     this.#day = day;
+    this.#pace = new Pace(options.rate);
     this.#unreadable = unreadableReport(options.report);
     this.#deadLetters = new DeadLetters({ ...options, terms: () => this.#inForce.terms });
     this.#leftovers = new Leftovers({ ...options, inForce: () => this.#inForce });
@@ -213,12 +218,14 @@ export class Delivery {
   async #manShards(): Promise<void> {
     const { outbox, registry, rate, report } = this.#options;
     const shards = await outbox.shards();
+    this.#shards = Math.max(1, shards.length);
     for (const shard of shards) {
       if (this.#examiners.has(shard)) continue;
       const examiner = new Examiner(shard, {
         outbox,
         registry,
-        rate,
+        // Each has its share, whichever processes have the others.
+        rate: () => rate / this.#shards,
         report,
         unreadable: this.#unreadable,
         moved: (destinations) => {
@@ -267,6 +274,7 @@ export class Delivery {
       outbox,
       allowPrivate,
       retryHours,
+      trial: new TrialNote(registry, id),
       region,
       terms: () => this.#inForce.terms,
       unreadable: this.#unreadable,
@@ -289,8 +297,7 @@ export class Delivery {
 
   #manRunner(id: number): void {
     if (this.#runners.has(id)) return;
-    const { outbox, registry, allowPrivate, targetFolder, workFolder, rate, report } =
-      this.#options;
+    const { outbox, registry, allowPrivate, targetFolder, workFolder, report } = this.#options;
     const runner = new FileRunner({
       id,
       outbox,
@@ -305,7 +312,7 @@ export class Delivery {
           report(`files of destination ${id} wait`, new Error(told.problem));
         await keepRun(registry, id, told);
       },
-      pace: () => pause((PACED / rate) * 1_000),
+      pace: (visitors) => this.#pace.wait(visitors),
     });
     this.#runners.set(id, runner);
     runner.start();

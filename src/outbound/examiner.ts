@@ -26,8 +26,8 @@ export interface ExaminerOptions {
   readonly outbox: Outbox;
   readonly registry: Registry;
   readonly inForce: () => InForce;
-  /** Visitors who have not come that are examined a second, so that pages do not feel it. */
-  readonly rate: number;
+  /** Visitors who have not come that are examined a second now, so that pages do not feel it. */
+  readonly rate: () => number;
   /** Whether every process that answers pages has a revision in force. */
   readonly isEverywhere: (revision: number) => Promise<boolean>;
   /** Destinations have something in their queues that was not there before. */
@@ -38,7 +38,6 @@ export interface ExaminerOptions {
   readonly report: (message: string, error?: unknown) => void;
 }
 
-const LEASE_MS = 10_000;
 /** How soon it is tried again to get the lease. */
 const AGAIN_MS = 500;
 const BATCH = 200;
@@ -56,6 +55,7 @@ export class Examiner {
   readonly #shard: string;
   readonly #options: ExaminerOptions;
   readonly #holder = randomUUID();
+  #lease: Lease | undefined;
   #held: { readonly snapshot: Snapshot; readonly traits: HeldTraits } | undefined;
   #isOver = false;
   #ended: Promise<void> | undefined;
@@ -87,37 +87,38 @@ export class Examiner {
   async #run(): Promise<void> {
     const { outbox, report } = this.#options;
     const name = `shard:${this.#shard}`;
-    let lease: Lease | undefined;
     let isTroubled = false;
     while (!this.#isOver) {
       try {
-        if (!lease?.isHeld) {
-          lease = await Lease.take(outbox, name, this.#holder, LEASE_MS);
+        if (!this.#lease?.isHeld) {
+          this.#lease = await Lease.take(outbox, name, this.#holder);
           // Somebody else may have gone on with it meanwhile.
-          if (lease) {
+          if (this.#lease) {
             this.#pass = await passOf(this.#options.registry, this.#shard);
             this.#noted = { at: performance.now(), examined: this.#pass?.examined ?? 0 };
           } else this.#behindSince = undefined;
         }
-        const isBusy = lease !== undefined && (await this.#step());
+        const isBusy = this.#lease !== undefined && (await this.#step());
         if (isTroubled) report('visitors are examined again');
         isTroubled = false;
-        if (!isBusy) await pause(lease ? IDLE_MS : AGAIN_MS);
+        if (!isBusy) await pause(this.#lease ? IDLE_MS : AGAIN_MS);
       } catch (error) {
+        if (error instanceof Lost) continue;
         if (!isTroubled) report('visitors cannot be examined now', error);
         isTroubled = true;
-        await lease?.release().catch(() => undefined);
-        lease = undefined;
+        await this.#lease?.release().catch(() => undefined);
+        this.#lease = undefined;
         await pause(RETRY_MS);
       }
     }
-    if (lease?.isHeld && this.#pass) await this.#note(this.#pass).catch(() => undefined);
-    await lease?.release().catch(() => undefined);
+    if (this.#lease?.isHeld && this.#pass) await this.#note(this.#pass).catch(() => undefined);
+    await this.#lease?.release().catch(() => undefined);
   }
 
   /** Returns whether there was anything to do. */
   async #step(): Promise<boolean> {
-    const { outbox, rate } = this.#options;
+    const { outbox } = this.#options;
+    const rate = this.#options.rate();
     const came = await outbox.due(this.#shard, BATCH, 'visit');
     await this.#examine(came);
     const isBusy = came.candidates.length > 0;
@@ -135,7 +136,11 @@ export class Examiner {
     return isBusy || due.candidates.length > 0 || passed !== undefined;
   }
 
-  /** Returns how many have moved. */
+  /**
+   * Returns how many have moved.
+   *
+   * @throws Lost
+   */
   async #examine(batch: Batch): Promise<number> {
     const { outbox, inForce } = this.#options;
     const { snapshot, terms } = inForce();
@@ -155,6 +160,8 @@ export class Examiner {
       await this.#note(this.#pass);
     }
     const outcomes = batch.candidates.map((candidate) => examine(candidate, grounds, now));
+    // To read them may have taken long: somebody else may have settled them.
+    if (!this.#lease?.isHeld) throw new Lost();
     await outbox.settle(batch, outcomes);
     const movers = outcomes.filter(({ moves }) => moves.size > 0);
     if (movers.length > 0)
@@ -221,3 +228,6 @@ export class Examiner {
     await keepPass(this.#options.registry, { ...pass, perSecond });
   }
 }
+
+/** Another process may have the shard by now. */
+class Lost extends Error {}

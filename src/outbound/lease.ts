@@ -2,6 +2,14 @@
 import type { Outbox } from '../store/outbox.ts';
 
 const LEASE_MS = 12_000;
+/**
+ * Of a lease, so much counts as held. The rest is for what was begun right before: a message is on its way
+ * for up to 3 s (`realtime/endpoint.ts`), and is composed before that; an answer of Redis takes as long at
+ * most (`store/redis/connection.ts`).
+ */
+const HELD = 2 / 3;
+/** After so much of it, it is renewed: twice before it is lost. */
+const RENEWED = 1 / 4;
 
 /**
  * The right to a destination's queue, and to its unfinished files: while an account comes in force, one
@@ -40,7 +48,10 @@ export class Lease {
     this.#milliseconds = milliseconds;
   }
 
-  /** Once it is not, it never is again: others may have worked on it since. */
+  /**
+   * Whoever looks may begin what is over within a third of it. Once it is not held, it never is again: others
+   * may have worked on it since.
+   */
   get isHeld(): boolean {
     if (performance.now() >= this.#until) this.#lose();
     return this.#until > 0;
@@ -66,9 +77,8 @@ export class Lease {
     const isOurs = await this.#outbox.lease(this.#name, this.#holder, this.#milliseconds);
     // It may have run out meanwhile: then it is lost.
     if (!isOurs || !(isFirst || this.isHeld)) return false;
-    // Whoever looks may still finish what takes a sixth of it.
-    this.#until = asked + (this.#milliseconds * 5) / 6;
-    this.#timer ??= setInterval(() => void this.#renew(), this.#milliseconds / 3).unref();
+    this.#until = asked + this.#milliseconds * HELD;
+    this.#timer ??= setInterval(() => void this.#renew(), this.#milliseconds * RENEWED).unref();
     return true;
   }
 

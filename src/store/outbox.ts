@@ -105,7 +105,17 @@ export interface DeadLetter extends Sealed {
   readonly at: number;
   /** Why, in words. */
   readonly problem: string;
+  /**
+   * Whether this program cannot read it, such as what a newer one has written: then it has no entries here,
+   * and `problem` says why.
+   */
+  readonly isUnreadable?: true;
 }
+
+export const unreadableLetter = (message: string, at: number, error: unknown): DeadLetter => ({
+  ...{ message, at, entries: [], isUnreadable: true },
+  problem: `this message cannot be read: ${(error as Error).message}`,
+});
 
 /**
  * Which dead letters: some by their names, or of those that were given up until then (Unix milliseconds)
@@ -218,7 +228,8 @@ export interface Outbox {
   amend(destination: number, letter: DeadLetter): Promise<void>;
 
   /**
-   * Puts dead letters back at the end of the queue, as new entries that are late, or drops them.
+   * Puts dead letters back at the end of the queue, as new entries that are late, or drops them. Those that
+   * cannot be read are not put back, and stay.
    *
    * @returns how many there were
    */

@@ -19,6 +19,7 @@ export type Kind =
   | 'pass'
   | 'order'
   | 'delivery'
+  | 'trial'
   | 'deliverer'
   | 'run'
   | 'census';

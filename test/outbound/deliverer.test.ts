@@ -1,11 +1,16 @@
 /** The process that delivers, killed for real: it is seen, and it heals. */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import pino from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { DelivererProcess } from '../../src/deliverer-process.ts';
+import { deliverers } from '../../src/outbound/deliverers.ts';
+import { RegistryFile } from '../../src/store/embedded/registry-file.ts';
 import { childrenOf, type RunningServer, startServer, temporaryFolder } from '../server.ts';
 import { account, realtime, segment, trait } from './example.ts';
 
@@ -101,5 +106,48 @@ describe('a deliverer that ends', { timeout: 120_000 }, () => {
     fs.renameSync(`${queues}.away`, queues);
     await isWell();
     await delivers();
+  });
+});
+
+describe('a deliverer that gives no sign of life', { timeout: 120_000 }, () => {
+  const SILENCE_MS = 8_000;
+  const patience = { timeout: 30_000 };
+  let registry: RegistryFile;
+  let deliverer: DelivererProcess;
+  beforeEach(async () => {
+    const folder = temporaryFolder();
+    vi.stubEnv('DATA_DIR', folder);
+    vi.stubEnv('LOG_LEVEL', 'silent');
+    registry = new RegistryFile(folder);
+    deliverer = new DelivererProcess(registry, pino({ level: 'silent' }), 1_000, SILENCE_MS);
+    deliverer.start();
+    await expect.poll(problems, patience).toEqual([undefined]);
+  });
+  afterEach(async () => {
+    await deliverer.close();
+    await registry.close();
+    vi.unstubAllEnvs();
+  });
+  const children = () => childrenOf({ process });
+  const problems = async () => (await deliverers(registry)).map(({ problem }) => problem);
+
+  it('is ended by force, and replaced', async () => {
+    const [first] = children();
+    process.kill(first, 'SIGSTOP');
+    const why =
+      'the process that delivers ended (SIGKILL: it hung: for 8 s it gave no sign of life); it is started again after 1 s';
+    await expect.poll(problems, patience).toEqual([why]);
+    await expect.poll(problems, patience).toEqual([undefined]);
+    expect(children()).toHaveLength(1);
+    expect(children()).not.toEqual([first]);
+  });
+
+  it('is left alone where its server could not hear any: the machine slept', async () => {
+    const [first] = children();
+    process.kill(first, 'SIGSTOP');
+    execFileSync('sleep', [String((2 * SILENCE_MS) / 1_000)]);
+    process.kill(first, 'SIGCONT');
+    await new Promise((resolve) => setTimeout(resolve, SILENCE_MS));
+    expect(children()).toEqual([first]);
   });
 });

@@ -3,9 +3,10 @@
  * came. Whoever comes is told of before them; they go at the rate.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { compileAccount } from '../../src/account/snapshot.ts';
 import { atOnce } from '../../src/account/turns.ts';
+import { Profile } from '../../src/audience/profile.ts';
 import { Examiner } from '../../src/outbound/examiner.ts';
 import { termsOf } from '../../src/outbound/terms.ts';
 import { OutboxFile } from '../../src/store/embedded/outbox-file.ts';
@@ -22,6 +23,7 @@ import { type RunningRedis, redisServer, startRedis } from '../redis.ts';
 import { temporaryFolder } from '../server.ts';
 import { device, openEmbedded, visited, visitOf } from '../store/workbench.ts';
 import { account, realtime, segment, trait } from './example.ts';
+import { MemoryOutbox } from './outbox-memory.ts';
 
 const DAYS = { profileDays: 100, newcomerDays: 10 };
 const MANY = 20_000;
@@ -126,7 +128,7 @@ describe.each(ENGINES)('on the %s store, with 20,000 due by time', (name, isTher
     });
     const problems: unknown[] = [];
     const examiner = new Examiner('all', {
-      ...{ outbox: watched, registry, rate: RATE, inForce: () => inForce },
+      ...{ outbox: watched, registry, rate: () => RATE, inForce: () => inForce },
       isEverywhere: async () => true,
       unreadable: () => {},
       moved: () => {},
@@ -156,4 +158,45 @@ describe.each(ENGINES)('on the %s store, with 20,000 due by time', (name, isTher
     expect(problems).toEqual([]);
     expect(told).toEqual(Array.from({ length: 10 }, (_, n) => device(MANY + n)));
   });
+});
+
+it('whose shard was lost while it read keeps nothing of what came out', async () => {
+  const registry = new RegistryFile(temporaryFolder());
+  const outbox = new MemoryOutbox();
+  const profile = new Profile();
+  profile.apply({ day: 20_000, realized: [1] });
+  outbox.memory.keep(device(1), profile);
+  const due = outbox.due.bind(outbox);
+  let reads = 0;
+  outbox.due = async (...which) => {
+    const batch = await due(...which);
+    if (batch.candidates.length > 0 && ++reads === 1) {
+      outbox.memory.leases.set('shard:all', { holder: 'another', until: Number.MAX_VALUE });
+      vi.advanceTimersByTime(10_000);
+    }
+    return batch;
+  };
+  const settle = vi.spyOn(outbox, 'settle');
+  const problems: string[] = [];
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const examiner = new Examiner('all', {
+    ...{ outbox, registry, rate: () => RATE, inForce: () => inForce },
+    isEverywhere: async () => true,
+    unreadable: () => {},
+    moved: () => {},
+    report: (message) => problems.push(message),
+  });
+  try {
+    examiner.start();
+    await expect.poll(() => reads).toBe(1);
+    await pause(300);
+    expect(settle).not.toHaveBeenCalled();
+    outbox.memory.leases.clear();
+    await expect.poll(() => outbox.memory.queue(DESTINATION).unread).toHaveLength(1);
+    expect(problems).toEqual([]);
+  } finally {
+    vi.useRealTimers();
+    await examiner.close();
+    await registry.close();
+  }
 });

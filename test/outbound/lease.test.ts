@@ -1,7 +1,8 @@
 /** The right to something is had by one process at a time, and known to be lost. */
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Lease, queueLease } from '../../src/outbound/lease.ts';
+import { LIMIT_MS } from '../../src/outbound/realtime/endpoint.ts';
 import { MemoryOutbox } from './outbox-memory.ts';
 
 const MS = 300;
@@ -23,6 +24,12 @@ async function take(
   const lease = await Lease.take(outbox, queueLease(1), holder, MS);
   if (lease) taken.push(lease);
   return lease;
+}
+
+/** When something is so, by the clock that is advanced until then. */
+async function timeOf(isSo: () => boolean | Promise<boolean>): Promise<number> {
+  while (!(await isSo())) await vi.advanceTimersByTimeAsync(50);
+  return performance.now();
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -71,6 +78,23 @@ describe('a lease', () => {
     one.problem = 'away';
     await expect.poll(() => take(other)).toBeDefined();
     expect(lease?.isHeld).toBe(false);
+  });
+
+  it('that is lost is not had by others before a message has ended that was begun right before', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance', 'Date'] });
+    try {
+      // Their clock is the one that is advanced.
+      one = new MemoryOutbox();
+      other = new MemoryOutbox(one.memory);
+      const lease = await Lease.take(one, queueLease(1), 'a');
+      one.problem = 'away';
+      const lost = await timeOf(() => !lease?.isHeld);
+      const had = await timeOf(() => other.lease(queueLease(1), 'b', MS));
+      // Half a second is for composing it, where the process is busy.
+      expect(had - lost).toBeGreaterThanOrEqual(LIMIT_MS + 500);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('that was lost stays lost, though nobody else has taken it', async () => {

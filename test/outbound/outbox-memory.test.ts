@@ -1,6 +1,7 @@
 /** The outbox that senders are tested with keeps the contract. */
 import { describe } from 'vitest';
 import { Profile } from '../../src/audience/profile.ts';
+import { unreadableLetter } from '../../src/store/outbox.ts';
 import type { Store, Visit, Waiter } from '../../src/store/store.ts';
 import { DAYS, outboxContract } from '../store/outbox-contract.ts';
 import { MemoryOutbox, OutboxMemory } from './outbox-memory.ts';
@@ -45,6 +46,14 @@ describe('an outbox in memory', () => {
     },
     mend(place, deviceId) {
       memoryOf(place).unreadable.delete(deviceId);
+    },
+    spoilLetter(place, destination, message) {
+      const queue = memoryOf(place).queue(destination);
+      queue.dead = queue.dead.map((letter) =>
+        letter.message === message
+          ? unreadableLetter(message, letter.at, new Error('unknown'))
+          : letter,
+      );
     },
     kill(outbox) {
       (outbox as MemoryOutbox).problem = 'killed';

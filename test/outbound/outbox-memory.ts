@@ -256,7 +256,7 @@ export class MemoryOutbox implements Outbox {
 
   async replay(destination: number, letters: Letters): Promise<number> {
     await this.#arrive();
-    const taken = this.#exhume(destination, letters);
+    const taken = this.#exhume(destination, letters, ({ isUnreadable }) => !isUnreadable);
     for (const { entries } of taken) {
       for (const entry of entries) this.#enqueueLate(destination, entry);
     }
@@ -330,12 +330,17 @@ export class MemoryOutbox implements Outbox {
     this.memory.queue(destination).unread.push({ ...entry, id, queuedAt, isLate: true });
   }
 
-  #exhume(destination: number, which: Letters): DeadLetter[] {
+  #exhume(
+    destination: number,
+    which: Letters,
+    isMeant: (letter: DeadLetter) => boolean = () => true,
+  ): DeadLetter[] {
     const queue = this.memory.queue(destination);
+    const dead = queue.dead.filter(isMeant);
     const letters =
       'until' in which
-        ? queue.dead.filter(({ at }) => at <= which.until).slice(0, which.limit)
-        : queue.dead.filter(({ message }) => which.includes(message));
+        ? dead.filter(({ at }) => at <= which.until).slice(0, which.limit)
+        : dead.filter(({ message }) => which.includes(message));
     queue.dead = queue.dead.filter((letter) => !letters.includes(letter));
     return letters;
   }

@@ -30,7 +30,7 @@ beforeEach(() => {
   inForce = inForceOf(1, 'active');
   isEverywhere = true;
   examiner = new Examiner('all', {
-    ...{ outbox, registry, rate: 1_000_000, moved: () => {}, unreadable: () => {} },
+    ...{ outbox, registry, rate: () => 1_000_000, moved: () => {}, unreadable: () => {} },
     inForce: () => inForce,
     isEverywhere: async () => isEverywhere,
     report: (message, error) => {

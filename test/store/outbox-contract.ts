@@ -29,6 +29,8 @@ export interface OutboxEngine {
   /** Has what is stored of a visitor become what this program cannot read, or what it was before. */
   spoil(place: string, deviceId: string): void | Promise<void>;
   mend(place: string, deviceId: string): void | Promise<void>;
+  /** Likewise a dead letter. */
+  spoilLetter(place: string, destination: number, message: string): void | Promise<void>;
   /** Has done now whatever the engine does with visitors at times of its own. */
   tidy?(place: string): void | Promise<void>;
 }
@@ -89,6 +91,7 @@ export function outboxContract({
   kill,
   spoil,
   mend,
+  spoilLetter,
   tidy = () => {},
 }: OutboxEngine): void {
   let place: string;
@@ -836,6 +839,62 @@ export function outboxContract({
       expect(await outbox.drop(A, which)).toBe(0);
       expect((await outbox.queues())[0]?.dead ?? 0).toBe(dead.length);
       expect(await outbox.read(A, 100)).toEqual([]);
+    });
+
+    describe('of which some cannot be read', () => {
+      beforeEach(async () => {
+        await buried(1, 2, 3, 4, 5);
+        for (const sid of [1, 2, 4]) await spoilLetter(place, A, `m-${sid}`);
+      });
+      const words = async (letters: Promise<DeadLetter[]>) =>
+        (await letters).map(({ message, entries, at, problem, isUnreadable }) => {
+          expect(at).toBe(BURIED + Number(message.slice(-1)) - 1);
+          if (isUnreadable) expect(problem).toMatch(/^this message cannot be read: ./);
+          return [message, isUnreadable ? 'unreadable' : sidsOf(entries)];
+        });
+      const all = [
+        ['m-1', 'unreadable'],
+        ['m-2', 'unreadable'],
+        ['m-3', [3]],
+        ['m-4', 'unreadable'],
+        ['m-5', [5]],
+      ];
+      const unreadable = all.filter(([, what]) => what === 'unreadable');
+
+      it('show all', async () => {
+        expect(await words(outbox.dead(A, 100))).toEqual(all.toReversed());
+        expect(await words(outbox.dead(A, 2))).toEqual(all.slice(3).toReversed());
+      });
+
+      it.each([1, 2, 100])('come all, oldest first, %i at a time', async (limit) => {
+        const met: DeadLetter[] = [];
+        for (let some = await outbox.oldestDead(A, limit); some.length > 0; ) {
+          met.push(...some);
+          some = await outbox.oldestDead(A, limit, met.at(-1));
+        }
+        expect(await words(Promise.resolve(met))).toEqual(all);
+      });
+
+      it.each<[string, Letters, number[]]>([
+        ['some', ['m-1', 'm-3', 'm-4'], [3]],
+        ['all', ALL, [3, 5]],
+        ['those of a time', { until: BURIED + 3, limit: 10 }, [3]],
+        ['the first that can be', { until: BURIED + 9, limit: 1 }, [3]],
+      ])('have the others sent again, and stay: %s', async (_, which, sids) => {
+        expect(await outbox.replay(A, which)).toBe(sids.length);
+        expect(sidsOf(await outbox.read(A, 100))).toEqual(sids);
+        const left = all.filter(([, what]) => !sids.includes(Number(what)));
+        expect(await words(outbox.oldestDead(A, 100))).toEqual(left);
+        expect(await outbox.queues()).toMatchObject([{ dead: left.length }]);
+      });
+
+      it('are dropped as the others are', async () => {
+        expect(await outbox.replay(A, ALL)).toBe(2);
+        expect(await words(outbox.dead(A, 100))).toEqual(unreadable.toReversed());
+        expect(await outbox.drop(A, ['m-2'])).toBe(1);
+        expect(await outbox.drop(A, { until: BURIED, limit: 1 })).toBe(1);
+        expect(await words(outbox.dead(A, 100))).toEqual([['m-4', 'unreadable']]);
+      });
     });
   });
 

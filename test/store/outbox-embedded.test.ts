@@ -18,15 +18,18 @@ import { countOf, device, foldNow, openEmbedded, visited, visitOf } from './work
 
 const openOutbox = (folder: string) => new OutboxFile({ folder, ...DAYS, access: 'write' });
 
-const spoilProgram = fileURLToPath(new URL('./spoil-process.ts', import.meta.url));
-const run = (...args: string[]) =>
-  void execFileSync(process.execPath, [spoilProgram, ...args], { timeout: 20_000 });
-const spoiling: Pick<OutboxEngine, 'spoil' | 'mend'> = {
+const run = (program: string, ...args: string[]) => {
+  const file = fileURLToPath(new URL(program, import.meta.url));
+  execFileSync(process.execPath, [file, ...args], { timeout: 20_000 });
+};
+const spoiling: Pick<OutboxEngine, 'spoil' | 'mend' | 'spoilLetter'> = {
   spoil(folder, deviceId) {
     foldNow(folder, DAYS);
-    run(folder, deviceId, 'spoil');
+    run('./spoil-process.ts', folder, deviceId, 'spoil');
   },
-  mend: (folder, deviceId) => run(folder, deviceId, 'mend'),
+  mend: (folder, deviceId) => run('./spoil-process.ts', folder, deviceId, 'mend'),
+  spoilLetter: (folder, destination, message) =>
+    run('./spoil-letter-process.ts', folder, String(destination), message),
 };
 
 describe('the embedded outbox', () => {

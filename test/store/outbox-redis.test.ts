@@ -9,9 +9,10 @@ import {
   type Outcome,
 } from '../../src/store/outbox.ts';
 import { type RedisAddress, readRedisAddress } from '../../src/store/redis/address.ts';
-import { openRedis, ready } from '../../src/store/redis/client.ts';
+import { openRedis, type RedisClient, ready } from '../../src/store/redis/client.ts';
 import { hintChannel } from '../../src/store/redis/hint.ts';
 import { OutboxRedis, type OutboxRedisOptions } from '../../src/store/redis/outbox-redis.ts';
+import { queueKey } from '../../src/store/redis/queue.ts';
 import { RedisStore } from '../../src/store/redis/redis-store.ts';
 import { agendaKey, BY_TIME, visitorKey } from '../../src/store/redis/script.ts';
 import { tagOf } from '../../src/store/redis/slot.ts';
@@ -66,12 +67,19 @@ const engineOn = (url: () => string): OutboxEngine => ({
   // A newer program's.
   spoil: (prefix, deviceId) => setVersion(url(), visitorKey(prefix, deviceId), 9),
   mend: (prefix, deviceId) => setVersion(url(), visitorKey(prefix, deviceId), 1),
+  spoilLetter: (prefix, destination, message) =>
+    withClient(url(), (client) =>
+      client.hset(`${queueKey(prefix, destination)}:letters`, message, 'no letter'),
+    ),
 });
 
-async function setVersion(url: string, key: string, version: number): Promise<void> {
+const setVersion = (url: string, key: string, version: number) =>
+  withClient(url, (client) => client.setrange(key, 0, Buffer.of(version)));
+
+async function withClient(url: string, work: (client: RedisClient) => Promise<unknown>) {
   const client = openRedis(addressOf(url));
   await ready(client, 5_000);
-  await client.setrange(key, 0, Buffer.of(version));
+  await work(client);
   client.disconnect();
 }
 

@@ -10,6 +10,8 @@ import { syncLine } from './sync-file.ts';
 
 /** Entries of a message. */
 const PART = 2_000;
+/** Visitors that one counts for: visits bring changes at no rate, so they must not pile up. */
+const PACED = PART / 10;
 /** Of a run: after a crash they are all in memory once. What is more goes into the next run. */
 export const MAX_ENTRIES = 500_000;
 
@@ -30,7 +32,7 @@ export class Changes implements Source {
       if (!record.parts.includes(sealed.message)) await this.#add(sealed);
     }
     while (!record.isGathered) {
-      await this.#work.pace();
+      await this.#work.pace(PACED);
       const entries =
         unread.length > 0 ? unread.splice(0, PART) : await outbox.read(destination, PART);
       const last = entries.at(-1);
@@ -58,7 +60,7 @@ export class Changes implements Source {
       if (!sealed) throw new Error(`the work file ${partFile(name)} is missing`);
       const from = part === firstPart ? firstEntry : 0;
       const entries = sealed.entries.slice(from);
-      await this.#work.pace();
+      await this.#work.pace(PACED);
       const found = await outbox.look(entries.map(({ deviceId }) => deviceId));
       unreadable(found);
       const terms = this.#work.terms();

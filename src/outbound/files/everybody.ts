@@ -3,7 +3,7 @@
  * segment then, whatever was told before.
  */
 import { type Entry, isReadable, type Subject } from '../../store/outbox.ts';
-import { Gathering } from '../gathering.ts';
+import { BATCH, Gathering } from '../gathering.ts';
 import { partnerIdOf, plainId } from '../partner-id.ts';
 import type { Terms } from '../terms.ts';
 import { nameOf } from './changes.ts';
@@ -11,8 +11,6 @@ import type { Mark } from './run-record.ts';
 import type { Line, Source, Work } from './source.ts';
 import { syncLine } from './sync-file.ts';
 
-/** Entries that are read together. */
-const BATCH = 1_000;
 /** Clocks of machines may differ by so much; what was queued since then is left in the queue. */
 const SKEW_MS = 60_000;
 
@@ -33,7 +31,7 @@ export class Everybody implements Source {
       ...{ outbox, folder, record, sorted, files },
       save: () => work.save(),
       isMeant: (candidate) => this.#membersOf(candidate).size > 0,
-      pace: () => work.pace(),
+      pace: () => work.pace(BATCH),
     });
   }
 
@@ -44,7 +42,7 @@ export class Everybody implements Source {
   async *lines(after: Mark | undefined): AsyncGenerator<readonly Line[], void> {
     const { outbox, unreadable } = this.#work;
     for await (const ids of this.#gathering.ids(after as string | undefined)) {
-      await this.#work.pace();
+      await this.#work.pace(ids.length);
       const found = await outbox.look(ids);
       unreadable(found);
       const terms = this.#work.terms();
@@ -84,7 +82,7 @@ export class Everybody implements Source {
   async #apart(entries: readonly Entry[]): Promise<[said: Entry[], unsaid: Entry[]]> {
     if (entries.length === 0) return [[], []];
     const { outbox, unreadable, pace } = this.#work;
-    await pace();
+    await pace(entries.length);
     const found = await outbox.look(entries.map(({ deviceId }) => deviceId));
     unreadable(found);
     const isSaid = (_: Entry, i: number) => isReadable(found[i]);

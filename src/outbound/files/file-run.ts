@@ -54,8 +54,8 @@ export interface FileRunsOptions {
   /** Visitors who cannot be read: they are left for the next run. */
   readonly unreadable: Meet;
   readonly open: (target: FileTarget) => Promise<Target>;
-  /** Waited for before some visitors are read; rejects where this process may not go on. */
-  readonly pace: () => Promise<void>;
+  /** Waited for before so many visitors are read; rejects where this process may not go on. */
+  readonly pace: (visitors: number) => Promise<void>;
   /** Unix milliseconds. */
   readonly now?: () => number;
   /** Of a run, so many changes; 500,000. */
@@ -228,13 +228,13 @@ export class FileRuns {
       const target = await this.#options.open(where);
       try {
         while (record.arrived < files.length) {
-          await this.#options.pace();
+          await this.#options.pace(0);
           const file = this.#folder.file(workFile(record.arrived));
           await target.put(file, files[record.arrived].name);
           record.arrived++;
           await advanced();
         }
-        await this.#options.pace();
+        await this.#options.pace(0);
         await this.#folder.write(INFO, infoOf(record.root, files));
         await target.put(this.#folder.file(INFO), infoName(record.root));
       } finally {

@@ -59,7 +59,7 @@ export interface FileRunnerOptions {
   /** Keeps what came of a run, for all processes. */
   readonly report: (report: RunReport) => Promise<void>;
   /** Waited for before some visitors are read, so that pages do not feel it. */
-  readonly pace?: () => Promise<void>;
+  readonly pace?: FileRunsOptions['pace'];
   /** The first and the longest time between two tries, in milliseconds; 1 s and 10 min. */
   readonly retry?: { readonly first: number; readonly longest: number };
   /** Unix milliseconds. */
@@ -147,9 +147,9 @@ export class FileRunner {
     const runs = new FileRuns({
       ...{ id, outbox, folder, terms, members, unreadable, now },
       open: (target) => open(target, signal),
-      pace: async () => {
+      pace: async (visitors) => {
         check();
-        await pace?.();
+        await pace?.(visitors);
       },
     });
     let isDue = await runs.recover();

@@ -42,6 +42,6 @@ export interface Work {
   readonly unreadable: Meet;
   /** Unix milliseconds. */
   now(): number;
-  /** Waited for before some visitors are read; rejects where this process may not go on. */
-  pace(): Promise<void>;
+  /** Waited for before so many visitors are read; rejects where this process may not go on. */
+  pace(visitors: number): Promise<void>;
 }

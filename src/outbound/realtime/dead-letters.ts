@@ -45,6 +45,8 @@ export class DeadLetters {
   #left: number[] = [];
   /** The last letter that it looked at, of the first of them. */
   #after: DeadLetter | undefined;
+  /** Destinations of which it was said that some cannot be read. */
+  readonly #said = new Set<number>();
   #roundAt = Number.NEGATIVE_INFINITY;
 
   constructor({ outbox, terms, profileDays, report, now = Date.now }: DeadLettersOptions) {
@@ -62,7 +64,7 @@ export class DeadLetters {
       try {
         await this.#goOn(destination);
       } catch (error) {
-        // Letters that cannot be read are in the way of no others, and of nothing else.
+        // They are in the way of no others, and of nothing else.
         this.#report(`dead letters of destination ${destination} cannot be gone through`, error);
         this.#goToNext();
       }
@@ -83,6 +85,10 @@ export class DeadLetters {
     const found = new Map((await outbox.look([...ids])).map((one) => [one.deviceId, one]));
     const terms = this.#terms().destinations.get(destination);
     for (const letter of letters) {
+      if (letter.isUnreadable) {
+        this.#sayUnreadable(destination, letter);
+        continue;
+      }
       const entries = letter.entries.flatMap((entry) =>
         keptOf(entry, found.get(entry.deviceId), terms),
       );
@@ -93,6 +99,14 @@ export class DeadLetters {
     }
     this.#after = letters.at(-1);
     if (letters.length < PIECE) this.#goToNext();
+  }
+
+  /** Once, however many there are: they stay until they are dropped, or too old. */
+  #sayUnreadable(destination: number, { message, problem }: DeadLetter): void {
+    if (this.#said.has(destination)) return;
+    this.#said.add(destination);
+    const which = `dead letter ${message} of destination ${destination}`;
+    this.#report(`${which} cannot be gone through`, new Error(problem));
   }
 
   #goToNext(): void {

@@ -20,6 +20,7 @@ import { Held, type Job, visitorsOf } from './held.ts';
 import { composeMessage } from './message.ts';
 import { BearerEndpoint } from './oauth.ts';
 import type { Sending } from './sender.ts';
+import { NOTE_MS, type Trial } from './trial.ts';
 
 /** Users in a message. Source: user guide, real-time outbound transfers. */
 const MAX_USERS = 10;
@@ -54,6 +55,8 @@ export class Dispatch {
   #triedSince = Number.POSITIVE_INFINITY;
   /** Since when the partner has failed, likewise. */
   #failingSince = Number.POSITIVE_INFINITY;
+  /** What was noted of both, the last time. */
+  #noted: Trial | undefined;
   /** How many messages the partner took. */
   #taken = 0;
   /** The queue is not looked at before, by the process's clock. */
@@ -83,7 +86,11 @@ export class Dispatch {
 
   /** Takes over what was begun before. */
   async recover(): Promise<void> {
-    const { sealed, read } = await this.#options.outbox.recover(this.#options.id);
+    const { outbox, id, trial, now } = this.#options;
+    const { since, failingSince } = (await trial?.read(now())) ?? {};
+    this.#triedSince = since ?? this.#triedSince;
+    this.#failingSince = failingSince ?? this.#failingSince;
+    const { sealed, read } = await outbox.recover(id);
     for (const message of sealed) {
       // The destination got files before: parts of a run are no messages, however small.
       if (partOf(message)) this.#held.backlog.add(message.entries);
@@ -105,6 +112,7 @@ export class Dispatch {
           this.#triedSince = Math.min(this.#triedSince, this.#options.now());
           await this.#makeRoom();
           this.#read();
+          this.#note();
           await this.#giveUpOld();
           this.#sealSome();
           this.#startSome();
@@ -117,6 +125,19 @@ export class Dispatch {
       while (this.#asked.size > 0) await Promise.all(this.#asked);
     }
     if (this.#storeError !== undefined) throw this.#storeError;
+  }
+
+  /** Whoever goes on is to know since when what waits is tried. */
+  #note(): void {
+    const { trial, now } = this.#options;
+    if (!trial || this.#held.isEmpty) return;
+    const failingSince = Number.isFinite(this.#failingSince) ? this.#failingSince : undefined;
+    const next = { since: this.#triedSince, failingSince, at: now() };
+    const isNews = this.#noted?.failingSince !== failingSince;
+    const pause = NOTE_MS[isNews ? 'news' : 'same'];
+    if (this.#noted && Math.abs(next.at - this.#noted.at) < pause) return;
+    this.#noted = next;
+    trial.keep(next);
   }
 
   /** Undefined while nothing is to be sent. */

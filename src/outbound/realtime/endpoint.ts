@@ -32,8 +32,8 @@ export interface EndpointOptions {
   readonly resolve?: Resolve;
 }
 
-/** Source: user guide, integration/receiving-audience-data, real-time outbound transfers. */
-const LIMIT_MS = 3_000;
+/** How long an exchange may take. Source: user guide, integration/receiving-audience-data, real-time outbound transfers. */
+export const LIMIT_MS = 3_000;
 /** Of an answer, so many bytes are read, and no more: nothing in it is of use. */
 const MAX_ANSWER = 4_096;
 /** A connection that nothing went over for so long is closed. */

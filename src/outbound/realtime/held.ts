@@ -40,6 +40,10 @@ export class Held {
     this.#max = max;
   }
 
+  get isEmpty(): boolean {
+    return this.#jobs.size === 0 && this.backlog.size === 0;
+  }
+
   /** For how many entries more. */
   get room(): number {
     let held = this.backlog.size;

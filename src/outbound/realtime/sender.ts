@@ -13,6 +13,7 @@ import { within } from '../within.ts';
 import { Circuit } from './circuit.ts';
 import { Dispatch } from './dispatch.ts';
 import { Endpoint } from './endpoint.ts';
+import type { TrialNote } from './trial.ts';
 
 export interface SenderOptions {
   /** The destination's id. */
@@ -26,9 +27,11 @@ export interface SenderOptions {
   readonly allowPrivate: boolean;
   /**
    * A message is given up so many hours after the oldest of it was queued, but not before it could be sent
-   * for so long.
+   * for so long, by whichever processes.
    */
   readonly retryHours: number;
+  /** Where it is noted since when it is tried; without it, that is forgotten with the lease. */
+  readonly trial?: TrialNote;
   /** Visitors who cannot be read: what is queued of them waits. */
   readonly unreadable: Meet;
   /** Says that nothing gets through, and why; or, without an error, that it does again. */

@@ -2,7 +2,14 @@
  * The queues in LMDB, and their dead letters (where they lie: `outbox-base.ts`). What writes is called
  * within a transaction.
  */
-import type { DeadLetter, Entry, Letters, QueueState, Sealed } from '../outbox.ts';
+import {
+  type DeadLetter,
+  type Entry,
+  type Letters,
+  type QueueState,
+  type Sealed,
+  unreadableLetter,
+} from '../outbox.ts';
 import {
   type Buried,
   END,
@@ -139,14 +146,15 @@ export class Queues {
 
   dead(destination: number, limit: number): DeadLetter[] {
     const { start, end } = rangeOf(destination);
-    const newest = this.#base.dead.getRange({ start: end, end: start, reverse: true, limit });
-    return [...newest.map(letterIn)];
+    const newest = this.#base.dead.getKeys({ start: end, end: start, reverse: true, limit });
+    return [...newest.map((grave) => this.#letterIn(grave))];
   }
 
   oldestDead(destination: number, limit: number, after: DeadLetter | undefined): DeadLetter[] {
     const { start, end } = rangeOf(destination);
     const from = after ? { start: graveOf(destination, after), exclusiveStart: true } : { start };
-    return [...this.#base.dead.getRange({ ...from, end, limit }).map(letterIn)];
+    const oldest = this.#base.dead.getKeys({ ...from, end, limit });
+    return [...oldest.map((grave) => this.#letterIn(grave))];
   }
 
   amend(destination: number, letter: DeadLetter): void {
@@ -158,17 +166,23 @@ export class Queues {
   }
 
   replay(destination: number, letters: Letters): number {
-    const graves = this.#gravesOf(destination, letters);
-    this.#pushLate(
-      destination,
-      graves.flatMap((grave) => this.#base.dead.get(grave)?.entries ?? []),
-    );
+    const graves: Grave[] = [];
+    const entries: Entry[] = [];
+    for (const grave of this.#gravesOf(destination, letters)) {
+      if ('until' in letters && graves.length === letters.limit) break;
+      const letter = this.#letterIn(grave);
+      if (letter.isUnreadable) continue;
+      graves.push(grave);
+      entries.push(...letter.entries);
+    }
+    this.#pushLate(destination, entries);
     this.#exhume(destination, graves);
     return graves.length;
   }
 
   drop(destination: number, letters: Letters): number {
-    const graves = this.#gravesOf(destination, letters);
+    const all = this.#gravesOf(destination, letters);
+    const graves = 'until' in letters ? [...all.take(letters.limit)] : [...all];
     this.#exhume(destination, graves);
     return graves.length;
   }
@@ -214,15 +228,25 @@ export class Queues {
     return found.numbers;
   }
 
-  #gravesOf(destination: number, letters: Letters): Grave[] {
+  /** Oldest first; of those up to a time, all. */
+  *#gravesOf(destination: number, letters: Letters): Generator<Grave, void> {
     const { start, end } = rangeOf(destination);
-    const { dead } = this.#base;
-    if ('until' in letters) {
-      const { until, limit } = letters;
-      return [...dead.getKeys({ start, end: [destination, until, END], limit })];
+    const names = 'until' in letters ? undefined : new Set(letters);
+    const last = 'until' in letters ? [destination, letters.until, END] : end;
+    for (const grave of this.#base.dead.getKeys({ start, end: last })) {
+      if (!names || names.has(grave[2])) yield grave;
     }
-    const names = new Set(letters);
-    return [...dead.getKeys({ start, end }).filter(([, , message]) => names.has(message))];
+  }
+
+  #letterIn(grave: Grave): DeadLetter {
+    const [, at, message] = grave;
+    try {
+      const { problem, entries } = this.#base.dead.get(grave) as Buried;
+      if (!Array.isArray(entries)) throw new Error('it tells of nobody');
+      return { message, entries, at, problem };
+    } catch (error) {
+      return unreadableLetter(message, at, error);
+    }
   }
 
   #exhume(destination: number, graves: readonly Grave[]): void {
@@ -243,11 +267,3 @@ const graveOf = (destination: number, { at, message }: DeadLetter): Grave => [
   at,
   message,
 ];
-
-const letterIn = ({
-  key: [, at, message],
-  value: { problem, entries },
-}: {
-  key: Grave;
-  value: Buried;
-}): DeadLetter => ({ message, entries, at, problem });

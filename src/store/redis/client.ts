@@ -106,23 +106,43 @@ export function connectionTo(client: RedisClient, node: string): Redis | undefin
     .find(({ options: { host = '', port } }) => `${host}:${port}` === node.replace(/[[\]]/g, ''));
 }
 
+interface Awaited {
+  readonly waiters: Set<() => void>;
+  /** Why it cannot be used, as it was said last. */
+  problem: string;
+}
+
+/** Clients that somebody waits for: however many do, a client has one listener. */
+const awaited = new WeakMap<RedisClient, Awaited>();
+
 /** Waits until a client can be used. */
 export function ready(client: RedisClient, milliseconds: number): Promise<void> {
   if (client.status === 'ready') return Promise.resolve();
+  const wait = awaited.get(client) ?? listenTo(client);
   return new Promise((resolve, reject) => {
-    let last = 'no answer';
-    const listen = (error: Error) => {
-      last = error.message;
-    };
-    const settle = (done: () => void) => {
+    const isReady = () => {
       clearTimeout(timer);
-      client.off('ready', isReady);
-      client.off('error', listen);
-      done();
+      resolve();
     };
-    const isReady = () => settle(resolve);
-    const timer = setTimeout(() => settle(() => reject(new Error(last))), milliseconds);
-    client.on('ready', isReady);
-    client.on('error', listen);
+    const timer = setTimeout(() => {
+      wait.waiters.delete(isReady);
+      reject(new Error(wait.problem));
+    }, milliseconds);
+    wait.waiters.add(isReady);
   });
+}
+
+function listenTo(client: RedisClient): Awaited {
+  const wait: Awaited = { waiters: new Set(), problem: 'no answer' };
+  const listen = ({ message }: Error) => {
+    wait.problem = message;
+  };
+  client.on('error', listen);
+  client.once('ready', () => {
+    client.off('error', listen);
+    awaited.delete(client);
+    for (const isReady of wait.waiters) isReady();
+  });
+  awaited.set(client, wait);
+  return wait;
 }

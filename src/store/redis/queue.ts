@@ -73,28 +73,38 @@ else
 end
 `;
 
-/** Takes whether the letters are queued again, and their names. Returns how many there were. */
+/**
+ * Takes whether the letters are queued again, and their names. Returns how many there were, and how many of
+ * them stay, since they cannot be read.
+ */
 const UNBURY = `${PREAMBLE}
-local count, late = 0, '${[...LATE_MARK].map((byte) => `\\${byte}`).join('')}'
+local count, left, late = 0, 0, '${[...LATE_MARK].map((byte) => `\\${byte}`).join('')}'
+local function entriesOf(letter)
+  local length = unpack_('<I4', letter)
+  local entries, at = {}, 5 + length
+  repeat
+    local id, entry
+    id, entry, at = unpack_('<I4c0I4c0', letter, at)
+    if sub(entry, ${DEVICE_ID_BYTES + 1}, ${DEVICE_ID_BYTES} + #late) ~= late then
+      entry = sub(entry, 1, ${DEVICE_ID_BYTES}) .. late .. sub(entry, ${DEVICE_ID_BYTES + 1})
+    end
+    entries[#entries + 1] = entry
+  until at > #letter
+  return entries
+end
 for i = 2, #ARGV do
   local letter = call('HGET', KEYS[3], ARGV[i])
-  if letter then
-    count = count + 1
-    local length = unpack_('<I4', letter)
-    local at = 5 + length
-    while ARGV[1] == '1' and at <= #letter do
-      local id, entry
-      id, entry, at = unpack_('<I4c0I4c0', letter, at)
-      if sub(entry, ${DEVICE_ID_BYTES + 1}, ${DEVICE_ID_BYTES} + #late) ~= late then
-        entry = sub(entry, 1, ${DEVICE_ID_BYTES}) .. late .. sub(entry, ${DEVICE_ID_BYTES + 1})
-      end
-      call('XADD', KEYS[1], '*', 'v', entry)
-    end
-    call('HDEL', KEYS[3], ARGV[i])
+  local isRead, entries = true, {}
+  if letter and ARGV[1] == '1' then isRead, entries = pcall(entriesOf, letter) end
+  if isRead then
+    for j = 1, #entries do call('XADD', KEYS[1], '*', 'v', entries[j]) end
+    count = count + call('HDEL', KEYS[3], ARGV[i])
+    call('ZREM', KEYS[2], ARGV[i])
+  else
+    left = left + 1
   end
-  call('ZREM', KEYS[2], ARGV[i])
 end
-return count
+return { count, left }
 `;
 
 export interface QueueScripts {
@@ -270,18 +280,25 @@ export class Queue {
 
   /** @returns how many there were */
   async unbury(which: Letters, queueAgain: boolean): Promise<number> {
-    const names: readonly Argument[] =
-      'until' in which
-        ? await this.#connection.run<Buffer[]>([
-            'ZRANGEBYSCORE',
-            this.#keys[1],
-            ...['-inf', which.until, 'LIMIT', 0, which.limit],
-          ])
-        : which;
-    let count = 0;
-    for (const piece of inPieces<Argument>(names, LETTERS)) {
-      const args = [queueAgain ? 1 : 0, ...piece];
-      count += await this.#scripts.unbury<number>(this.#keys, args);
+    let [count, left] = [0, 0];
+    const unbury = async (names: readonly Argument[]) => {
+      const args = [queueAgain ? 1 : 0, ...names];
+      const [moved, stay] = await this.#scripts.unbury<[number, number]>(this.#keys, args);
+      count += moved;
+      left += stay;
+    };
+    if (!('until' in which)) {
+      for (const piece of inPieces(which, LETTERS)) await unbury(piece);
+      return count;
+    }
+    while (count < which.limit) {
+      const names = await this.#connection.run<Buffer[]>([
+        'ZRANGEBYSCORE',
+        this.#keys[1],
+        ...['-inf', which.until, 'LIMIT', left, Math.min(LETTERS, which.limit - count)],
+      ]);
+      if (names.length === 0) break;
+      await unbury(names);
     }
     return count;
   }

@@ -4,7 +4,7 @@
  * - an entry of a queue: device id, packed, then the moves
  * - a dead letter: problem, then for each entry id and entry; each with its length u32
  */
-import type { DeadLetter, Entry } from '../outbox.ts';
+import { type DeadLetter, type Entry, unreadableLetter } from '../outbox.ts';
 import { readDeviceId, readU32, Writer, writeDeviceId } from '../record.ts';
 import { readMoves, type Tells, writeMoves } from '../told.ts';
 import { visitorKey, writeSection } from './script.ts';
@@ -44,14 +44,24 @@ export function letterBytes({ problem, entries }: DeadLetter): Buffer {
 }
 
 export function letterIn(message: string, at: number, bytes: Buffer): DeadLetter {
+  try {
+    const [problem, ...rest] = sectionsIn(bytes);
+    if (rest.length === 0) throw new Error('it tells of nobody');
+    const entries: Entry[] = [];
+    for (let i = 0; i < rest.length; i += 2) entries.push(entryIn(rest[i].toString(), rest[i + 1]));
+    return { message, at, problem: problem.toString(), entries };
+  } catch (error) {
+    return unreadableLetter(message, at, error);
+  }
+}
+
+function sectionsIn(bytes: Buffer): Buffer[] {
   const sections: Buffer[] = [];
   for (let from = 0; from < bytes.length; ) {
     const end = from + 4 + readU32(bytes, from);
+    if (end > bytes.length) throw new Error(`it ends after ${bytes.length} bytes`);
     sections.push(bytes.subarray(from + 4, end));
     from = end;
   }
-  const [problem, ...rest] = sections;
-  const entries: Entry[] = [];
-  for (let i = 0; i < rest.length; i += 2) entries.push(entryIn(rest[i].toString(), rest[i + 1]));
-  return { message, at, problem: problem.toString(), entries };
+  return sections;
 }

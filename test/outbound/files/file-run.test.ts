@@ -426,23 +426,7 @@ describe('killed around each call to the outbox', { timeout: PATIENT_MS }, () =>
       }
     };
     stir(4_100);
-    let isOver = false;
-    for (let step = 1; !isOver; step++) {
-      for (const isPerformed of [false, true]) {
-        let calls = 0;
-        let isStuck = false;
-        const running = new RunProcess(visitors, task, async (_, perform) => {
-          if (++calls < step) return await perform();
-          if (calls === step && isPerformed) await perform();
-          isStuck = true;
-          return await new Promise(() => {});
-        });
-        await until('the fatal call, or the end', () => isStuck || running.isComplete, 40_000);
-        isOver = !isStuck;
-        await running.kill();
-        if (!isOver) stir(700);
-      }
-    }
+    await killedAroundEachCall({ visitors, shelf, task }, () => stir(700));
     visitors.memory.unreadable.clear();
     await complete(visitors, task);
     const written = arrived(shelf).flatMap((set) => set.lines);
@@ -455,30 +439,45 @@ describe('killed around each call to the outbox', { timeout: PATIENT_MS }, () =>
     const { visitors, shelf, task } = workbench({ syncMode, splitLines: 900 });
     const lines = visitors.stir(4_100);
     const everybody = everybodyIn(visitors);
-    let isOver = false;
-    for (let step = 1; !isOver; step++) {
-      for (const isPerformed of [false, true]) {
-        let calls = 0;
-        let isStuck = false;
-        const running = new RunProcess(visitors, task, async (_, perform) => {
-          if (++calls < step) return await perform();
-          if (calls === step && isPerformed) await perform();
-          isStuck = true;
-          return await new Promise(() => {});
-        });
-        await until('the fatal call, or the end', () => isStuck || running.isComplete, 40_000);
-        isOver = !isStuck;
-        await running.kill();
-        arrived(shelf);
-        if (syncMode === 'iter' && !isOver) lines.push(...visitors.stir(700));
-      }
-    }
+    await killedAroundEachCall({ visitors, shelf, task }, () => {
+      if (syncMode === 'iter') lines.push(...visitors.stir(700));
+    });
     await complete(visitors, task);
     const sets = arrived(shelf).map((set) => set.lines);
     if (syncMode === 'iter') expect(sets.flat()).toEqual(lines);
     else for (const set of sets) expect(set).toEqual(everybody);
   });
 });
+
+/**
+ * Kills processes before and after a call to the outbox, each time one call later, until none is left.
+ *
+ * @param stir is called after each that was killed
+ */
+async function killedAroundEachCall(
+  { visitors, shelf, task }: Pick<ReturnType<typeof workbench>, 'visitors' | 'shelf' | 'task'>,
+  stir: () => void,
+): Promise<void> {
+  let isOver = false;
+  for (let step = 1; !isOver; step++) {
+    for (const isPerformed of [false, true]) {
+      let calls = 0;
+      let isStuck = false;
+      const running = new RunProcess(visitors, task, async (_, perform) => {
+        if (++calls < step) return await perform();
+        if (calls === step && isPerformed) await perform();
+        isStuck = true;
+        return await new Promise(() => {});
+      });
+      await until('the fatal call, or the end', () => isStuck || running.isComplete, 40_000);
+      isOver = !isStuck;
+      await running.kill();
+      // Whatever has a control file is whole.
+      arrived(shelf);
+      if (!isOver) stir();
+    }
+  }
+}
 
 /** Runs until nothing is left to say. */
 async function complete(visitors: Visitors, task: Task): Promise<void> {

@@ -2,7 +2,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NO_CONSENT } from '../../../src/audience/consent.ts';
 import { DeadLetters } from '../../../src/outbound/realtime/dead-letters.ts';
-import type { DeadLetter, Entry, Move } from '../../../src/store/outbox.ts';
+import {
+  type DeadLetter,
+  type Entry,
+  type Move,
+  unreadableLetter,
+} from '../../../src/store/outbox.ts';
 import { StoreError } from '../../../src/store/store.ts';
 import { bury as buryIn } from '../../builder/outbox.ts';
 import { startServer, temporaryFolder } from '../../server.ts';
@@ -186,6 +191,23 @@ it('those that cannot be read keep neither others nor anything else', async () =
   await round();
   expect(await outbox.queues()).toMatchObject([{ destination: ID, dead: 1 }]);
   expect(reported).toEqual([`dead letters of destination ${ID} cannot be gone through: no letter`]);
+});
+
+it('one that cannot be read is said once, and the others are gone through', async () => {
+  memory.keep('out', visitor({ optOut: true }));
+  await bury('a', entry('out', 51));
+  memory
+    .queue(ID)
+    .dead.push(
+      ...['b', 'c'].map((message) => unreadableLetter(message, now, new Error('unknown'))),
+    );
+  await bury('d', entry('out', 51, -52));
+  await round();
+  await round();
+  expect(await inWords()).toEqual(['d: out -52', 'c: ', 'b: ']);
+  expect(reported).toEqual([
+    `dead letter b of destination ${ID} cannot be gone through: this message cannot be read: unknown`,
+  ]);
 });
 
 it('many are gone through some at a time, of all destinations, each once in a round', async () => {

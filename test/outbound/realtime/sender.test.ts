@@ -5,12 +5,15 @@
  */
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Profile } from '../../../src/audience/profile.ts';
 import type { RealtimeTransfer } from '../../../src/destinations/destination.ts';
 import { Sender, type SenderOptions } from '../../../src/outbound/realtime/sender.ts';
+import { TrialNote } from '../../../src/outbound/realtime/trial.ts';
 import type { Terms } from '../../../src/outbound/terms.ts';
+import { RegistryFile } from '../../../src/store/embedded/registry-file.ts';
 import { isReadable } from '../../../src/store/outbox.ts';
+import { temporaryFolder } from '../../server.ts';
 import { ID, serverDestination, serverMapping, termsWith, visitor } from '../destination.ts';
 import { MemoryOutbox, OutboxMemory } from '../outbox-memory.ts';
 import {
@@ -28,6 +31,7 @@ import {
 } from '../partner.ts';
 
 const SEGMENTS = [51, 52, 53];
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
 let partner: Partner;
@@ -403,6 +407,73 @@ describe('a partner that fails', () => {
     await nothingWaits();
     expect((await letters()).flatMap(({ entries }) => entries)).toHaveLength(200);
     expect(arrived()).toEqual([]);
+  });
+
+  describe('tried by processes of which none lives for a day', () => {
+    let registry: RegistryFile;
+    beforeEach(() => {
+      registry = new RegistryFile(temporaryFolder());
+    });
+    afterEach(() => registry.close());
+
+    /** A process that tries for some hours. */
+    const tries = async (hours: number) => {
+      const trial = new TrialNote(registry, ID);
+      const sender = send({ trial });
+      const again = partner.received.length + 10;
+      await expect.poll(() => partner.received.length).toBeGreaterThan(again);
+      expect(await buried()).toBe(0);
+      ahead += hours * HOUR_MS;
+      const advanced = Date.now() + ahead;
+      await expect
+        .poll(async () => (await trial.read(advanced))?.at)
+        .toBeGreaterThanOrEqual(advanced - MINUTE_MS);
+      return sender;
+    };
+    const buried = async () => (await letters()).flatMap(({ entries }) => entries).length;
+    const refuses: Behaviour = (response, received) => {
+      const isRefused = usersOf(received).some(({ AAM_UUID }) => AAM_UUID === '3');
+      response.writeHead(isRefused ? 400 : 200).end();
+    };
+
+    it.each([
+      ['who is away', answers(503), 20],
+      ['who does not want somebody', refuses, 1],
+    ])('is given up on after a day: a partner %s', async (_, behaviour, count) => {
+      partner.behaviour = behaviour;
+      await everybodyMoves(0, 20);
+      for (const hours of [8, 8, 7.8]) await (await tries(hours)).close(0);
+      await tries(0.1);
+      expect(await buried()).toBe(0);
+      ahead += 0.2 * HOUR_MS;
+      await nothingWaits();
+      expect(await buried()).toBe(count);
+    });
+
+    it('is written down seldom, though the partner fails time and again', async () => {
+      let calls = 0;
+      const put = vi.spyOn(registry, 'put');
+      partner.behaviour = (response) => response.writeHead(++calls % 2 ? 503 : 200).end();
+      await everybodyMoves(0, 500);
+      send({ trial: new TrialNote(registry, ID) });
+      await nothingWaits();
+      expect(calls).toBeGreaterThanOrEqual(99);
+      expect(put.mock.calls.length).toBeGreaterThan(0);
+      expect(put.mock.calls.length).toBeLessThan(10);
+    });
+
+    it('is given up on a day later, where nobody tried in between', async () => {
+      partner.behaviour = answers(503);
+      await everybodyMoves(0, 20);
+      await (await tries(20)).close(0);
+      ahead += 5 * HOUR_MS;
+      await (await tries(20)).close(0);
+      await tries(3.8);
+      expect(await buried()).toBe(0);
+      ahead += 0.3 * HOUR_MS;
+      await nothingWaits();
+      expect(await buried()).toBe(20);
+    });
   });
 
   it('gets one try even of what is older than a day', async () => {
