@@ -262,7 +262,7 @@ export class OutboxRedis implements Outbox {
     return queue;
   }
 
-  #primaries(): Promise<Primary[]> {
+  #primaries(): Promise<readonly Primary[]> {
     return this.#connection.ask(async () => {
       const { client } = this.#connection;
       return client instanceof Cluster ? primariesOf(client) : [ALL];

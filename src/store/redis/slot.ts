@@ -13,21 +13,33 @@ export interface Primary {
   readonly slots: readonly number[];
 }
 
+/** By client: the address that each slot was known for last, and what follows from that. */
+const known = new WeakMap<
+  Cluster,
+  { readonly addresses: readonly (string | undefined)[]; readonly primaries: readonly Primary[] }
+>();
+
 /** As the client knows it; what it does not know yet, it finds out with the next answer. */
-export function primariesOf({ slots }: Cluster): Primary[] {
+export function primariesOf(client: Cluster): readonly Primary[] {
+  const { slots } = client;
+  const last = known.get(client);
+  // Asked for with each batch of visitors, and seldom changed.
+  if (last?.addresses.every((address, slot) => address === slots[slot]?.[0])) return last.primaries;
+  const addresses = Array.from({ length: SLOTS }, (_, slot) => slots[slot]?.[0]);
   const own = new Map<string, number[]>();
-  for (let slot = 0; slot < SLOTS; slot++) {
-    const address = slots[slot]?.[0];
+  for (const [slot, address] of addresses.entries()) {
     if (address === undefined) continue;
     const others = own.get(address);
     if (others) others.push(slot);
     else own.set(address, [slot]);
   }
-  return [...own].map(([address, some]) => ({
+  const primaries = [...own].map(([address, some]) => ({
     name: `${address}/${digestOf(some)}`,
     address,
     slots: some,
   }));
+  known.set(client, { addresses, primaries });
+  return primaries;
 }
 
 /** @param slots ascending */
