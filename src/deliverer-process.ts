@@ -34,7 +34,7 @@ const say = (word: Word): Promise<void> =>
   });
 
 const SIGN_MS = 2_000;
-/** A child that gives no sign for so long hangs: even the largest account is taken over in turns. */
+/** A child that gives no sign for so long hangs: to read the largest account at its start takes some seconds. */
 const SILENCE_MS = 60_000;
 
 /** How long a deliverer's stop may take, whatever hangs: the counts need a moment even where there is none. */
@@ -47,6 +47,8 @@ const GRACE_MS = 500;
 const PAUSE_MS = { first: 1_000, longest: 30_000 };
 const LONG_LIFE_MS = 30_000;
 
+const STOPS = ['SIGINT', 'SIGTERM'] as const;
+
 export class DelivererProcess {
   readonly #registry: Registry;
   readonly #log: Logger;
@@ -56,6 +58,9 @@ export class DelivererProcess {
   #pause = 0;
   #next: NodeJS.Timeout | undefined;
   #isOver = false;
+  readonly #end = () => {
+    this.#isOver = true;
+  };
 
   /** @param silenceMs after so long without a sign of it, a child is ended by force */
   constructor(registry: Registry, log: Logger, shutdownMs: number, silenceMs = SILENCE_MS) {
@@ -64,11 +69,7 @@ export class DelivererProcess {
     this.#shutdownMs = shutdownMs;
     this.#silenceMs = silenceMs;
     // A signal of the terminal reaches both: who ends by it is not replaced.
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.prependListener(signal, () => {
-        this.#isOver = true;
-      });
-    }
+    for (const signal of STOPS) process.prependListener(signal, this.#end);
   }
 
   /** Starts it, unless it runs already, or is to be started again. One that ends is replaced. */
@@ -117,7 +118,8 @@ export class DelivererProcess {
   }
 
   async close(): Promise<void> {
-    this.#isOver = true;
+    this.#end();
+    for (const signal of STOPS) process.off(signal, this.#end);
     clearTimeout(this.#next);
     const child = this.#child;
     if (!child) return;

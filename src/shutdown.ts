@@ -18,7 +18,7 @@ export interface Stoppable {
   readonly others: readonly { close(): Promise<void> }[];
 }
 
-/** On a signal, lets open calls finish, keeps what was promised, and ends, all in so many milliseconds. */
+/** On a signal, lets open calls finish, keeps what was promised, and ends, in so many milliseconds or little more. */
 export function stopOnSignal(
   { servers, deliverer, store, ledger, others }: Stoppable,
   milliseconds: number,

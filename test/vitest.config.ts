@@ -11,7 +11,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 15_000, interval: 20 } },
-    // Nothing is mocked and no test leaves anything behind in its thread.
+    // No test leaves anything behind in its thread.
     isolate: false,
   },
 });

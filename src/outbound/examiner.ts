@@ -142,6 +142,7 @@ export class Examiner {
    * @throws Lost
    */
   async #examine(batch: Batch): Promise<number> {
+    this.#check();
     const { outbox, inForce } = this.#options;
     const { snapshot, terms } = inForce();
     this.#options.unreadable(batch.unreadable ?? []);
@@ -160,8 +161,7 @@ export class Examiner {
       await this.#note(this.#pass);
     }
     const outcomes = batch.candidates.map((candidate) => examine(candidate, grounds, now));
-    // To read them may have taken long: somebody else may have settled them.
-    if (!this.#lease?.isHeld) throw new Lost();
+    this.#check();
     await outbox.settle(batch, outcomes);
     const movers = outcomes.filter(({ moves }) => moves.size > 0);
     if (movers.length > 0)
@@ -169,7 +169,20 @@ export class Examiner {
     return movers.length;
   }
 
-  /** Goes on with the pass, if one is due. Returns how many it has met; undefined: none is due. */
+  /**
+   * Before anything is kept: to read may have taken long, and somebody else may have gone on meanwhile.
+   *
+   * @throws Lost
+   */
+  #check(): void {
+    if (!this.#lease?.isHeld) throw new Lost();
+  }
+
+  /**
+   * Goes on with the pass, if one is due. Returns how many it has met; undefined: none is due.
+   *
+   * @throws Lost
+   */
   async #goOn(limit: number): Promise<number | undefined> {
     const { outbox, inForce, registry } = this.#options;
     const { terms, revision } = inForce();
@@ -193,6 +206,7 @@ export class Examiner {
       };
       this.#pass = pass;
       this.#noted = { at: performance.now(), examined: 0 };
+      this.#check();
       await keepPass(registry, pass);
     }
     if (pass.finishedAt !== undefined) return undefined;
@@ -217,6 +231,7 @@ export class Examiner {
   }
 
   async #note(pass: Pass): Promise<void> {
+    this.#check();
     const now = performance.now();
     const { startedAt, finishedAt, examined } = pass;
     const [seen, milliseconds] =

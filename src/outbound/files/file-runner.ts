@@ -150,6 +150,8 @@ export class FileRunner {
       pace: async (visitors) => {
         check();
         await pace?.(visitors);
+        // The wait may have been long.
+        check();
       },
     });
     let isDue = await runs.recover();

@@ -29,9 +29,12 @@ export class TrialNote {
     this.#id = String(destination);
   }
 
-  /** @returns undefined where nobody has tried lately */
+  /**
+   * @returns undefined where nobody has tried lately
+   * @throws StoreError where the registry cannot be read now
+   */
   async read(now: number): Promise<Trial | undefined> {
-    const kept = await this.#registry.get<Trial>('trial', this.#id).catch(() => undefined);
+    const kept = await this.#registry.get<Trial>('trial', this.#id);
     return kept && now - kept.value.at < GAP_MS ? kept.value : undefined;
   }
 
