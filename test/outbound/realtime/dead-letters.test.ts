@@ -196,17 +196,13 @@ it('those that cannot be read keep neither others nor anything else', async () =
 it('one that cannot be read is said once, and the others are gone through', async () => {
   memory.keep('out', visitor({ optOut: true }));
   await bury('a', entry('out', 51));
-  memory
-    .queue(ID)
-    .dead.push(
-      ...['b', 'c'].map((message) => unreadableLetter(message, now, new Error('unknown'))),
-    );
+  memory.queue(ID).dead.push(...['b', 'c'].map((message) => unreadableLetter(message, now)));
   await bury('d', entry('out', 51, -52));
   await round();
   await round();
   expect(await inWords()).toEqual(['d: out -52', 'c: ', 'b: ']);
   expect(reported).toEqual([
-    `dead letter b of destination ${ID} cannot be gone through: this message cannot be read: unknown`,
+    `dead letter b of destination ${ID} cannot be gone through: ${unreadableLetter('b', now).problem}`,
   ]);
 });
 
