@@ -62,7 +62,6 @@ const TEND_MS = 250;
 const BUSY_MS = 10;
 const SHARDS_MS = 5_000;
 const TIDY_MS = 30_000;
-const ORDERS_LEASE_MS = 5_000;
 /** A process that answers pages and does not say what it has in force is waited for no longer. */
 const NODE_MS = 15_000;
 /** Given to what was broken off at the end. */
@@ -187,16 +186,14 @@ export class Delivery {
         }
         const { outbox, registry } = this.#options;
         // It keeps itself: to ask each time would write each time.
-        if (!orders?.isHeld) {
-          orders = await Lease.take(outbox, 'orders', this.#holder, ORDERS_LEASE_MS);
-        }
+        if (!orders?.isHeld) orders = await Lease.take(outbox, 'orders', this.#holder);
         const isFirst = orders !== undefined;
         isBusy = await obey(
           registry,
           isFirst ? outbox : undefined,
           (id) => this.#runners.get(id)?.run() ?? false,
         );
-        if (isFirst) await this.#deadLetters.step();
+        if (orders) await this.#deadLetters.step(orders);
         if (now - tidiedAt > tidyMs) {
           tidiedAt = now;
           await this.#leftovers

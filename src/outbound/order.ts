@@ -34,8 +34,8 @@ interface Kept extends Partial<Progress> {
 
 const KEPT_MS = 60_000;
 const LOOK_MS = 100;
-/** A process that delivers looks for orders more often. */
-const PATIENCE_MS = 10_000;
+/** A process that delivers looks for orders more often; one that was killed has the right to them for 12 s. */
+const PATIENCE_MS = 15_000;
 /** Nobody waits longer for the end of what was begun. */
 const LONG_MS = 2_000;
 /** Messages that are moved together, and for how long before something else has its turn. */

@@ -112,9 +112,11 @@ export interface DeadLetter extends Sealed {
   readonly isUnreadable?: true;
 }
 
-export const unreadableLetter = (message: string, at: number, error: unknown): DeadLetter => ({
+/** What a parser says of it is left out: it quotes what is in there, and this comes to logs. */
+export const unreadableLetter = (message: string, at: number): DeadLetter => ({
   ...{ message, at, entries: [], isUnreadable: true },
-  problem: `this message cannot be read: ${(error as Error).message}`,
+  problem:
+    'this message cannot be read by this version (a newer one wrote it, or it is damaged): it can only be dropped',
 });
 
 /**

@@ -50,9 +50,7 @@ describe('an outbox in memory', () => {
     spoilLetter(place, destination, message) {
       const queue = memoryOf(place).queue(destination);
       queue.dead = queue.dead.map((letter) =>
-        letter.message === message
-          ? unreadableLetter(message, letter.at, new Error('unknown'))
-          : letter,
+        letter.message === message ? unreadableLetter(message, letter.at) : letter,
       );
     },
     kill(outbox) {

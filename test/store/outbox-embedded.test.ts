@@ -28,8 +28,8 @@ const spoiling: Pick<OutboxEngine, 'spoil' | 'mend' | 'spoilLetter'> = {
     run('./spoil-process.ts', folder, deviceId, 'spoil');
   },
   mend: (folder, deviceId) => run('./spoil-process.ts', folder, deviceId, 'mend'),
-  spoilLetter: (folder, destination, message) =>
-    run('./spoil-letter-process.ts', folder, String(destination), message),
+  spoilLetter: (folder, destination, message, how) =>
+    run('./spoil-letter-process.ts', folder, String(destination), message, how),
 };
 
 describe('the embedded outbox', () => {

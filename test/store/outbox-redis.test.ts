@@ -67,10 +67,14 @@ const engineOn = (url: () => string): OutboxEngine => ({
   // A newer program's.
   spoil: (prefix, deviceId) => setVersion(url(), visitorKey(prefix, deviceId), 9),
   mend: (prefix, deviceId) => setVersion(url(), visitorKey(prefix, deviceId), 1),
-  spoilLetter: (prefix, destination, message) =>
-    withClient(url(), (client) =>
-      client.hset(`${queueKey(prefix, destination)}:letters`, message, 'no letter'),
-    ),
+  spoilLetter: (prefix, destination, message, how) =>
+    withClient(url(), async (client) => {
+      const key = `${queueKey(prefix, destination)}:letters`;
+      const letter = (await client.hgetBuffer(key, message)) as Buffer;
+      // The last move's kind.
+      letter[letter.length - 5] = 9;
+      await client.hset(key, message, how === 'new' ? letter : 'no letter');
+    }),
 });
 
 const setVersion = (url: string, key: string, version: number) =>

@@ -14,6 +14,7 @@ import {
   type Subject,
   type Unreadable,
 } from '../../store/outbox.ts';
+import type { Lease } from '../lease.ts';
 import type { Terms } from '../terms.ts';
 
 export interface DeadLettersOptions {
@@ -57,12 +58,16 @@ export class DeadLetters {
     this.#now = now;
   }
 
-  /** Looks at some of them, if it is time. */
-  async step(): Promise<void> {
+  /**
+   * Looks at some of them, if it is time.
+   *
+   * @param lease the right to all of them
+   */
+  async step(lease: Pick<Lease, 'isHeld'>): Promise<void> {
     const [destination] = this.#left;
     if (destination !== undefined) {
       try {
-        await this.#goOn(destination);
+        await this.#goOn(destination, lease);
       } catch (error) {
         // They are in the way of no others, and of nothing else.
         this.#report(`dead letters of destination ${destination} cannot be gone through`, error);
@@ -76,7 +81,7 @@ export class DeadLetters {
     this.#left = queues.filter(({ dead }) => dead > 0).map((queue) => queue.destination);
   }
 
-  async #goOn(destination: number): Promise<void> {
+  async #goOn(destination: number, lease: Pick<Lease, 'isHeld'>): Promise<void> {
     const outbox = this.#outbox;
     const until = this.#now() - this.#profileDays * DAY_MS;
     if ((await outbox.drop(destination, { until, limit: PIECE })) === PIECE) return;
@@ -94,6 +99,8 @@ export class DeadLetters {
       );
       const isLess = entries.some((entry, i) => entry !== letter.entries[i]);
       if (isLess || entries.length < letter.entries.length) {
+        // Somebody else may have taken more out since it was read.
+        if (!lease.isHeld) return;
         await outbox.amend(destination, { ...letter, entries });
       }
     }

@@ -2,6 +2,7 @@
  * The queues in LMDB, and their dead letters (where they lie: `outbox-base.ts`). What writes is called
  * within a transaction.
  */
+import { isDeepStrictEqual } from 'node:util';
 import {
   type DeadLetter,
   type Entry,
@@ -242,11 +243,12 @@ export class Queues {
     const [, at, message] = grave;
     try {
       const { problem, entries } = this.#base.dead.get(grave) as Buried;
-      if (!Array.isArray(entries)) throw new Error('it tells of nobody');
-      return { message, entries, at, problem };
-    } catch (error) {
-      return unreadableLetter(message, at, error);
+      const isKnown = typeof problem === 'string' && entries.length > 0 && entries.every(isEntry);
+      if (isKnown) return { message, entries, at, problem };
+    } catch {
+      // It is no letter at all.
     }
+    return unreadableLetter(message, at);
   }
 
   #exhume(destination: number, graves: readonly Grave[]): void {
@@ -259,6 +261,10 @@ export class Queues {
     this.#base.tails.putSync(destination, { ...tail, ...change(tail) });
   }
 }
+
+/** What this program would write otherwise, it has not understood. */
+const isEntry = (entry: Entry): boolean =>
+  isDeepStrictEqual(entryIn(Number(entry.id), entryBytes(entry)), entry);
 
 const rangeOf = (destination: number) => ({ start: [destination], end: [destination, END] });
 

@@ -74,11 +74,11 @@ end
 `;
 
 /**
- * Takes whether the letters are queued again, and their names. Returns how many there were, and how many of
- * them stay, since they cannot be read.
+ * Takes whether the letters are queued again, and their names: then all can be read. Returns how many there
+ * were.
  */
 const UNBURY = `${PREAMBLE}
-local count, left, late = 0, 0, '${[...LATE_MARK].map((byte) => `\\${byte}`).join('')}'
+local count, late = 0, '${[...LATE_MARK].map((byte) => `\\${byte}`).join('')}'
 local function entriesOf(letter)
   local length = unpack_('<I4', letter)
   local entries, at = {}, 5 + length
@@ -94,17 +94,13 @@ local function entriesOf(letter)
 end
 for i = 2, #ARGV do
   local letter = call('HGET', KEYS[3], ARGV[i])
-  local isRead, entries = true, {}
-  if letter and ARGV[1] == '1' then isRead, entries = pcall(entriesOf, letter) end
-  if isRead then
-    for j = 1, #entries do call('XADD', KEYS[1], '*', 'v', entries[j]) end
-    count = count + call('HDEL', KEYS[3], ARGV[i])
-    call('ZREM', KEYS[2], ARGV[i])
-  else
-    left = left + 1
+  if letter and ARGV[1] == '1' then
+    for _, entry in ipairs(entriesOf(letter)) do call('XADD', KEYS[1], '*', 'v', entry) end
   end
+  count = count + call('HDEL', KEYS[3], ARGV[i])
+  call('ZREM', KEYS[2], ARGV[i])
 end
-return { count, left }
+return count
 `;
 
 export interface QueueScripts {
@@ -263,14 +259,12 @@ export class Queue {
 
   /** @param which asks for names with their times */
   async #letters(which: Command): Promise<DeadLetter[]> {
-    const [, , letters] = this.#keys;
     const found: DeadLetter[] = [];
     const rows = await this.#connection.run<Buffer[]>(which);
     // RESP3 has a row for each, RESP2 one for all.
     for (const piece of inPieces(rows.flat(), 2 * ENTRIES)) {
       const names = piece.filter((_, i) => i % 2 === 0);
-      const bytes = await this.#connection.run<(Buffer | null)[]>(['HMGET', letters, ...names]);
-      for (const [i, letter] of bytes.entries()) {
+      for (const [i, letter] of (await this.#bytesOf(names)).entries()) {
         // Who has replayed it meanwhile was quicker.
         if (letter) found.push(letterIn(names[i].toString(), Number(piece[2 * i + 1]), letter));
       }
@@ -282,10 +276,9 @@ export class Queue {
   async unbury(which: Letters, queueAgain: boolean): Promise<number> {
     let [count, left] = [0, 0];
     const unbury = async (names: readonly Argument[]) => {
-      const args = [queueAgain ? 1 : 0, ...names];
-      const [moved, stay] = await this.#scripts.unbury<[number, number]>(this.#keys, args);
-      count += moved;
-      left += stay;
+      const some = queueAgain ? await this.#readable(names) : names;
+      count += await this.#scripts.unbury<number>(this.#keys, [queueAgain ? 1 : 0, ...some]);
+      left += names.length - some.length;
     };
     if (!('until' in which)) {
       for (const piece of inPieces(which, LETTERS)) await unbury(piece);
@@ -301,6 +294,19 @@ export class Queue {
       await unbury(names);
     }
     return count;
+  }
+
+  #bytesOf(names: readonly Argument[]): Promise<(Buffer | null)[]> {
+    return this.#connection.run(['HMGET', this.#keys[2], ...names]);
+  }
+
+  /** Those that are not there any more are among them. */
+  async #readable(names: readonly Argument[]): Promise<Argument[]> {
+    const letters = await this.#bytesOf(names);
+    return names.filter((_, i) => {
+      const letter = letters[i];
+      return !letter || !letterIn('', 0, letter).isUnreadable;
+    });
   }
 
   async clear(): Promise<void> {

@@ -46,13 +46,15 @@ export function letterBytes({ problem, entries }: DeadLetter): Buffer {
 export function letterIn(message: string, at: number, bytes: Buffer): DeadLetter {
   try {
     const [problem, ...rest] = sectionsIn(bytes);
-    if (rest.length === 0) throw new Error('it tells of nobody');
     const entries: Entry[] = [];
     for (let i = 0; i < rest.length; i += 2) entries.push(entryIn(rest[i].toString(), rest[i + 1]));
-    return { message, at, problem: problem.toString(), entries };
-  } catch (error) {
-    return unreadableLetter(message, at, error);
+    const letter = { message, at, problem: problem.toString(), entries };
+    // What this program would write otherwise, it has not understood.
+    if (entries.length > 0 && letterBytes(letter).equals(bytes)) return letter;
+  } catch {
+    // It is no letter at all.
   }
+  return unreadableLetter(message, at);
 }
 
 function sectionsIn(bytes: Buffer): Buffer[] {

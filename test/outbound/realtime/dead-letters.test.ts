@@ -23,8 +23,11 @@ let outbox: MemoryOutbox;
 let letters: DeadLetters;
 let now: number;
 let reported: string[];
+/** The right to them. */
+let lease: { isHeld: boolean };
 beforeEach(() => {
   now = NOW;
+  lease = { isHeld: true };
   memory = new OutboxMemory(() => now);
   outbox = new MemoryOutbox(memory);
   reported = [];
@@ -55,7 +58,7 @@ const bury = (message: string, ...entries: Entry[]) =>
 /** A whole round, which comes only so often. */
 async function round(): Promise<void> {
   now += 300_000;
-  for (let i = 0; i < 20; i++) await letters.step();
+  for (let i = 0; i < 20; i++) await letters.step(lease);
 }
 const inWords = async () =>
   (await outbox.dead(ID, 10_000)).map(
@@ -196,18 +199,32 @@ it('those that cannot be read keep neither others nor anything else', async () =
 it('one that cannot be read is said once, and the others are gone through', async () => {
   memory.keep('out', visitor({ optOut: true }));
   await bury('a', entry('out', 51));
-  memory
-    .queue(ID)
-    .dead.push(
-      ...['b', 'c'].map((message) => unreadableLetter(message, now, new Error('unknown'))),
-    );
+  memory.queue(ID).dead.push(...['b', 'c'].map((message) => unreadableLetter(message, now)));
   await bury('d', entry('out', 51, -52));
   await round();
   await round();
   expect(await inWords()).toEqual(['d: out -52', 'c: ', 'b: ']);
   expect(reported).toEqual([
-    `dead letter b of destination ${ID} cannot be gone through: this message cannot be read: unknown`,
+    `dead letter b of destination ${ID} cannot be gone through: ${unreadableLetter('b', now).problem}`,
   ]);
+});
+
+it('whoever loses the right to them changes no more, and goes on with the same when it is had again', async () => {
+  class Losing extends MemoryOutbox {
+    override async amend(destination: number, letter: DeadLetter) {
+      await super.amend(destination, letter);
+      lease.isHeld = false;
+    }
+  }
+  outbox = new Losing(memory);
+  letters = through(outbox);
+  memory.keep('out', visitor({ optOut: true }));
+  for (const message of ['a', 'b', 'c']) await bury(message, entry('out', 51, -52));
+  await round();
+  expect(await inWords()).toEqual(['c: out +51 -52', 'b: out +51 -52', 'a: out -52']);
+  lease.isHeld = true;
+  await letters.step(lease);
+  expect(await inWords()).toEqual(['c: out +51 -52', 'b: out -52', 'a: out -52']);
 });
 
 it('many are gone through some at a time, of all destinations, each once in a round', async () => {

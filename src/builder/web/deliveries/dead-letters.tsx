@@ -134,14 +134,19 @@ const columnsWith = (names: Names): readonly Column<DeadLetter>[] => [
   { title: 'Why', show: ({ problem }) => <Text size="sm">{problem}</Text> },
   {
     title: 'Of whom',
-    show: ({ users }) =>
-      users.length === 1
-        ? `visitor …${users[0].deviceId.slice(-6)}`
-        : many(users.length, 'visitor'),
+    show: ({ users }) => ofWhom(users),
     width: '10rem',
   },
   { title: 'What', show: ({ users }) => inShort(users, names) },
 ];
+
+function ofWhom(users: readonly Told[]): string {
+  // Only of a letter that cannot be read; `problem` says so.
+  if (users.length === 0) return 'unknown';
+  return users.length === 1
+    ? `visitor …${users[0].deviceId.slice(-6)}`
+    : many(users.length, 'visitor');
+}
 
 /** So many segments are named. */
 const NAMED = 3;
