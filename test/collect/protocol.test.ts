@@ -768,12 +768,13 @@ describe('a store that fails or never answers costs the page its deadline at mos
       store: storeThat((_visit, waiter) => waiter.refuse(new StoreError('no disk'))),
       deadline: 50,
     });
+  const LATE_MS = 2_000;
   const silent = () => new Collector({ store: storeThat(() => {}), deadline: 50 });
   /** Answers long after the deadline. */
   const late = () =>
     new Collector({
       store: storeThat(async (visit, waiter) => {
-        await sleep(300);
+        await sleep(LATE_MS);
         real.visit(visit, waiter);
       }),
       deadline: 50,
@@ -785,12 +786,12 @@ describe('a store that fails or never answers costs the page its deadline at mos
   ];
 
   describe.each(kinds)('a store that %s', (_name, make) => {
-    // A machine that stands still for a second would look like a store that is waited for.
-    it('200: the request alone decides', { retry: 2 }, async () => {
+    it('200: the request alone decides', async () => {
       const uuid = newDeviceId();
       const started = performance.now();
       const answer = await make().ask(`${ALL}&d_uuid=${uuid}&${HOME}`, shopPage);
-      expect(performance.now() - started).toBeLessThan(250);
+      // A busy machine takes longer than the 50 ms, though not for as long as a store that is waited for.
+      expect(performance.now() - started).toBeLessThan(LATE_MS - 100);
       expect(codes(answer)).toEqual([200]);
       expect(answer).toMatchObject({ uuid, traits: [11], segments: [51] });
       // Whoever is known by an id may have opted out: nothing leaves unread.
