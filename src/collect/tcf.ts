@@ -85,7 +85,7 @@ function vendorRanges(bits: Bits, last: number): Uint8Array | undefined {
 
 /**
  * @param last the highest vendor there may be
- * @param take gets the vendors that are kept: the second number may be lower, where none is
+ * @param take gets the vendors that are kept: none above `MAX_VENDOR`
  * @returns whether they are ranges
  */
 function readRanges(bits: Bits, last: number, take: (from: number, to: number) => void): boolean {
@@ -94,7 +94,7 @@ function readRanges(bits: Bits, last: number, take: (from: number, to: number) =
     const from = bits.take(16);
     const to = isRange ? bits.take(16) : from;
     if (bits.broken || from === 0 || from > to || to > last) return false;
-    take(from, Math.min(to, MAX_VENDOR));
+    if (from <= MAX_VENDOR) take(from, Math.min(to, MAX_VENDOR));
   }
   return true;
 }
@@ -112,7 +112,7 @@ function restrictionsIn(bits: Bits, purposes: number): readonly Restriction[] | 
     const type = bits.take(2);
     const takesAway = type !== REQUIRE_CONSENT && hasPurpose(purposes, purpose);
     const isRead = readRanges(bits, HIGHEST, (from, to) => {
-      if (takesAway && from <= to) found.push({ purpose, from, to });
+      if (takesAway) found.push({ purpose, from, to });
     });
     if (!isRead) return undefined;
   }
@@ -144,7 +144,6 @@ function coarsened(restrictions: readonly Restriction[]): Restriction[] {
 }
 
 function set(vendors: Uint8Array, from: number, to: number): void {
-  if (from > to) return;
   const [first, last] = [(from - 1) >> 3, (to - 1) >> 3];
   // The bits from the first on, and those up to the last.
   const head = 0xff >> ((from - 1) & 7);
