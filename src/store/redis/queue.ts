@@ -79,23 +79,18 @@ end
  */
 const UNBURY = `${PREAMBLE}
 local count, late = 0, '${[...LATE_MARK].map((byte) => `\\${byte}`).join('')}'
-local function entriesOf(letter)
-  local length = unpack_('<I4', letter)
-  local entries, at = {}, 5 + length
-  repeat
-    local id, entry
-    id, entry, at = unpack_('<I4c0I4c0', letter, at)
-    if sub(entry, ${DEVICE_ID_BYTES + 1}, ${DEVICE_ID_BYTES} + #late) ~= late then
-      entry = sub(entry, 1, ${DEVICE_ID_BYTES}) .. late .. sub(entry, ${DEVICE_ID_BYTES + 1})
-    end
-    entries[#entries + 1] = entry
-  until at > #letter
-  return entries
-end
 for i = 2, #ARGV do
   local letter = call('HGET', KEYS[3], ARGV[i])
   if letter and ARGV[1] == '1' then
-    for _, entry in ipairs(entriesOf(letter)) do call('XADD', KEYS[1], '*', 'v', entry) end
+    local at = 5 + unpack_('<I4', letter)
+    while at <= #letter do
+      local id, entry
+      id, entry, at = unpack_('<I4c0I4c0', letter, at)
+      if sub(entry, ${DEVICE_ID_BYTES + 1}, ${DEVICE_ID_BYTES} + #late) ~= late then
+        entry = sub(entry, 1, ${DEVICE_ID_BYTES}) .. late .. sub(entry, ${DEVICE_ID_BYTES + 1})
+      end
+      call('XADD', KEYS[1], '*', 'v', entry)
+    end
   end
   count = count + call('HDEL', KEYS[3], ARGV[i])
   call('ZREM', KEYS[2], ARGV[i])
