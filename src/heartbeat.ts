@@ -1,5 +1,6 @@
 /** Tells everybody, every few seconds, that a process is there, and how it is. */
 import os from 'node:os';
+import { within } from './outbound/within.ts';
 import type { Kind, Registry } from './store/registry.ts';
 
 /** Each process says so often that it is there; whoever has not for a while is gone. */
@@ -62,9 +63,9 @@ export class Heartbeat {
   async close(): Promise<void> {
     this.#isOver = true;
     clearInterval(this.#timer);
-    const removed = (this.#writing ?? Promise.resolve())
-      .then(() => this.#registry.remove(this.#kind, this.#node))
-      .catch(() => undefined);
-    await Promise.race([removed, new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]);
+    const removed = (this.#writing ?? Promise.resolve()).then(() =>
+      this.#registry.remove(this.#kind, this.#node),
+    );
+    await within(CLOSE_MS, removed);
   }
 }

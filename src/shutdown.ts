@@ -4,6 +4,7 @@ import type { ServerType } from '@hono/node-server';
 import type { Logger } from 'pino';
 import type { Ledger } from './builder/ledger.ts';
 import type { DelivererProcess } from './deliverer-process.ts';
+import { within } from './outbound/within.ts';
 import type { Store } from './store/store.ts';
 
 /** For the counts, even if the store took all the time that there was. */
@@ -37,7 +38,7 @@ export function stopOnSignal(
     }
     // Browsers keep connections open that nothing comes on any more.
     const open = Math.min(2_000, milliseconds / 2);
-    await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, open))]);
+    await within(open, Promise.all(closed));
     const { lost } = store;
     await store.close(Math.max(0, end - performance.now()));
     // Only now nothing is counted any more.
