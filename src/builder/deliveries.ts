@@ -117,6 +117,17 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
     return c.json({ count: 1 }, 202);
   });
 
+  app.on('POST', either('/deliveries/:id{\\d+}/probe'), async (c) => {
+    changer(c);
+    const { destinationId, transfer } = await one(c);
+    if (transfer === 'file') {
+      const wrong = 'this destination gets files';
+      throw new RestError(409, { path: '(probe)', wrong, instead: 'have its files written now' });
+    }
+    await order({ kind: 'probe', destination: Number(destinationId) });
+    return c.json({ count: 1 }, 202);
+  });
+
   return app;
 }
 
@@ -291,6 +302,14 @@ export const deliveryPaths: Paths = {
       summary: 'Write the files now',
       role: 'editor',
       answers: { 202: ['It has begun.', COUNT] },
+      refusals: [404, 409, 503],
+    },
+  },
+  '/v1/deliveries/{destination}/probe': {
+    post: {
+      summary: 'Try now to reach a partner that is away, whatever pause it asked for',
+      role: 'editor',
+      answers: { 202: ['It is tried.', COUNT] },
       refusals: [404, 409, 503],
     },
   },

@@ -188,11 +188,10 @@ export class Delivery {
         // It keeps itself: to ask each time would write each time.
         if (!orders?.isHeld) orders = await Lease.take(outbox, 'orders', this.#holder);
         const isFirst = orders !== undefined;
-        isBusy = await obey(
-          registry,
-          isFirst ? outbox : undefined,
-          (id) => this.#runners.get(id)?.run() ?? false,
-        );
+        isBusy = await obey(registry, isFirst ? outbox : undefined, {
+          run: (id) => this.#runners.get(id)?.run() ?? false,
+          probe: (id) => this.#senders.get(id)?.probe() ?? false,
+        });
         if (orders) await this.#deadLetters.step(orders);
         if (now - tidiedAt > tidyMs) {
           tidiedAt = now;

@@ -8,11 +8,23 @@ import type { Outbox } from '../store/outbox.ts';
 import { type Registry, RegistryConflict } from '../store/registry.ts';
 import { StoreError } from '../store/store.ts';
 
-/** What to do with dead letters; without messages, with all of them. Or: write a file run's files now. */
+/**
+ * What to do with dead letters; without messages, with all of them. Or: write a file run's files now. Or: try
+ * now to reach a partner that is away.
+ */
 export type Order = { readonly destination: number } & (
-  | { readonly kind: 'replay' | 'drop'; readonly messages?: readonly string[] }
-  | { readonly kind: 'run' }
+  | LettersOrder
+  | { kind: 'run' }
+  | { kind: 'probe' }
 );
+
+interface LettersOrder {
+  readonly kind: 'replay' | 'drop';
+  readonly messages?: readonly string[];
+}
+
+/** What only the process that works on a destination can do: has it done, and returns whether it is this one. */
+export type Here = Readonly<Record<'run' | 'probe', (destination: number) => boolean>>;
 
 /** There is no process that would carry an order out. */
 export class NobodyDelivers extends StoreError {}
@@ -70,18 +82,17 @@ export async function ask(registry: Registry, order: Order): Promise<Progress> {
  * Carries out what is ordered, for a moment. Returns whether something is left to do.
  *
  * @param outbox undefined where another process sees to dead letters
- * @param run has a destination's files written, if this is the process that does; returns whether it is
  */
 export async function obey(
   registry: Registry,
   outbox: Outbox | undefined,
-  run: (destination: number) => boolean,
+  here: Here,
 ): Promise<boolean> {
   let isMore = false;
   const end = performance.now() + TURN_MS;
   for (const { id, value, version } of await registry.list<Kept>('order')) {
     if (value.isOver) continue;
-    const doing = carryOut(value, outbox, run, end);
+    const doing = carryOut(value, outbox, here, end);
     if (!doing) continue;
     const kept = await doing.catch(
       (error: Error): Kept => ({ ...value, problem: error.message, isOver: true }),
@@ -98,12 +109,12 @@ export async function obey(
 function carryOut(
   kept: Kept,
   outbox: Outbox | undefined,
-  run: (destination: number) => boolean,
+  here: Here,
   end: number,
 ): Promise<Kept> | undefined {
   const { order } = kept;
-  if (order.kind === 'run') {
-    return run(order.destination)
+  if (order.kind === 'run' || order.kind === 'probe') {
+    return here[order.kind](order.destination)
       ? Promise.resolve({ ...kept, count: 1, isOver: true })
       : undefined;
   }
@@ -113,7 +124,7 @@ function carryOut(
 async function moveLetters(
   outbox: Outbox,
   kept: Kept,
-  { kind, destination, messages }: Exclude<Order, { kind: 'run' }>,
+  { kind, destination, messages }: Order & LettersOrder,
   end: number,
 ): Promise<Kept> {
   if (messages) {

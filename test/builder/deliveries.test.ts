@@ -1,13 +1,16 @@
 /** Deliveries by REST: what waits, what was given up, orders. On real servers, over the embedded store. */
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { account, DEVICE, realtime, segment, trait } from '../outbound/example.ts';
-import { type RunningServer, startServer, temporaryFolder } from '../server.ts';
+import { freePort, type RunningServer, startServer, temporaryFolder } from '../server.ts';
 import { bury, type Letter } from './outbox.ts';
 
 /** Nobody listens there. */
-const AWAY = 'http://127.0.0.1:9/in';
+const PORT = await freePort();
+const AWAY = `http://127.0.0.1:${PORT}/in`;
 const AT = Math.floor(Date.now() / 1_000) * 1_000;
 
 const letter = (n: number): Letter => ({
@@ -133,6 +136,8 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
     ['POST', 'deliveries/805/dead-letters/drop', 404],
     ['POST', 'deliveries/805/runs', 404],
     ['POST', 'deliveries/801/runs', 409],
+    ['POST', 'deliveries/805/probe', 404],
+    ['POST', 'deliveries/803/probe', 409],
   ])('%s %s: %i', async (method, at, status) => {
     const answer = await call(method, at, method === 'POST' ? {} : undefined);
     expect(answer).toMatchObject({
@@ -163,7 +168,12 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
     );
     expect((await look('GET', 'deliveries/802')).body).toMatchObject({ dead: 5 });
     expect((await look('GET', 'deliveries/802/dead-letters')).status).toBe(200);
-    for (const at of ['802/dead-letters/replay', '802/dead-letters/drop', '803/runs']) {
+    for (const at of [
+      '802/dead-letters/replay',
+      '802/dead-letters/drop',
+      '803/runs',
+      '802/probe',
+    ]) {
       const answer = await look('POST', `deliveries/${at}`, {});
       expect(answer).toMatchObject({ status: 403, body: { errors: [{ path: '(role)' }] } });
     }
@@ -197,12 +207,22 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
     const delivery = async () => (await call('GET', 'deliveries/802')).body;
     await expect
       .poll(async () => (await delivery()).problem, { timeout: 40_000 })
-      .toMatch(/127\.0\.0\.1:9/);
+      .toContain(`127.0.0.1:${PORT} `);
     expect((await delivery()).since).toBeLessThanOrEqual(Date.now());
     await expect.poll(async () => (await delivery()).next).toBeTypeOf('number');
     const { destinations } = (await call('GET', 'deliveries')).body;
     expect(destinations[1].problem).toBe((await delivery()).problem);
     expect(destinations[0]).not.toHaveProperty('problem');
+  });
+
+  it('and is tried at once where that is asked for', async () => {
+    const partner = http.createServer((_, response) => response.end());
+    await once(partner.listen(PORT, '127.0.0.1'), 'listening');
+    expect(await call('POST', 'deliveries/802/probe')).toEqual({ status: 202, body: { count: 1 } });
+    const delivery = async () => (await call('GET', 'deliveries/802')).body;
+    await expect.poll(delivery).toMatchObject({ waiting: 0, deliveredAt: expect.any(Number) });
+    expect(await delivery()).not.toHaveProperty('problem');
+    partner.close();
   });
 
   it('files are written now, and the run is kept', async () => {
@@ -234,6 +254,7 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
       next: expect.any(Number),
     });
     fs.rmSync(path.join(output, 'partner'));
+    expect((await call('POST', 'deliveries/803/runs')).status).toBe(202);
     await expect.poll(delivery, { timeout: 40_000 }).toMatchObject({
       waiting: 0,
       deliveredAt: expect.any(Number),
@@ -260,24 +281,24 @@ describe('where nobody delivers', { timeout: 60_000 }, () => {
   }, 60_000);
   afterAll(() => server?.stop());
 
-  it.each(['801/dead-letters/replay', '801/dead-letters/drop', '803/runs'])(
-    '%s says so, and nothing is lost',
-    async (at) => {
-      expect(await call('POST', `deliveries/${at}`, {})).toEqual({
-        status: 503,
-        body: {
-          errors: [
-            {
-              path: '(deliverer)',
-              wrong: 'no process delivers now',
-              instead: 'start a server with ROLE=deliver, or with ROLE=all, and order it again',
-            },
-          ],
-        },
-      });
-      expect((await call('GET', 'deliveries/801')).body).toMatchObject({ waiting: 0, dead: 1 });
-    },
-  );
+  it('every order says so, and nothing is lost', async () => {
+    const orders = ['801/dead-letters/replay', '801/dead-letters/drop', '801/probe', '803/runs'];
+    const refused = {
+      status: 503,
+      body: {
+        errors: [
+          {
+            path: '(deliverer)',
+            wrong: 'no process delivers now',
+            instead: 'start a server with ROLE=deliver, or with ROLE=all, and order it again',
+          },
+        ],
+      },
+    };
+    const answers = await Promise.all(orders.map((at) => call('POST', `deliveries/${at}`, {})));
+    expect(answers).toEqual(orders.map(() => refused));
+    expect((await call('GET', 'deliveries/801')).body).toMatchObject({ waiting: 0, dead: 1 });
+  });
 });
 
 it('where nothing was ever delivered, all is empty', async () => {

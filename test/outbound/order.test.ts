@@ -36,7 +36,7 @@ beforeEach(() => {
 });
 afterEach(() => registry.close());
 
-const runs = () => false;
+const here = { run: () => false, probe: () => false };
 const bury = async (from: number, to: number) => {
   for (let n = from; n < to; n++) {
     const moves = [{ sid: 51, isMember: true, at: 0 }];
@@ -50,7 +50,7 @@ const state = async () => {
 };
 /** Carries out until nothing is left. Returns in how many turns. */
 async function obeyAll(): Promise<number> {
-  for (let turns = 1; ; turns++) if (!(await obey(registry, outbox, runs))) return turns;
+  for (let turns = 1; ; turns++) if (!(await obey(registry, outbox, here))) return turns;
 }
 /** Waits until somebody has asked. */
 const asked = () => expect.poll(async () => (await registry.list('order')).length).toBe(1);
@@ -72,7 +72,7 @@ describe.each(['replay', 'drop'] as const)('%s', (kind) => {
     await bury(0, 1_000);
     const asking = ask(registry, { kind, destination: ID });
     await asked();
-    expect(await obey(registry, outbox, runs)).toBe(true);
+    expect(await obey(registry, outbox, here)).toBe(true);
     const { count, isOver } = await asking;
     expect([count, isOver]).toEqual([1_000 - (await state()).dead, false]);
     // By another process, too.
@@ -84,7 +84,7 @@ describe.each(['replay', 'drop'] as const)('%s', (kind) => {
     await bury(0, 1_000);
     const asking = ask(registry, { kind, destination: ID });
     await asked();
-    await obey(registry, outbox, runs);
+    await obey(registry, outbox, here);
     await pause(2);
     await bury(1_000, 1_010);
     await obeyAll();
@@ -106,7 +106,20 @@ describe.each(['replay', 'drop'] as const)('%s', (kind) => {
     const asking = ask(registry, { kind, destination: ID });
     await asked();
     outbox.problem = 'away';
-    expect(await obey(registry, outbox, runs)).toBe(false);
+    expect(await obey(registry, outbox, here)).toBe(false);
     await expect(asking).rejects.toThrow('away');
+  });
+});
+
+describe.each(['run', 'probe'] as const)('%s', (kind) => {
+  it('is done by the process that works on that destination, and by no other', async () => {
+    const asked = ask(registry, { kind, destination: ID });
+    await expect.poll(async () => (await registry.list('order')).length).toBe(1);
+    await obey(registry, outbox, here);
+    const meant: number[] = [];
+    await obey(registry, undefined, { ...here, [kind]: (id: number) => meant.push(id) > 0 });
+    await obey(registry, outbox, { ...here, [kind]: (id: number) => meant.push(id) > 0 });
+    expect(await asked).toEqual({ count: 1, isOver: true });
+    expect(meant).toEqual([ID]);
   });
 });

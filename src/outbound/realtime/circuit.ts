@@ -61,6 +61,12 @@ export class Circuit {
     return attempt;
   }
 
+  /** Somebody wants it to be tried now; whether the partner is there, only that tells. */
+  relent(): void {
+    this.#silentUntil = 0;
+    this.#pausedUntil = 0;
+  }
+
   /** The partner is there. */
   succeed(): void {
     this.#probe = undefined;

@@ -84,6 +84,13 @@ export class Dispatch {
     this.#endSleep();
   }
 
+  /** The partner may be back: whatever waits for its time is tried now. */
+  probe(): void {
+    this.#given.circuit.relent();
+    this.#held.hasten();
+    this.stir();
+  }
+
   /** Takes over what was begun before. */
   async recover(): Promise<void> {
     const { outbox, id, trial, now } = this.#options;
@@ -409,7 +416,11 @@ export class Dispatch {
   /** The partner is there. */
   #close(): void {
     const { circuit } = this.#given;
-    if (circuit.isOpen) this.#options.report();
+    if (circuit.isOpen) {
+      this.#options.report();
+      // What failed because of the partner has no more reason to wait.
+      this.#held.hasten();
+    }
     circuit.succeed();
     this.#failingSince = Number.POSITIVE_INFINITY;
   }

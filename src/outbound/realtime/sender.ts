@@ -100,6 +100,12 @@ export class Sender {
     this.#dispatch?.wake();
   }
 
+  /** Tries at once to reach a partner that is away. Returns whether it is this process that sends. */
+  probe(): boolean {
+    this.#dispatch?.probe();
+    return this.#dispatch !== undefined;
+  }
+
   /** Starts nothing more, lets what is under way finish for so many milliseconds, and breaks off the rest. */
   async close(milliseconds: number): Promise<void> {
     this.#isClosing = true;

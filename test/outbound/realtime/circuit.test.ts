@@ -58,6 +58,18 @@ describe('a circuit', () => {
     expect([circuit.isOpen, circuit.from]).toEqual([false, 0]);
   });
 
+  it('lets a probe through at once when somebody wants it, and one only', () => {
+    const circuit = opened(0);
+    circuit.fail(circuit.start(1_000) as Attempt, 1_000, 1, MAX_RETRY_AFTER_MS);
+    circuit.relent();
+    const probe = circuit.start(1_001) as Attempt;
+    expect(probe.isProbe).toBe(true);
+    circuit.relent();
+    expect(circuit.start(1_001)).toBeUndefined();
+    circuit.fail(probe, 1_001, 1);
+    expect(circuit.from).toBe(5_001);
+  });
+
   it('learns nothing from a probe that came to nothing: the next one may go', () => {
     const circuit = opened(0);
     circuit.drop(circuit.start(1_000) as Attempt);

@@ -299,7 +299,7 @@ describe('a partner that fails', () => {
     partner.behaviour = ok;
     ahead += 8_000;
     await expect.poll(() => reported).toHaveLength(2);
-    ahead += 60_000;
+    // It is back: no time has to pass for those that had failed.
     await nothingWaits();
   });
 
@@ -317,6 +317,21 @@ describe('a partner that fails', () => {
     ahead = 101_000;
     await nothingWaits();
     expect(arrived().sort()).toEqual(['7: 51+', '8: 51+']);
+  });
+
+  it('is tried at once where somebody wants it, whatever it asked for: by whoever sends', async () => {
+    const start = Date.now();
+    partner.behaviour = answers(503, { 'Retry-After': '3600' });
+    await everybodyMoves(0, 20);
+    const options = { now: () => start + ahead, random: () => 1 };
+    const sender = send(options);
+    const other = send(options);
+    await expect.poll(() => partner.received.length).toBeGreaterThan(0);
+    await aWhile();
+    partner.behaviour = ok;
+    expect([sender.probe(), other.probe()].sort()).toEqual([false, true]);
+    await nothingWaits();
+    expect(arrived()).toHaveLength(20);
   });
 
   it('costs no memory: the rest stays in the queue', async () => {
