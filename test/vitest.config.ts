@@ -8,9 +8,9 @@ export default defineConfig({
     // Most of the time is waiting for real servers.
     maxWorkers: 2,
     // Real servers and browsers take their time on a busy machine.
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
-    expect: { poll: { timeout: 15_000, interval: 20 } },
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     // No test leaves anything behind in its thread.
     isolate: false,
   },

@@ -92,7 +92,7 @@ describe.each(ENGINES)('on the %s store', { timeout: 180_000 }, (name, isThere) 
       change: { day: TODAY, realized: n % 3 === 0 ? [1] : [2], optOut: n >= VISITORS - OUT },
     }));
     await store.close();
-  }, 60_000);
+  });
   afterAll(async () => {
     await Promise.all(running.map((server) => server.stop()));
     await redis?.stop();

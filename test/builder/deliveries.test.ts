@@ -57,7 +57,7 @@ const callerOf =
     return { status: response.status, body: await response.json() };
   };
 
-describe('where somebody delivers', { timeout: 60_000 }, () => {
+describe('where somebody delivers', () => {
   let server: RunningServer;
   let output: string;
   const call = callerOf(() => server);
@@ -74,7 +74,7 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
       account: DOCUMENT,
       environment: { OUTBOUND_ALLOW_PRIVATE: '1', OUTBOUND_FOLDER: output },
     });
-  }, 60_000);
+  });
   afterAll(() => server?.stop());
 
   it('all server-to-server destinations are listed, and no others', async () => {
@@ -270,7 +270,7 @@ describe('where somebody delivers', { timeout: 60_000 }, () => {
   });
 });
 
-describe('where nobody delivers', { timeout: 60_000 }, () => {
+describe('where nobody delivers', () => {
   let server: RunningServer;
   const call = callerOf(() => server);
   beforeAll(async () => {
@@ -278,7 +278,7 @@ describe('where nobody delivers', { timeout: 60_000 }, () => {
     await bury(folder, 801, [letter(1)]);
     const environment = { ROLE: 'collect', OUTBOUND_ALLOW_PRIVATE: '1' };
     server = await startServer({ folder, account: DOCUMENT, environment });
-  }, 60_000);
+  });
   afterAll(() => server?.stop());
 
   it('every order says so, and nothing is lost', async () => {
@@ -314,4 +314,4 @@ it('where nothing was ever delivered, all is empty', async () => {
   });
   expect(await call('GET', 'deliveries/801/dead-letters')).toEqual({ status: 200, body: [] });
   await server.stop();
-}, 60_000);
+});

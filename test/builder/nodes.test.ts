@@ -63,4 +63,4 @@ it('is for those who are known', async () => {
   const server = await startServer({ account: exampleAccount() });
   expect((await fetch(`${server.origin}/v1/nodes`)).status).toBe(401);
   await server.stop();
-}, 60_000);
+});

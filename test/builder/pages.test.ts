@@ -147,7 +147,7 @@ describe('a build', () => {
     const name = await buildFolder();
     const began = performance.now();
     expect(await buildFolder()).toBe(name);
-    expect(performance.now() - began).toBeLessThan(500);
+    expect(performance.now() - began).toBeLessThan(2_000);
     expect(SOURCES).toContain('src/audience');
   });
 

@@ -360,14 +360,14 @@ describe.skipIf(process.platform !== 'linux').concurrent('the program that folds
       `import { Base } from '${root}src/store/embedded/base.ts';
        new Base(${base}, 'write').root.transactionSync(() => {
          console.log('held');
-         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000);
+         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 90_000);
        });`,
     );
     try {
       await once(holder.stdout, 'data');
       const server = await Promise.race([
         start({ folder: first.folder }),
-        pause(6_000).then(() => {
+        pause(30_000).then(() => {
           throw new Error('the server does not start while the lock is held');
         }),
       ]);
@@ -387,7 +387,7 @@ async function expectFaultSurvived(server: RunningServer, fill: () => void, free
   const answers = await Promise.all(Array.from({ length: 40 }, () => call(server, 1)));
   for (const { errors, milliseconds } of answers) {
     expect(errors).toBe('200');
-    expect(milliseconds).toBeLessThan(1_000);
+    expect(milliseconds).toBeLessThan(5_000);
   }
   const { status, text } = await readiness(server);
   expect(status).toBe(503);

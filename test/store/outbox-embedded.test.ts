@@ -137,7 +137,7 @@ describe('a fold', () => {
     await outbox.close();
   });
 
-  it('keeps no more than 64; then everybody is examined', { timeout: 60_000 }, async () => {
+  it('keeps no more than 64; then everybody is examined', async () => {
     await delivered();
     for (let n = 1; n <= 70; n++) await come(n, n === 1);
     await fold();

@@ -27,7 +27,7 @@ describe.runIf(redisServer)('what waits for Redis has its answer, and no warning
   it.each([
     ['one server', startRedis],
     ['a Cluster', startCluster],
-  ])('of %s, when it is there', { timeout: 60_000 }, async (_, start) => {
+  ])('of %s, when it is there', async (_, start) => {
     const redis = await start();
     open(redis.url);
     expect((await many()).map(({ status }) => status)).toEqual(Array(MANY).fill('fulfilled'));
@@ -35,7 +35,7 @@ describe.runIf(redisServer)('what waits for Redis has its answer, and no warning
     expect(warned).not.toHaveBeenCalled();
   });
 
-  it('which says why, while it is away', { timeout: 60_000 }, async () => {
+  it('which says why, while it is away', async () => {
     const redis = await startRedis();
     open(redis.url);
     await connection.run(['TIME']);

@@ -138,7 +138,7 @@ describe.runIf(process.platform === 'linux')('a stopped process that may write',
     }
     for (const took of await Promise.all(writes)) expect(took).toBeLessThan(5_000);
     // Whoever comes now does not wait in vain.
-    expect(await refusal(one.put('person', 'Cyd', 3))).toBeLessThan(100);
+    expect(await refusal(one.put('person', 'Cyd', 3))).toBeLessThan(1_000);
     clearInterval(timer);
     expect(ticks).toBeGreaterThan(100);
     expect(slowest).toBeLessThan(1_000);
@@ -161,7 +161,7 @@ describe.runIf(process.platform === 'linux')('a stopped process that may write',
     expect(await written).toMatch(/lock/);
     expect(await ended).toEqual([0, null]);
     await holder.goOn();
-  }, 60_000);
+  });
 });
 
 function mounted(): string | undefined {

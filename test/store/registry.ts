@@ -414,7 +414,7 @@ export function registryContract(place: () => Environment): void {
       expect(valuesOf(await one.recent(list, 1))).toEqual([round]);
       await ended;
     }
-  }, 60_000);
+  });
 
   it('is the same for every process at every moment', async () => {
     const process = registryProcess(environment);

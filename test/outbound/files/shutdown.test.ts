@@ -60,7 +60,7 @@ const CASES: [name: string, isThere: boolean, open: () => Promise<Given>, bytes:
   ['S3', true, s3, 1],
 ];
 
-describe.each(CASES)('%s', { timeout: 60_000 }, (_, isThere, open, bytes) => {
+describe.each(CASES)('%s', (_, isThere, open, bytes) => {
   const ends: (() => Promise<void>)[] = [];
   afterAll(async () => {
     for (const end of ends.reverse()) await end();

@@ -143,7 +143,7 @@ it('none is older than a profile may be', async () => {
   expect(await inWords()).toEqual(['new: 7 -51']);
 });
 
-it('a process that delivers goes through them', { timeout: 60_000 }, async () => {
+it('a process that delivers goes through them', async () => {
   const folder = temporaryFolder();
   const document = account({
     traits: [trait(1)],
