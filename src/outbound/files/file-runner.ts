@@ -203,7 +203,8 @@ export class FileRunner {
   /** Twice as long as before, by chance a little less: not everybody comes back at once. */
   #longer(wait: number): number {
     const { first, longest } = this.#options.retry ?? RETRY;
-    return Math.min(longest, Math.max(first, wait * 2)) * (1 - Math.random() / 4);
+    const longer = Math.min(longest, Math.max(first, wait * 2));
+    return Math.round(longer * (1 - Math.random() / 4));
   }
 
   async #failed(error: unknown, wait: number): Promise<void> {

@@ -19,9 +19,10 @@ export const MAX_RETRY_AFTER_MS = 3_600_000;
  *
  * @param failures how often in a row it has failed before, from 0
  * @param random from 0 to 1
+ * @returns whole milliseconds
  */
 export const backoff = (failures: number, random: number, max = MAX_PAUSE_MS): number =>
-  random * Math.min(max, MIN_PAUSE_MS * 2 ** failures);
+  Math.round(random * Math.min(max, MIN_PAUSE_MS * 2 ** failures));
 
 /** Something that was started; its end is told to the circuit. */
 export interface Attempt {
