@@ -8,7 +8,7 @@ import { readConfig } from '../src/config.ts';
 import { openAccounts } from '../src/engine.ts';
 import { AccountFile } from '../src/store/embedded/account-file.ts';
 import { type RunningRedis, redisServer, startRedis } from './redis.ts';
-import { freePort, startServer, temporaryFolder } from './server.ts';
+import { freePort, plainEnvironment, startServer, temporaryFolder } from './server.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const account = (name = 'Home', rule = 'c_page == "home"') => ({
@@ -54,7 +54,7 @@ describe.each([
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
       ['src/account-command.ts', ...args],
-      { cwd: root, env: { PATH: process.env.PATH, ...environment }, encoding: 'utf8' },
+      { cwd: root, env: { ...plainEnvironment(), ...environment }, encoding: 'utf8' },
     );
     return { status, stdout, stderr };
   };
@@ -118,7 +118,7 @@ describe('ACCOUNT_FILE', () => {
   it('and what is pushed later never replace each other unseen', async () => {
     const folder = temporaryFolder();
     const file = path.join(folder, 'pushed.json');
-    const environment = { PATH: process.env.PATH, DATA_DIR: folder };
+    const environment = { ...plainEnvironment(), DATA_DIR: folder };
     const push = (document: unknown) => {
       fs.writeFileSync(file, JSON.stringify(document));
       const args = ['src/account-command.ts', 'push', file];
@@ -159,7 +159,7 @@ describe('the account command', () => {
   const run = (args: string[], environment: Record<string, string> = {}) =>
     spawnSync(process.execPath, ['src/account-command.ts', ...args], {
       cwd: root,
-      env: { PATH: process.env.PATH, DATA_DIR: temporaryFolder(), ...environment },
+      env: { ...plainEnvironment(), DATA_DIR: temporaryFolder(), ...environment },
       encoding: 'utf8',
     });
 

@@ -29,6 +29,12 @@ export function endWithTests(child: ChildProcess): void {
   child.once('exit', () => children.delete(child));
 }
 
+/** What every process needs; the rest of the environment is no test's. */
+export const plainEnvironment = () => ({
+  PATH: process.env.PATH,
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+});
+
 /** A port of 127.0.0.1 that nobody listens on now. */
 export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
@@ -86,7 +92,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const [program, ...words] = [...(options.prefix ?? []), process.execPath, 'src/node.ts'];
   const child = spawn(program, words, {
     cwd: options.root ?? root,
-    env: { PATH: process.env.PATH, ...environment },
+    env: { ...plainEnvironment(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -17,7 +17,7 @@ import {
   UNIT_MS,
 } from '../../src/store/registry.ts';
 import { StoreError } from '../../src/store/store.ts';
-import { endWithTests } from '../server.ts';
+import { endWithTests, plainEnvironment } from '../server.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -33,7 +33,7 @@ export interface RegistryProcess {
 export function registryProcess(environment: Environment): RegistryProcess {
   const program = fileURLToPath(new URL('./registry-process.ts', import.meta.url));
   const child = spawn(process.execPath, [program], {
-    env: { PATH: process.env.PATH, ...environment },
+    env: { ...plainEnvironment(), ...environment },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   endWithTests(child);
