@@ -3,8 +3,6 @@
  * message.
  */
 import { randomUUID } from 'node:crypto';
-import { dayOf } from '../../audience/profile.ts';
-import type { RealtimeTransfer, ServerDestination } from '../../destinations/destination.ts';
 import {
   type Entry,
   isReadable,
@@ -12,13 +10,11 @@ import {
   type Subject,
   type Unreadable,
 } from '../../store/outbox.ts';
-import { type Disclosure, disclose } from '../disclosure.ts';
 import { partOf } from '../run-part.ts';
 import { type Attempt, backoff, type Circuit } from './circuit.ts';
+import { Courier } from './courier.ts';
 import type { Endpoint, Reply } from './endpoint.ts';
 import { Held, type Job, visitorsOf } from './held.ts';
-import { composeMessage } from './message.ts';
-import { BearerEndpoint } from './oauth.ts';
 import type { Sending } from './sender.ts';
 import { NOTE_MS, type Trial } from './trial.ts';
 
@@ -41,6 +37,7 @@ export class Dispatch {
   readonly #options: Sending;
   readonly #given: Given;
   readonly #held: Held;
+  readonly #courier: Courier;
   readonly #underWay = new Set<Promise<void>>();
   /** What is asked of the queue meanwhile. */
   readonly #asked = new Set<Promise<void>>();
@@ -64,12 +61,12 @@ export class Dispatch {
   #storeError: unknown;
   #isStirred = false;
   #endSleep: () => void = () => {};
-  #bearer: { readonly for: string; readonly endpoint: BearerEndpoint } | undefined;
 
   constructor(options: Sending, given: Given) {
     this.#options = options;
     this.#given = given;
     this.#held = new Held(options.maxHeld);
+    this.#courier = new Courier(options, given.endpoint);
   }
 
   /** There is something new in the queue. */
@@ -114,7 +111,7 @@ export class Dispatch {
   async run(): Promise<void> {
     try {
       while (this.#given.mayGoOn() && this.#storeError === undefined) {
-        if (!this.#target()) this.#triedSince = Number.POSITIVE_INFINITY;
+        if (!this.#courier.target) this.#triedSince = Number.POSITIVE_INFINITY;
         else {
           this.#triedSince = Math.min(this.#triedSince, this.#options.now());
           await this.#makeRoom();
@@ -145,13 +142,6 @@ export class Dispatch {
     if (this.#noted && Math.abs(next.at - this.#noted.at) < pause) return;
     this.#noted = next;
     trial.keep(next);
-  }
-
-  /** Undefined while nothing is to be sent. */
-  #target(): { destination: ServerDestination; transfer: RealtimeTransfer } | undefined {
-    const destination = this.#options.terms().destinations.get(this.#options.id);
-    if (!destination?.active || destination.transfer.kind !== 'realtime') return undefined;
-    return { destination, transfer: destination.transfer };
   }
 
   /** Reads ahead, while messages are under way. */
@@ -276,7 +266,7 @@ export class Dispatch {
     }
     if (started.length === 0) return;
     // Those that start together look at their visitors together.
-    const looking = this.#look(started.flatMap(([job]) => visitorsOf(job)));
+    const looking = this.#courier.look(started.flatMap(([job]) => visitorsOf(job)));
     let from = 0;
     for (const [job, attempt] of started) {
       const [at, to] = [from, from + job.sealed.entries.length];
@@ -300,35 +290,15 @@ export class Dispatch {
     }
   }
 
-  /** The last before it is sent: afterwards nothing is waited for. Returns why nothing can be sent, or whom. */
-  async #look(deviceIds: readonly string[]): Promise<Reply | readonly (Subject | Unreadable)[]> {
-    const target = this.#target();
-    const endpoint = target && this.#endpointOf(target.transfer);
-    const failure = endpoint instanceof BearerEndpoint ? await endpoint.prepare() : undefined;
-    return failure ?? this.#options.outbox.look(deviceIds);
-  }
-
   /** One attempt, from what may be said now to what became of it. */
   async #send(job: Job, attempt: Attempt, found: readonly (Subject | Unreadable)[]): Promise<void> {
-    const { mayGoOn } = this.#given;
     const subjects = await this.#readable(job, found);
-    const target = this.#target();
-    if (subjects.length === 0 || !target || !mayGoOn()) return;
-    const { destination, transfer } = target;
-    const disclosures = this.#disclose(job.sealed.entries, subjects, transfer);
-    if (disclosures.length === 0) {
-      this.#finish(job);
-      return;
-    }
-    const users = disclosures.map(({ user }) => user);
-    const { headers, body } = composeMessage(destination, transfer, users, this.#options.now());
-    const reply = await this.#endpointOf(transfer).post(
-      transfer.endpointUrl,
-      // The same each time that it is sent: the partner can tell that it has it already.
-      [...headers, ['Idempotency-Key', job.sealed.message]],
-      body,
-    );
-    if (reply.ok) {
+    if (subjects.length === 0 || !this.#given.mayGoOn()) return;
+    const brought = await this.#courier.bring(job.sealed, subjects);
+    if (!brought) return;
+    const { disclosures, reply } = brought;
+    if (!reply) this.#finish(job);
+    else if (reply.ok) {
       this.#close();
       this.#taken++;
       this.#finish(job);
@@ -336,7 +306,7 @@ export class Dispatch {
     } else if ('isExpired' in reply && reply.isExpired && !job.isRenewed) {
       // Not at once with a new token: its visitors are looked at anew before.
       job.isRenewed = true;
-    } else await this.#fail(job, attempt, reply, users.length);
+    } else await this.#fail(job, attempt, reply, disclosures.length);
   }
 
   /** The visitors of a message; those who cannot be read go on without the others. */
@@ -361,26 +331,6 @@ export class Dispatch {
     job.sealed = rest;
     if (subjects.length === 0) await this.#dissolve(job);
     return subjects;
-  }
-
-  #disclose(
-    entries: readonly Entry[],
-    subjects: readonly Subject[],
-    { userDataSource }: RealtimeTransfer,
-  ): Disclosure[] {
-    const { terms, id, region, now } = this.#options;
-    const mappings = terms().mappings.get(id) ?? new Map();
-    const given = { destination: id, mappings, userDataSource, region, today: dayOf(now()) };
-    return entries.flatMap((entry, i) => disclose(entry, subjects[i], given) ?? []);
-  }
-
-  #endpointOf({ oauth }: RealtimeTransfer): Endpoint | BearerEndpoint {
-    if (!oauth) return this.#given.endpoint;
-    const key = JSON.stringify(oauth);
-    if (this.#bearer?.for !== key) {
-      this.#bearer = { for: key, endpoint: new BearerEndpoint(this.#given.endpoint, oauth) };
-    }
-    return this.#bearer.endpoint;
   }
 
   async #fail(job: Job, attempt: Attempt, reply: Reply, users: number): Promise<void> {
@@ -487,7 +437,7 @@ export class Dispatch {
   /** How long nothing changes by time alone, in milliseconds. */
   #wait(): number {
     // The end of what is under way is heard of.
-    if (!this.#target() || this.#underWay.size >= this.#options.concurrency) return LOOK_MS;
+    if (!this.#courier.target || this.#underWay.size >= this.#options.concurrency) return LOOK_MS;
     const now = this.#options.now();
     const { from } = this.#given.circuit;
     let next = from > now ? from : Number.POSITIVE_INFINITY;
