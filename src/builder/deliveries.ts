@@ -119,10 +119,14 @@ export function deliveries(book: AccountBook, registry: Registry, outbox: Outbox
 
   app.on('POST', either('/deliveries/:id{\\d+}/probe'), async (c) => {
     changer(c);
-    const { destinationId, transfer } = await one(c);
+    const { destinationId, transfer, status } = await one(c);
     if (transfer === 'file') {
       const wrong = 'this destination gets files';
       throw new RestError(409, { path: '(probe)', wrong, instead: 'have its files written now' });
+    }
+    if (status === 'inactive') {
+      const wrong = 'this destination is switched off';
+      throw new RestError(409, { path: '(probe)', wrong, instead: 'switch it on' });
     }
     await order({ kind: 'probe', destination: Number(destinationId) });
     return c.json({ count: 1 }, 202);

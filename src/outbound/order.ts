@@ -113,12 +113,18 @@ function carryOut(
   end: number,
 ): Promise<Kept> | undefined {
   const { order } = kept;
-  if (order.kind === 'run' || order.kind === 'probe') {
-    return here[order.kind](order.destination)
-      ? Promise.resolve({ ...kept, count: 1, isOver: true })
-      : undefined;
+  switch (order.kind) {
+    case 'run':
+    case 'probe':
+      if (!here[order.kind](order.destination)) return undefined;
+      return Promise.resolve({ ...kept, count: 1, isOver: true });
+    case 'replay':
+    case 'drop':
+      return outbox && moveLetters(outbox, kept, order, end);
+    default:
+      // Of a newer version: it is for a process of that.
+      return undefined;
   }
-  return outbox && moveLetters(outbox, kept, order, end);
 }
 
 async function moveLetters(

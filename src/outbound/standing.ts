@@ -39,7 +39,7 @@ export class StandingKeeper {
 
   delivered(): void {
     this.#delivered++;
-    this.#standing = { deliveredAt: Date.now(), perSecond: this.#standing.perSecond };
+    this.#standing = { ...this.#standing, deliveredAt: Date.now() };
     this.#keepSoon();
   }
 

@@ -2,15 +2,24 @@
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { account, DEVICE, realtime, segment, trait } from '../outbound/example.ts';
-import { freePort, type RunningServer, startServer, temporaryFolder } from '../server.ts';
+import { type RunningServer, startServer, temporaryFolder } from '../server.ts';
 import { bury, type Letter } from './outbox.ts';
 
-/** Nobody listens there. */
-const PORT = await freePort();
-const AWAY = `http://127.0.0.1:${PORT}/in`;
+/** Hangs up, until it is back. */
+let isBack = false;
+const partner = http.createServer(({ socket }, response) =>
+  isBack ? response.end() : socket.destroy(),
+);
+await once(partner.listen(0, '127.0.0.1'), 'listening');
+afterAll(() => {
+  partner.close();
+});
+const { port } = partner.address() as AddressInfo;
+const AWAY = `http://127.0.0.1:${port}/in`;
 const AT = Math.floor(Date.now() / 1_000) * 1_000;
 
 const letter = (n: number): Letter => ({
@@ -27,6 +36,7 @@ const DOCUMENT = account({
   destinations: [
     realtime(801, [51], { endpointUrl: AWAY }),
     realtime(802, [51], { endpointUrl: AWAY }),
+    realtime(806, [51], { endpointUrl: AWAY, status: 'inactive' }),
     {
       destinationId: 803,
       name: 'files',
@@ -83,6 +93,7 @@ describe('where somebody delivers', () => {
     expect(body.destinations).toEqual([
       { destinationId: 801, waiting: 0, dead: 0 },
       { destinationId: 802, waiting: 0, dead: 5 },
+      { destinationId: 806, waiting: 0, dead: 0 },
       { destinationId: 803, waiting: 0, dead: 0 },
     ]);
   });
@@ -138,6 +149,7 @@ describe('where somebody delivers', () => {
     ['POST', 'deliveries/801/runs', 409],
     ['POST', 'deliveries/805/probe', 404],
     ['POST', 'deliveries/803/probe', 409],
+    ['POST', 'deliveries/806/probe', 409],
   ])('%s %s: %i', async (method, at, status) => {
     const answer = await call(method, at, method === 'POST' ? {} : undefined);
     expect(answer).toMatchObject({
@@ -207,7 +219,7 @@ describe('where somebody delivers', () => {
     const delivery = async () => (await call('GET', 'deliveries/802')).body;
     await expect
       .poll(async () => (await delivery()).problem, { timeout: 40_000 })
-      .toContain(`127.0.0.1:${PORT} `);
+      .toContain(`127.0.0.1:${port} `);
     expect((await delivery()).since).toBeLessThanOrEqual(Date.now());
     await expect.poll(async () => (await delivery()).next).toSatisfy(Number.isInteger);
     const { destinations } = (await call('GET', 'deliveries')).body;
@@ -216,13 +228,11 @@ describe('where somebody delivers', () => {
   });
 
   it('and is tried at once where that is asked for', async () => {
-    const partner = http.createServer((_, response) => response.end());
-    await once(partner.listen(PORT, '127.0.0.1'), 'listening');
+    isBack = true;
     expect(await call('POST', 'deliveries/802/probe')).toEqual({ status: 202, body: { count: 1 } });
     const delivery = async () => (await call('GET', 'deliveries/802')).body;
     await expect.poll(delivery).toMatchObject({ waiting: 0, deliveredAt: expect.any(Number) });
     expect(await delivery()).not.toHaveProperty('problem');
-    partner.close();
   });
 
   it('files are written now, and the run is kept', async () => {
@@ -309,7 +319,7 @@ it('where nothing was ever delivered, all is empty', async () => {
     status: 200,
     body: {
       ...{ problem: 'no process delivers now', deliverers: [], passes: [] },
-      destinations: [{ waiting: 0, dead: 0 }, { waiting: 0 }, { waiting: 0 }],
+      destinations: Array(4).fill({ waiting: 0, dead: 0 }),
     },
   });
   expect(await call('GET', 'deliveries/801/dead-letters')).toEqual({ status: 200, body: [] });

@@ -2,9 +2,11 @@
  * Server-to-server delivery as its users have it: a server started as they start it, visits by HTTP,
  * changes by REST, a partner that is a real server. On both stores.
  */
+
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FORBID, tcf } from '../collect/consent-string.ts';
 import { type RunningRedis, redisServer, startRedis } from '../redis.ts';
@@ -206,6 +208,8 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
       await expect.poll(() => rest('GET', '/deliveries/801')).toMatchObject({ waiting: 2 });
       await come(refuses, known);
       await come(refuses, unknown);
+      // What was on its way by then is refused, too.
+      await pause(1_000);
       partner.status = 200;
       await heard(known).toBe('a51=0 a52=0');
       await heard(unknown).toBe('a51=0');

@@ -385,10 +385,9 @@ async function expectFaultSurvived(server: RunningServer, fill: () => void, free
   for (let i = 0; i < 5; i++) expect((await call(server, 1)).errors).toBe('');
   fill();
   const answers = await Promise.all(Array.from({ length: 40 }, () => call(server, 1)));
-  for (const { errors, milliseconds } of answers) {
-    expect(errors).toBe('200');
-    expect(milliseconds).toBeLessThan(5_000);
-  }
+  for (const { errors } of answers) expect(errors).toBe('200');
+  const times = answers.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b);
+  expect(times[20]).toBeLessThan(1_000);
   const { status, text } = await readiness(server);
   expect(status).toBe(503);
   expect(text).toMatch(/the log cannot be written: .*(ENOSPC|EFBIG|only a part)/);

@@ -292,14 +292,18 @@ export class Dispatch {
 
   /** One attempt, from what may be said now to what became of it. */
   async #send(job: Job, attempt: Attempt, found: readonly (Subject | Unreadable)[]): Promise<void> {
+    const { circuit, mayGoOn } = this.#given;
     const subjects = await this.#readable(job, found);
-    if (subjects.length === 0 || !this.#given.mayGoOn()) return;
+    if (subjects.length === 0 || !mayGoOn()) return;
     const brought = await this.#courier.bring(job.sealed, subjects);
     if (!brought) return;
     const { disclosures, reply } = brought;
     if (!reply) this.#finish(job);
     else if (reply.ok) {
       this.#close();
+      // What failed because of the partner has no more reason to wait.
+      if (circuit.trouble === 'away') this.#held.hasten((job) => !job.isAtFault);
+      if (!circuit.isAway(this.#options.now())) this.#end();
       this.#taken++;
       this.#finish(job);
       this.#count('delivered', disclosures);
@@ -318,6 +322,7 @@ export class Dispatch {
     unreadable(found);
     if (found.length === 1) {
       job.isUnwanted = true;
+      job.isAtFault = true;
       job.problem = (found[0] as Unreadable).problem;
       await this.#postpone(job, MAX_REFUSED_PAUSE_MS);
       return [];
@@ -345,12 +350,16 @@ export class Dispatch {
       // Who refuses a message is there.
       this.#close();
       if (this.#taken > job.taken) job.isUnwanted = true;
+      if (!job.isUnwanted && users === 1 && job.failures >= 2) this.#begin('refuses');
+      else if (circuit.trouble === 'away') this.#end();
     } else {
+      // Somebody has wanted a try since it began: it is sent again at once.
+      if (circuit.isOutdated(attempt)) return;
       this.#failingSince = Math.min(this.#failingSince, now);
-      const wasOpen = circuit.isOpen;
       circuit.fail(attempt, now, this.#options.random(), reply.retryAfter);
-      if (circuit.isOpen && !wasOpen) this.#options.report(new Error(reply.problem));
+      if (circuit.isAway(now)) this.#begin('away');
     }
+    job.isAtFault = isRefused;
     if (isRefused && users > 1) return this.#split(job);
     return this.#postpone(job, isRefused ? MAX_REFUSED_PAUSE_MS : undefined);
   }
@@ -365,14 +374,24 @@ export class Dispatch {
 
   /** The partner is there. */
   #close(): void {
-    const { circuit } = this.#given;
-    if (circuit.isOpen) {
-      this.#options.report();
-      // What failed because of the partner has no more reason to wait.
-      this.#held.hasten();
-    }
-    circuit.succeed();
+    this.#given.circuit.succeed();
     this.#failingSince = Number.POSITIVE_INFINITY;
+  }
+
+  /** Nothing gets through from now on: people have to know it. */
+  #begin(trouble: 'away' | 'refuses'): void {
+    const { circuit } = this.#given;
+    if (circuit.trouble === trouble) return;
+    circuit.trouble = trouble;
+    this.#options.report(new Error(this.#problem));
+  }
+
+  /** It does again. */
+  #end(): void {
+    const { circuit } = this.#given;
+    if (!circuit.trouble) return;
+    circuit.trouble = undefined;
+    this.#options.report();
   }
 
   /** One user may be why: each goes on alone. */

@@ -18,6 +18,8 @@ export interface Job {
   readonly taken: number;
   /** Whether it did not want this one, though it took others meanwhile. */
   isUnwanted: boolean;
+  /** Whether it failed, the last time, for what it is, not since the partner was away. */
+  isAtFault: boolean;
   /** Whether it waits for a new token: that it failed with an old one says nothing. */
   isRenewed: boolean;
   /** Why it failed, the last time. */
@@ -88,7 +90,7 @@ export class Held {
   add(sealed: Sealed, taken: number, isFresh = false): Job {
     const job: Job = {
       ...{ sealed, isUnderWay: false, failures: 0, problem: '', from: 0, isRenewed: false },
-      ...{ taken, isUnwanted: false },
+      ...{ taken, isUnwanted: false, isAtFault: false },
     };
     this.backlog.occupy(sealed.entries);
     this.#jobs.add(job);
@@ -96,9 +98,9 @@ export class Held {
     return job;
   }
 
-  /** Whatever waits for its time may be sent now. */
-  hasten(): void {
-    for (const job of this.idle()) job.from = 0;
+  /** Whatever waits for its time may be sent now; but for some. */
+  hasten(isMeant: (job: Job) => boolean = () => true): void {
+    for (const job of this.idle()) if (isMeant(job)) job.from = 0;
   }
 
   start(job: Job): void {

@@ -243,6 +243,8 @@ describe.skipIf(!executable)('segments and traits in the web application', () =>
     await question.getByRole('button', { name: 'Leave without saving' }).click();
     await page.getByRole('heading', { level: 1, name: 'Traits' }).waitFor();
     await page.getByRole('link', { name: 'Jazz lover' }).click();
+    // The list has a field of such a name, too.
+    await page.getByRole('heading', { level: 1, name: 'Jazz lover' }).waitFor();
     await page.getByLabel('Name').fill('Jazz fan');
     await page.evaluate(() => history.back());
     await question.getByRole('button', { name: 'Leave without saving' }).click();

@@ -58,16 +58,37 @@ describe('a circuit', () => {
     expect([circuit.isOpen, circuit.from]).toEqual([false, 0]);
   });
 
-  it('lets a probe through at once when somebody wants it, and one only', () => {
+  it('lets a probe through at once when somebody wants it, whatever the partner asked for', () => {
     const circuit = opened(0);
     circuit.fail(circuit.start(1_000) as Attempt, 1_000, 1, MAX_RETRY_AFTER_MS);
     circuit.relent();
     const probe = circuit.start(1_001) as Attempt;
     expect(probe.isProbe).toBe(true);
-    circuit.relent();
     expect(circuit.start(1_001)).toBeUndefined();
     circuit.fail(probe, 1_001, 1);
     expect(circuit.from).toBe(5_001);
+  });
+
+  it('learns nothing from what was under way when somebody wanted a try', () => {
+    const circuit = opened(0);
+    const before = circuit.start(1_000) as Attempt;
+    circuit.relent();
+    const probe = circuit.start(1_001) as Attempt;
+    circuit.fail(before, 1_002, 1, MAX_RETRY_AFTER_MS);
+    expect([circuit.isOutdated(before), circuit.isOutdated(probe)]).toEqual([true, false]);
+    circuit.drop(probe);
+    expect(circuit.from).toBe(0);
+  });
+
+  it.each([
+    [9_999, false],
+    [10_000, true],
+  ])('a silence of %s ms is said: %s', (retryAfter, isSaid) => {
+    const said: number[] = [];
+    const circuit = new Circuit((until) => said.push(until));
+    circuit.fail(circuit.start(5) as Attempt, 5, 1, retryAfter);
+    expect([circuit.isAway(5), said]).toEqual([isSaid, isSaid ? [10_005] : []]);
+    expect(circuit.isAway(6)).toBe(false);
   });
 
   it('learns nothing from a probe that came to nothing: the next one may go', () => {

@@ -314,9 +314,11 @@ describe('a partner that fails', () => {
     ahead = 99_000;
     await aWhile();
     expect(partner.received).toHaveLength(1);
+    expect(reported).toEqual([expect.stringContaining('answered 429')]);
     ahead = 101_000;
     await nothingWaits();
     expect(arrived().sort()).toEqual(['7: 51+', '8: 51+']);
+    expect(reported).toEqual([expect.any(String), undefined]);
   });
 
   it('is tried at once where somebody wants it, whatever it asked for: by whoever sends', async () => {
@@ -332,6 +334,22 @@ describe('a partner that fails', () => {
     expect([sender.probe(), other.probe()].sort()).toEqual([false, true]);
     await nothingWaits();
     expect(arrived()).toHaveLength(20);
+  });
+
+  it('and what it had under way then keeps nobody from it', async () => {
+    const start = Date.now();
+    let answer = () => {};
+    partner.next.push((response, received) => {
+      answer = () => answers(503, { 'Retry-After': '3600' })(response, received);
+    });
+    await moves('7', 51);
+    const sender = send({ now: () => start + ahead, random: () => 1 });
+    await expect.poll(() => partner.received).toHaveLength(1);
+    sender.probe();
+    answer();
+    await nothingWaits();
+    expect(arrived()).toEqual(['7: 51+']);
+    expect(reported).toEqual([]);
   });
 
   it('costs no memory: the rest stays in the queue', async () => {
@@ -533,6 +551,41 @@ describe('a user whom the partner does not take', () => {
       { entries: [{ deviceId: '3' }] },
     ]);
     expect(reported).toEqual([]);
+  });
+
+  it.each([400, 413, 422])(
+    'is said where the partner takes nobody else, either: %s',
+    async (status) => {
+      partner.behaviour = refusing(status, '3');
+      await moves('3', 51);
+      const sender = send();
+      await expect.poll(() => reported).toEqual([expect.stringContaining(`answered ${status}`)]);
+      await moves('4', 51);
+      sender.wake();
+      await expect.poll(() => reported).toEqual([expect.any(String), undefined]);
+      expect(await waiting()).toBe(1);
+    },
+  );
+
+  it('keeps its pause when the partner, which was away, takes others again', async () => {
+    const start = Date.now();
+    partner.behaviour = refusing(400, '3');
+    await moves('3', 51);
+    const sender = send({ now: () => start + ahead, random: () => 1 });
+    const tries = () => partner.received.filter((m) => namesOf(m).includes('3')).length;
+    await expect.poll(tries).toBe(1);
+    await aWhile();
+    partner.behaviour = answers(500);
+    await everybodyMoves(10, 80);
+    sender.wake();
+    await expect.poll(() => reported).toEqual([expect.stringContaining('answered 500')]);
+    await aWhile();
+    partner.behaviour = refusing(400, '3');
+    sender.probe();
+    await expect.poll(waiting).toBe(1);
+    await aWhile();
+    // At first, and when somebody wanted it.
+    expect(tries()).toBe(2);
   });
 
   it('has an id of its own from then on', async () => {

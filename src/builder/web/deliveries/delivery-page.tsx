@@ -88,6 +88,7 @@ function TryNow({ destinationId }: Pick<Destination, 'destinationId'>) {
 function Standing({ delivery, destination }: StandingProps) {
   const { waiting, oldest, dead, problem, since, next, deliveredAt, perSecond } = delivery;
   const isFile = destination.transfer === 'file';
+  const isOff = destination.status === 'inactive';
   return (
     <>
       {problem && (
@@ -109,15 +110,22 @@ function Standing({ delivery, destination }: StandingProps) {
                 )}
               </>
             )}
-            {isFile
-              ? 'It is tried again by itself, with pauses that grow to ten minutes.'
-              : 'It is tried again by itself, at least once a minute unless the partner asks for a longer pause.'}{' '}
+            {isOff ? null : isFile ? (
+              'It is tried again by itself, with pauses that grow to ten minutes. '
+            ) : waiting === 0 ? (
+              'It is tried again when there is something to send. '
+            ) : (
+              <>
+                It is tried again by itself, at least once a minute, unless the partner asks for a
+                longer pause or refuses what it gets.{' '}
+              </>
+            )}
             Nothing is lost meanwhile, and no page and no other partner waits for it.
           </Text>
-          {!isFile && <TryNow destinationId={destination.destinationId} />}
+          {!isFile && !isOff && waiting > 0 && <TryNow destinationId={destination.destinationId} />}
         </Alert>
       )}
-      {destination.status === 'inactive' && (
+      {isOff && (
         <Alert color="gray" title="Switched off">
           <Text size="sm">
             Nothing is sent. What changes meanwhile is told when it is{' '}
