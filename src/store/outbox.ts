@@ -177,6 +177,10 @@ export interface Outbox {
    * Keeps what came out: what was told, what is queued, and when to examine again. A candidate who is not
    * among the outcomes stays on the agenda, and so does who came back since the batch was taken. When it
    * resolves, a killed process loses nothing of it; where it rejects, the same candidates come again.
+   *
+   * Somebody else may have settled a visitor since the batch was taken, where this process has lost its
+   * right unawares. Where something else has been told since, nothing is kept of the outcome, and the
+   * visitor is to be examined again at once; so they are where only the agenda shows it.
    */
   settle(batch: Batch, outcomes: readonly Outcome[]): Promise<void>;
 

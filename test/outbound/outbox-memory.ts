@@ -1,4 +1,5 @@
 /** The outbox contract in the plainest way: in memory. Nothing of it outlives the tests. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Profile } from '../../src/audience/profile.ts';
 import {
   type Batch,
@@ -18,6 +19,7 @@ import {
   type Unreadable,
 } from '../../src/store/outbox.ts';
 import { StoreError } from '../../src/store/store.ts';
+import { NO_IDS } from '../../src/store/told.ts';
 
 const NOBODY: Told = new Map();
 
@@ -138,7 +140,15 @@ export class MemoryOutbox implements Outbox {
   async settle(batch: Batch, outcomes: readonly Outcome[]): Promise<void> {
     await this.#arrive();
     const { memory } = this;
+    const taken = new Map(
+      batch.candidates.map((one) => [one.deviceId, { told: one.told, partnerIds: one.partnerIds }]),
+    );
     for (const { deviceId, told, moves, partnerIds, next } of outcomes) {
+      const since = taken.get(deviceId);
+      if (since && !isDeepStrictEqual(this.#told(deviceId), since)) {
+        memory.schedule(deviceId, memory.now());
+        continue;
+      }
       memory.partnerIds.set(
         deviceId,
         new Map([...(partnerIds ?? [])].filter(([destination]) => told.has(destination))),
@@ -148,9 +158,11 @@ export class MemoryOutbox implements Outbox {
       for (const [destination, own] of moves) {
         this.#enqueue(destination, deviceId, own, partnerIds?.get(destination));
       }
-      if (memory.agenda.get(deviceId)?.version !== this.#versions.get(batch)?.get(deviceId))
-        continue;
-      if (next === undefined) memory.agenda.delete(deviceId);
+      const entry = memory.agenda.get(deviceId);
+      if (entry?.version !== this.#versions.get(batch)?.get(deviceId)) {
+        // Who came back stays; whom somebody else has settled comes again.
+        if (entry?.by !== 'visit') memory.schedule(deviceId, memory.now());
+      } else if (next === undefined) memory.agenda.delete(deviceId);
       else memory.schedule(deviceId, next);
     }
   }
@@ -300,16 +312,20 @@ export class MemoryOutbox implements Outbox {
   }
 
   #candidate(deviceId: string): Candidate | Unreadable {
-    const { profiles, told, unreadable } = this.memory;
+    const { profiles, unreadable } = this.memory;
     if (unreadable.has(deviceId)) return { deviceId, problem: `visitor ${deviceId}: unknown` };
     const kept = profiles.get(deviceId);
     return {
       deviceId,
       profile: kept?.profile,
       keptUntil: kept?.keptUntil,
-      told: told.get(deviceId) ?? NOBODY,
-      partnerIds: this.memory.partnerIds.get(deviceId),
+      ...this.#told(deviceId),
     };
+  }
+
+  #told(deviceId: string): Pick<Candidate, 'told' | 'partnerIds'> {
+    const { told, partnerIds } = this.memory;
+    return { told: told.get(deviceId) ?? NOBODY, partnerIds: partnerIds.get(deviceId) ?? NO_IDS };
   }
 
   #enqueue(

@@ -423,6 +423,72 @@ export function outboxContract({
     });
   });
 
+  describe('somebody whom two processes examine at once, since one stood still,', () => {
+    let late: Outbox;
+    /** What the late one began from. */
+    let stale: Batch[];
+    const before = { told: told([A, 1]), partnerIds: new Map([[A, 'before']]) };
+    const moves = (...all: Move[]) => new Map([[A, all]]);
+    beforeEach(async () => {
+      await visited(store, flagged(1));
+      await settle(await dueWith(1), (one) => ({ ...nothing(one), ...before }));
+      await visited(store, flagged(1));
+      late = outbox;
+      stale = await dueWith(1);
+      outbox = await openOutbox(place);
+    });
+    afterEach(() => late.close());
+    const settleLate = async (outcome: (one: Candidate) => Outcome) => {
+      for (const batch of stale) await late.settle(batch, batch.candidates.map(outcome));
+    };
+    /** Who is examined before those whom time alone brings. */
+    const dueAtOnce = async (): Promise<Batch[]> => {
+      const batches: Batch[] = [];
+      for (const shard of await outbox.shards()) batches.push(await outbox.due(shard, 10, 'visit'));
+      return batches;
+    };
+
+    it.each([
+      ['they entered', { ...before, told: told([A, 1], [A, 2]) }, undefined],
+      ['they entered, and come again tomorrow', { ...before, told: told([A, 1], [A, 2]) }, DAY_MS],
+      ['they left, and nothing is told any more', { told: told() }, undefined],
+      ['they go by another id', { ...before, partnerIds: new Map([[A, 'after']]) }, undefined],
+    ])(
+      'are kept as the first one has settled: %s; and the end is right',
+      async (_, first, after) => {
+        const next = after && Date.now() + after;
+        const settled = { ...first, moves: moves(joined(7)), next };
+        await settle(await dueWith(1), (one) => ({ ...nothing(one), ...settled }));
+        await settleLate((one) => ({
+          ...{ ...nothing(one), told: told([A, 1], [B, 3]), next: Date.now() + DAY_MS },
+          moves: new Map([...moves(joined(8)), [B, [joined(3)]]]),
+        }));
+        expect((await look(1))[0]).toMatchObject(first);
+        expect(await outbox.queues()).toMatchObject([{ destination: A, waiting: 1 }]);
+        const again = await dueAtOnce();
+        expect(again.flatMap(({ candidates }) => candidates)).toMatchObject([first]);
+        const last = { told: told([A, 9]), moves: moves(joined(9)) };
+        await settle(again, (one) => ({ ...nothing(one), ...last }));
+        expect((await look(1))[0].told).toEqual(last.told);
+        expect(sidsOf(await outbox.read(A, 10))).toEqual([7, 9]);
+        expect(await dueNow()).toEqual([]);
+      },
+    );
+
+    it.each([
+      ['not before they come back', undefined],
+      ['tomorrow', DAY_MS],
+    ])(
+      'come again where the first one had nothing to tell, and would have them %s',
+      async (_, after) => {
+        const next = after && Date.now() + after;
+        await settle(await dueWith(1), (one) => ({ ...nothing(one), ...before, next }));
+        await settleLate((one) => ({ ...nothing(one), ...before, moves: moves(joined(8)) }));
+        expect(idsOf(await dueAtOnce())).toEqual([device(1)]);
+      },
+    );
+  });
+
   describe('a walk', () => {
     const stored = [1, 2, 3, 4, 5, 6, 7, 8, 9];
     const expected = stored.map(device);

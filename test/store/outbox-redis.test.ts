@@ -378,45 +378,6 @@ function competition(place: () => { url: string; prefix: string }) {
     expect([ones, others].filter((all) => all.every((has) => !has))).toHaveLength(1);
   });
 
-  it('keeps nothing of a deliverer that lost its right unawares', async () => {
-    const { url, prefix } = place();
-    const store = await openStore(url, prefix);
-    await visited(store, flagged(1));
-    const [late, quick] = [openOutbox(url, prefix), openOutbox(url, prefix)];
-    const batch = { candidates: await allDue(late) };
-    await settleAll(quick);
-    await late.settle(
-      batch,
-      batch.candidates.map((one) => entering(one)),
-    );
-    expect(await quick.queues()).toMatchObject([{ destination: 7, waiting: 1 }]);
-    // The visitor is examined anew.
-    await expect
-      .poll(async () => idsOf(await allDue(openOutbox(url, prefix))))
-      .toEqual([device(1)]);
-  });
-
-  it('examines anew where a deliverer that lost its right had more to tell', async () => {
-    const { url, prefix } = place();
-    const store = await openStore(url, prefix);
-    await visited(store, flagged(1));
-    const [late, quick] = [openOutbox(url, prefix), openOutbox(url, prefix)];
-    const batch = { candidates: await allDue(late) };
-    const nothing = { moves: new Map(), told: new Map() };
-    await quick.settle(
-      batch,
-      batch.candidates.map((one) => ({ ...entering(one), ...nothing })),
-    );
-    expect(await allDue(openOutbox(url, prefix))).toEqual([]);
-    await late.settle(
-      batch,
-      batch.candidates.map((one) => entering(one)),
-    );
-    expect(await allDue(openOutbox(url, prefix))).toMatchObject([
-      { deviceId: device(1), told: new Map([[7, new Map([[5, SECOND]])]]) },
-    ]);
-  });
-
   it('keeps what is told and queued of thousands, whoever comes back meanwhile', async () => {
     const { url, prefix } = place();
     const store = await openStore(url, prefix);

@@ -19,6 +19,8 @@ export const END = new Uint8Array([255]);
 
 const TIME_BYTES = 6;
 
+export const NOTHING_TOLD = new Uint8Array(0);
+
 /** Added to the times of those whom time alone brings: they stand after all whom a visit has brought. */
 export const BY_TIME = 2 ** 47;
 
@@ -31,6 +33,11 @@ export interface Scheduled {
    * one with each visit.
    */
   readonly next: number | undefined;
+}
+
+/** A visitor, with what tells whether somebody else has settled since. */
+export interface Stored extends Scheduled {
+  readonly toldBytes: Uint8Array;
 }
 
 /** How a destination's queue stands. */
@@ -100,10 +107,11 @@ export class OutboxBase {
     this.#meta = this.root.openDB({ name: 'meta', ...json });
   }
 
-  visitor(deviceId: string): Scheduled {
+  visitor(deviceId: string): Stored {
     const bytes = this.#visitors.getBinary(packDeviceId(deviceId, new Uint8Array(19)));
-    if (!bytes) return { told: new Map(), next: undefined };
-    return { ...readTold(bytes, TIME_BYTES), next: readTime(bytes, 0) || undefined };
+    if (!bytes) return { told: new Map(), toldBytes: NOTHING_TOLD, next: undefined };
+    const toldBytes = bytes.subarray(TIME_BYTES);
+    return { ...readTold(toldBytes), toldBytes, next: readTime(bytes, 0) || undefined };
   }
 
   /** @param before as it is now */

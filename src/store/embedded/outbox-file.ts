@@ -25,7 +25,7 @@ import {
 import { StoreError } from '../store.ts';
 import { Arrivals } from './arrivals.ts';
 import type { EmbeddedStore } from './embedded-store.ts';
-import { BY_TIME, OutboxBase } from './outbox-base.ts';
+import { BY_TIME, NOTHING_TOLD, OutboxBase, type Stored } from './outbox-base.ts';
 import { Queues, type Unqueued } from './queue.ts';
 import type { Walk } from './walk.ts';
 
@@ -42,10 +42,8 @@ const CHUNK = 1_000;
 const DAY_MS = 86_400_000;
 const SHARD = 'all';
 
-/** A candidate, and when they were to be examined as the batch was taken. */
-interface Taken extends Candidate {
-  readonly next: number | undefined;
-}
+/** A candidate, with what tells whether something has changed since the batch was taken. */
+type Taken = Candidate & Pick<Stored, 'next' | 'toldBytes'>;
 
 interface Order {
   readonly work: () => unknown;
@@ -132,18 +130,25 @@ export class OutboxFile implements Outbox {
       const queued = new Map<number, Unqueued[]>();
       const queuedAt = Date.now();
       for (const { deviceId, told, partnerIds, moves, next } of outcomes) {
+        const before = base.visitor(deviceId);
+        const since = taken.get(deviceId);
+        // A process may stand still until somebody else has its right: then its moves are of another time.
+        if (Buffer.compare(before.toldBytes, since?.toldBytes ?? NOTHING_TOLD) !== 0) {
+          base.putVisitor(deviceId, before, { ...before, next: atOnce(before.next, queuedAt) });
+          continue;
+        }
         for (const [destination, own] of moves) {
           const entries = queued.get(destination) ?? [];
           const partnerId = partnerIds?.get(destination);
           entries.push({ queuedAt, deviceId, partnerId, moves: own });
           queued.set(destination, entries);
         }
-        const before = base.visitor(deviceId);
-        const cameBack = before.next !== taken.get(deviceId)?.next;
+        // Who came back meanwhile stays; whom somebody else has settled comes again.
+        const isSame = before.next === since?.next;
         base.putVisitor(deviceId, before, {
           told,
           partnerIds,
-          next: cameBack ? before.next : scheduled(next, queuedAt),
+          next: isSame ? scheduled(next, queuedAt) : atOnce(before.next, queuedAt),
         });
       }
       for (const [destination, entries] of queued) queues.push(destination, entries);
@@ -238,14 +243,14 @@ export class OutboxFile implements Outbox {
   }
 
   #candidate(deviceId: string, store: EmbeddedStore, now: number): Taken | Unreadable {
-    const { next, ...told } = this.#base.visitor(deviceId);
+    const stored = this.#base.visitor(deviceId);
     let found: ReturnType<EmbeddedStore['recall']>;
     try {
       found = store.recall(deviceId);
     } catch (error) {
       return { deviceId, problem: `visitor ${deviceId}: ${(error as Error).message}` };
     }
-    if (!found) return { deviceId, profile: undefined, keptUntil: undefined, ...told, next };
+    if (!found) return { deviceId, profile: undefined, keptUntil: undefined, ...stored };
     const { profile, newcomer } = found;
     const { profileDays, newcomerDays } = this.#options;
     const keptUntil = profile.optedOut
@@ -253,9 +258,9 @@ export class OutboxFile implements Outbox {
       : (profile.seen + (newcomer ? newcomerDays : profileDays) + 1) * DAY_MS;
     // Who is to be forgotten is not stored any more, though nobody has cleared up yet.
     if (keptUntil !== undefined && keptUntil <= now) {
-      return { deviceId, profile: undefined, keptUntil: undefined, ...told, next };
+      return { deviceId, profile: undefined, keptUntil: undefined, ...stored };
     }
-    return { deviceId, profile, keptUntil, ...told, next };
+    return { deviceId, profile, keptUntil, ...stored };
   }
 
   /** Has visitors come later, whenever they were to come, so that they are in nobody's way. */
@@ -329,6 +334,10 @@ export class OutboxFile implements Outbox {
 
 const scheduled = (next: number | undefined, now: number) =>
   next === undefined || next <= now ? next : BY_TIME + Math.ceil(next);
+
+/** Who is there by a visit stays as they are: another time would hide that they came back. */
+const atOnce = (next: number | undefined, now: number) =>
+  next === undefined || next >= BY_TIME ? now : next;
 
 const unwritten = (error: unknown) =>
   new StoreError(`the outbox cannot be written: ${(error as Error).message}`);

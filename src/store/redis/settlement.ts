@@ -79,9 +79,9 @@ while at <= #blob do
   else
     if after == '' then call('DEL', key) elseif after ~= before then call('SET', key, after) end
     local stands = call('ZSCORE', agenda, member) or ''
-    -- Who came back meanwhile stays; whom somebody else has taken from it comes again.
+    -- Who came back meanwhile stays; whom somebody else has settled comes again.
     if stands ~= due then
-      if stands == '' then examine(id) end
+      if stands == '' or tonumber(stands) >= ${BY_TIME} then examine(id) end
     else
       if next ~= '' then call('ZADD', agenda, next, member)
       elseif due ~= '' then call('ZREM', agenda, member) end
