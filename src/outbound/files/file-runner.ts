@@ -140,7 +140,8 @@ export class FileRunner {
 
   async #work(lease: Lease): Promise<void> {
     const { id, outbox, folder, terms, members, unreadable, open, pace, now } = this.#options;
-    const { signal } = this.#breakOff;
+    // Who has the lease next may put a file of the same name.
+    const signal = AbortSignal.any([this.#breakOff.signal, lease.signal]);
     const check = () => {
       if (this.#isClosing || !lease.isHeld) throw new Stopped();
     };

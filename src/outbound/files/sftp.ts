@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
-import { Client, type ConnectConfig, type SFTPWrapper } from 'ssh2';
+import { Client, type ConnectConfig, type FileEntry, type SFTPWrapper } from 'ssh2';
 import type { SftpTarget } from '../../destinations/destination.ts';
 import { guardedLookup, isPublic } from '../address.ts';
 import { reasonOf } from '../reason.ts';
-import { PATIENCE_MS, partName, type Reach, type Target, TargetError } from './target.ts';
+import { isPartOf, PATIENCE_MS, partName, type Reach, type Target, TargetError } from './target.ts';
 
 /** A server has a key of each of several kinds, and shows the one that it is asked for. */
 const KEY_KINDS = [
@@ -19,6 +19,8 @@ const KEY_KINDS = [
 const CHUNK_BYTES = 32_768;
 /** Together two megabytes under way. */
 const CHUNKS_AT_ONCE = 64;
+/** Answers about what is in a folder, of a hundred names or so: partners may never clear theirs. */
+const MAX_ANSWERS = 100;
 
 /** @throws TargetError */
 export async function openSftp(target: SftpTarget, reach: Reach): Promise<Target> {
@@ -135,6 +137,7 @@ class Sftp implements Target {
   readonly #sftp: SFTPWrapper;
   readonly #folder: string;
   readonly #ended: Promise<never>;
+  #parts: Promise<string[]> | undefined;
 
   constructor(client: Client, sftp: SFTPWrapper, folder: string, ended: Promise<never>) {
     this.#client = client;
@@ -146,9 +149,11 @@ class Sftp implements Target {
   async put(file: string, name: string): Promise<void> {
     const part = path.posix.join(this.#folder, partName(name));
     try {
+      await this.#removeParts(name);
       await this.#copy(file, part);
       await this.#rename(part, path.posix.join(this.#folder, name));
     } catch (error) {
+      await this.#remove(part).catch(() => {});
       const { code } = error as { code?: unknown };
       const why = typeof code === 'number' ? WHY[code] : undefined;
       throw new TargetError(
@@ -159,6 +164,36 @@ class Sftp implements Target {
 
   async close(): Promise<void> {
     this.#client.end();
+  }
+
+  /**
+   * What was broken off on its way to this name; what another one may still ask the server to rename is not
+   * there any more. In a folder that may not be read, or has too much in it, some are left: nobody takes
+   * them for files.
+   */
+  async #removeParts(name: string): Promise<void> {
+    this.#parts ??= this.#listParts().catch(() => []);
+    for (const part of await this.#parts) {
+      if (isPartOf(name, part)) {
+        await this.#remove(path.posix.join(this.#folder, part)).catch(() => {});
+      }
+    }
+  }
+
+  async #listParts(): Promise<string[]> {
+    const parts: string[] = [];
+    const handle = await this.#ask<Buffer>((end) => this.#sftp.opendir(this.#folder, end));
+    for (let answers = 0; answers < MAX_ANSWERS; answers++) {
+      const entries = await this.#ask<FileEntry[]>((end) => this.#sftp.readdir(handle, end)).catch(
+        (error) => {
+          if (error.code !== END_OF_LIST) throw error;
+        },
+      );
+      if (!entries) break;
+      parts.push(...entries.map(({ filename }) => filename).filter((it) => it.endsWith('.part')));
+    }
+    await this.#ask((end) => this.#sftp.close(handle, end));
+    return parts;
   }
 
   async #copy(file: string, remote: string): Promise<void> {
@@ -187,10 +222,14 @@ class Sftp implements Target {
   /** In one step where the server can; the plain one of SFTP does not replace a file. */
   async #rename(from: string, to: string): Promise<void> {
     if (await this.#askExtension((end) => this.#sftp.ext_openssh_rename(from, to, end))) return;
-    await this.#ask((end) => this.#sftp.unlink(to, end)).catch((error) => {
+    await this.#remove(to).catch((error) => {
       if (error.code !== NO_SUCH_FILE) throw error;
     });
     await this.#ask((end) => this.#sftp.rename(from, to, end));
+  }
+
+  #remove(file: string): Promise<void> {
+    return this.#ask((end) => this.#sftp.unlink(file, end));
   }
 
   #ask<Result = void>(start: (end: End<Result>) => void): Promise<Result> {
@@ -214,6 +253,7 @@ class Sftp implements Target {
 
 type End<Result> = (error?: Error | null, result?: Result) => void;
 
+const END_OF_LIST = 1;
 const NO_SUCH_FILE = 2;
 
 /** What the server answers, by SFTP's numbers. */

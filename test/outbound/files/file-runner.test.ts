@@ -15,7 +15,9 @@ import { until } from '../../redis.ts';
 import { temporaryFolder } from '../../server.ts';
 import { serverDestination } from '../destination.ts';
 import { MemoryOutbox } from '../outbox-memory.ts';
+import { startLine } from './line.ts';
 import { arrived, destinationOf, deviceId, ID, membersIn, termsOf, Visitors } from './runs.ts';
+import { hasSftpServer, startSftpServer } from './sftp-server.ts';
 
 const running: FileRunner[] = [];
 afterEach(async () => {
@@ -164,6 +166,61 @@ describe('while another process still sends in real time what is written to file
     const lines = Array.from({ length: 10 }, (_, n) => `${deviceId(n)} m1`);
     expect(arrived(shelf)[0].lines).toEqual(lines);
   });
+});
+
+describe('a lease that is lost in the middle of an upload', () => {
+  it.skipIf(!hasSftpServer)(
+    'breaks it off before another one goes on, whose files stay whole',
+    async () => {
+      const server = await startSftpServer();
+      const line = await startLine(server.target.port);
+      try {
+        const { visitors, start } = workbench();
+        const lines = visitors.stir(20_000);
+        // So that another file follows from more lines, not a longer one.
+        const to = (port: number) =>
+          destinationOf({ target: { ...server.target, port }, compress: true });
+        const puts: Promise<unknown>[] = [];
+        const first = start({
+          terms: () => termsOf(to(line.port)),
+          open: async (target, signal) => {
+            const opened = await openTarget(target, { folder: '', allowPrivate: true, signal });
+            const put = (file: string, name: string) => {
+              const own = opened.put(file, name);
+              puts.push(own);
+              return own;
+            };
+            return { put, close: () => opened.close() };
+          },
+        });
+        line.breakAfter(50_000, 'held');
+        first.runner.run();
+        await until('an upload under way', () => line.broken === 1);
+        first.outbox.problem = 'Redis is away';
+        // On another machine.
+        const second = start({
+          terms: () => termsOf(to(server.target.port)),
+          folder: path.join(temporaryFolder(), 'work'),
+          open: (target) => openTarget(target, { folder: '', allowPrivate: true }),
+        });
+        lines.push(...visitors.stir(10));
+        await expect(puts[0]).rejects.toThrow('broken off');
+        const holder = visitors.memory.leases.get(`queue:${ID}`)?.process;
+        expect(holder).toBe(first.outbox);
+        await until('a run', () => second.completed().length === 1, 30_000);
+        // What the first one had sent arrives only now.
+        line.heal();
+        await until('the end of the line', () => line.open === 0);
+        const names = () => fs.readdirSync(server.folder);
+        const read = (name: string) => fs.readFileSync(path.join(server.folder, name));
+        expect(arrived({ names, read }).map((set) => set.lines)).toEqual([lines]);
+        expect(first.completed()).toEqual([]);
+      } finally {
+        await line.stop();
+        await server.stop();
+      }
+    },
+  );
 });
 
 describe('a run that fails', () => {

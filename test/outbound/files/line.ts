@@ -6,14 +6,21 @@ export interface Line {
   readonly port: number;
   /** So many connections have been broken. */
   readonly broken: number;
-  /** From now on each connection passes on so many bytes; then it is cut, or silent. */
-  breakAfter(bytes: number, how: 'cut' | 'silent'): void;
+  /** So many connections are there. */
+  readonly open: number;
+  /**
+   * From now on each connection passes on so many bytes; then it is cut, or silent, or what is sent is held
+   * up until the line is healed.
+   */
+  breakAfter(bytes: number, how: Break): void;
   heal(): void;
   stop(): Promise<void>;
 }
 
+type Break = 'cut' | 'silent' | 'held';
+
 export async function startLine(to: number): Promise<Line> {
-  let fault: { bytes: number; how: 'cut' | 'silent' } | undefined;
+  let fault: { bytes: number; how: Break } | undefined;
   const open = new Set<net.Socket>();
   let breaks = 0;
   const server = net.createServer((client) => {
@@ -26,13 +33,18 @@ export async function startLine(to: number): Promise<Line> {
       passed += bytes.length;
       if (!broken || passed < broken.bytes) partner.write(bytes);
       else if (broken.how === 'cut') client.destroy();
+      else if (broken.how === 'held') {
+        partner.write(bytes);
+        if (fault === broken) client.pause();
+      }
     });
     partner.on('data', (bytes) => {
-      if (!broken || passed < broken.bytes) client.write(bytes);
+      if (!broken || broken.how === 'held' || passed < broken.bytes) client.write(bytes);
     });
     client.on('close', () => {
       open.delete(client);
-      partner.destroy();
+      // What was sent arrives, though nobody waits for it any more.
+      partner.end();
     });
     partner.on('close', () => client.destroy());
     client.on('error', () => {});
@@ -42,6 +54,9 @@ export async function startLine(to: number): Promise<Line> {
   await once(server, 'listening');
   return {
     port: (server.address() as net.AddressInfo).port,
+    get open() {
+      return open.size;
+    },
     get broken() {
       return breaks;
     },
@@ -50,6 +65,7 @@ export async function startLine(to: number): Promise<Line> {
     },
     heal() {
       fault = undefined;
+      for (const client of open) client.resume();
     },
     async stop() {
       const closed = once(server, 'close');
