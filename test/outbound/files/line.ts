@@ -13,6 +13,8 @@ export interface Line {
    * up until the line is healed.
    */
   breakAfter(bytes: number, how: Break): void;
+  /** From now on so many bytes a second get there, of each connection. */
+  slow(bytes: number): void;
   heal(): void;
   stop(): Promise<void>;
 }
@@ -22,6 +24,7 @@ type Break = 'cut' | 'silent' | 'held';
 export async function startLine(to: number): Promise<Line> {
   let fault: { bytes: number; how: Break } | undefined;
   const open = new Set<net.Socket>();
+  let speed: number | undefined;
   let breaks = 0;
   const server = net.createServer((client) => {
     const partner = net.connect({ port: to, host: '127.0.0.1' });
@@ -31,6 +34,10 @@ export async function startLine(to: number): Promise<Line> {
     client.on('data', (bytes) => {
       if (broken && passed < broken.bytes && passed + bytes.length >= broken.bytes) breaks++;
       passed += bytes.length;
+      if (speed) {
+        client.pause();
+        setTimeout(() => client.resume(), (bytes.length / speed) * 1_000);
+      }
       if (!broken || passed < broken.bytes) partner.write(bytes);
       else if (broken.how === 'cut') client.destroy();
       else if (broken.how === 'held') {
@@ -63,8 +70,12 @@ export async function startLine(to: number): Promise<Line> {
     breakAfter(bytes, how) {
       fault = { bytes, how };
     },
+    slow(bytes) {
+      speed = bytes;
+    },
     heal() {
       fault = undefined;
+      speed = undefined;
       for (const client of open) client.resume();
     },
     async stop() {

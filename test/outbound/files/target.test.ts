@@ -211,6 +211,49 @@ describe.skipIf(!hasSftpServer)('an SFTP server', () => {
     },
   );
 
+  it('that hangs in the middle of an upload, and answers by SSH, is given up', async () => {
+    const { names, read } = filesIn(server.folder);
+    const target = { ...server.target, port: line.port };
+    const { file, content } = fileOf(LONG);
+    const before = line.broken;
+    line.breakAfter(LONG / 2, 'held');
+    const failed = refused(put(target, file, 'hung', { ...reach, ...{ patience: 3_000 } }));
+    await expect.poll(() => line.broken).toBe(before + 1);
+    const goOn = server.hang();
+    try {
+      line.heal();
+      expect(await failed).toContain('the server has not answered for 3 s');
+      expect(names()).not.toContain('hung');
+    } finally {
+      goOn();
+    }
+    await put(target, file, 'hung');
+    expect(read('hung').equals(content)).toBe(true);
+    expect(names().filter((there) => there.startsWith('.hung'))).toEqual([]);
+  });
+
+  it('that has nothing to say of SFTP is given up', async () => {
+    const dumb = await startSftpServer(temporaryFolder(), 'cat > /dev/null');
+    try {
+      const patient = { ...reach, ...{ patience: 3_000 } };
+      const message = await refused(put(dumb.target, fileOf(1).file, NAME, patient));
+      expect(message).toContain('cannot be used: the server has not answered for 3 s');
+    } finally {
+      await dumb.stop();
+    }
+  });
+
+  it('on a slow line is waited for, though what is sent together takes longer than patience', async () => {
+    const { read } = filesIn(server.folder);
+    const { file, content } = fileOf(LONG);
+    // Two megabytes are under way.
+    line.slow(500_000);
+    const target = { ...server.target, port: line.port };
+    await put(target, file, 'slow', { ...reach, ...{ patience: 3_000 } });
+    line.heal();
+    expect(read('slow').equals(content)).toBe(true);
+  });
+
   it.each([1, 3_000, LONG / 2])('is broken off when it is silent after %i bytes', async (bytes) => {
     const before = line.broken;
     line.breakAfter(bytes, 'silent');
