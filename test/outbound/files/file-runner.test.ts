@@ -1,6 +1,7 @@
 /** Runners: when runs are made, by whom, and what is told of them. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { FileTransfer } from '../../../src/destinations/destination.ts';
 import {
@@ -9,8 +10,10 @@ import {
   type RunReport,
 } from '../../../src/outbound/files/file-runner.ts';
 import { openTarget } from '../../../src/outbound/files/open-target.ts';
+import { dueAfter } from '../../../src/outbound/files/run-history.ts';
 import { TargetError } from '../../../src/outbound/files/target.ts';
 import { Sender } from '../../../src/outbound/realtime/sender.ts';
+import { RegistryFile } from '../../../src/store/embedded/registry-file.ts';
 import { until } from '../../redis.ts';
 import { temporaryFolder } from '../../server.ts';
 import { serverDestination } from '../destination.ts';
@@ -40,7 +43,7 @@ function workbench(transfer: Partial<FileTransfer> = {}) {
       members: membersIn,
       unreadable: () => {},
       open: (target) => openTarget(target, { folder: base, allowPrivate: true }),
-      lastRun: async () => undefined,
+      dueAfter: async (now) => now,
       report: async (report) => {
         reports.push(report);
       },
@@ -67,7 +70,7 @@ describe('a run is made', () => {
   it('when it is asked for, and not else where there is no schedule', async () => {
     const { visitors, start, shelf } = workbench();
     const lines = visitors.stir(10);
-    const { runner, reports, completed } = start({ lastRun: async () => 0 });
+    const { runner, reports, completed } = start({ dueAfter: async () => 0 });
     await until('the lease', () => visitors.memory.leases.has(`queue:${ID}`));
     expect(reports).toEqual([]);
     runner.run();
@@ -93,15 +96,51 @@ describe('a run is made', () => {
   it('when one was missed, at once', async () => {
     const { start } = workbench({ schedule: '@daily' });
     const now = () => MIDNIGHT + DAY / 2;
-    const { completed } = start({ now, lastRun: async () => MIDNIGHT - DAY / 2 });
+    const { completed } = start({ now, dueAfter: async () => MIDNIGHT - DAY / 2 });
     await until('a run', () => completed().length === 1);
+  });
+
+  it('when the first one was missed, too, but not for times before the destination was there', async () => {
+    const { visitors, given, start } = workbench({ schedule: '0 3 1 * *' });
+    visitors.stir(10);
+    const registry = new RegistryFile(temporaryFolder());
+    /** A process that has just started, at its own time. */
+    const startAt = async (time: number) => {
+      let isAsked = false;
+      const started = start({
+        now: () => time,
+        dueAfter: (now) =>
+          dueAfter(registry, ID, now).finally(() => {
+            isAsked = true;
+          }),
+      });
+      await until('the question', () => isAsked);
+      return started;
+    };
+    const close = async ({ runner, reports }: Awaited<ReturnType<typeof startAt>>) => {
+      // What is due begins at once.
+      await pause(200);
+      expect(reports).toEqual([]);
+      await runner.close();
+    };
+    try {
+      await close(await startAt(Date.UTC(2026, 6, 15)));
+      given.destination = destinationOf({ ...TO_FOLDER, schedule: '0 3 10 * *' });
+      await close(await startAt(Date.UTC(2026, 6, 20)));
+      given.destination = destinationOf({ ...TO_FOLDER, schedule: '0 3 1 * *' });
+      await close(await startAt(Date.UTC(2026, 7, 1, 2, 59)));
+      const { completed } = await startAt(Date.UTC(2026, 7, 1, 3, 1));
+      await until('a run', () => completed().length === 1);
+    } finally {
+      await registry.close();
+    }
   });
 
   it('when the destination is switched on and gets a schedule', async () => {
     const { visitors, given, start } = workbench();
     given.destination = { ...given.destination, active: false };
-    const lastRun = async () => 0;
-    const { runner, completed, reports } = start({ lastRun });
+    const dueAfter = async () => 0;
+    const { runner, completed, reports } = start({ dueAfter });
     await until('the lease', () => visitors.memory.leases.has(`queue:${ID}`));
     runner.run();
     expect(reports).toEqual([]);
