@@ -18,7 +18,7 @@ import { membersOf } from './examination.ts';
 import { Examiner, type InForce } from './examiner.ts';
 import { FileRunner } from './files/file-runner.ts';
 import { openTarget } from './files/open-target.ts';
-import { keepRun, runsOf } from './files/run-history.ts';
+import { dueAfter, keepRun } from './files/run-history.ts';
 import { Lease } from './lease.ts';
 import { Leftovers } from './leftovers.ts';
 import { obey } from './order.ts';
@@ -302,7 +302,7 @@ export class Delivery {
       members: (profile) => this.#membersOf(profile, id),
       unreadable: this.#unreadable,
       open: (target, signal) => openTarget(target, { folder: targetFolder, allowPrivate, signal }),
-      lastRun: async () => (await runsOf(registry, id)).last,
+      dueAfter: (now) => dueAfter(registry, id, now),
       report: async (told) => {
         if (told.state === 'failing')
           report(`files of destination ${id} wait`, new Error(told.problem));

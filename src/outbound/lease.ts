@@ -25,6 +25,8 @@ export class Lease {
   /** Of the process's clock, in milliseconds. */
   #until = 0;
   #timer: NodeJS.Timeout | undefined;
+  #end: NodeJS.Timeout | undefined;
+  readonly #lost = new AbortController();
 
   /**
    * @param holder whoever takes it time and again, under the same name: what they could not release is theirs
@@ -57,6 +59,11 @@ export class Lease {
     return this.#until > 0;
   }
 
+  /** Aborted as soon as it is not held any more: breaks off what takes longer than anybody may wait to look. */
+  get signal(): AbortSignal {
+    return this.#lost.signal;
+  }
+
   async release(): Promise<void> {
     const wasHeld = this.isHeld;
     this.#lose();
@@ -78,6 +85,8 @@ export class Lease {
     // It may have run out meanwhile: then it is lost.
     if (!isOurs || !(isFirst || this.isHeld)) return false;
     this.#until = asked + this.#milliseconds * HELD;
+    clearTimeout(this.#end);
+    this.#end = setTimeout(() => this.#lose(), this.#until - performance.now()).unref();
     this.#timer ??= setInterval(() => void this.#renew(), this.#milliseconds * RENEWED).unref();
     return true;
   }
@@ -85,5 +94,7 @@ export class Lease {
   #lose(): void {
     this.#until = 0;
     clearInterval(this.#timer);
+    clearTimeout(this.#end);
+    this.#lost.abort();
   }
 }

@@ -13,7 +13,9 @@ let other: MemoryOutbox;
 let taken: Lease[];
 beforeEach(() => {
   // How busy the machine is says nothing of leases.
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance', 'Date'] });
+  vi.useFakeTimers({
+    toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout', 'performance', 'Date'],
+  });
   one = new MemoryOutbox();
   other = new MemoryOutbox(one.memory);
   taken = [];
@@ -91,6 +93,19 @@ describe('a lease', () => {
     const lost = await timeOf(() => !lease?.isHeld);
     expect(await take(other)).toBeUndefined();
     expect(await timeOf(async () => (await take(other)) !== undefined)).toBeGreaterThan(lost);
+  });
+
+  it('says by itself that it is lost, before somebody else has it', async () => {
+    const lease = (await take(one)) as Lease;
+    let lost: number | undefined;
+    lease.signal.addEventListener('abort', () => {
+      lost = performance.now();
+    });
+    await pass(2 * MS);
+    expect(lost).toBeUndefined();
+    one.problem = 'away';
+    const had = await timeOf(async () => (await take(other)) !== undefined);
+    expect(lost).toBeLessThan(had);
   });
 
   it('that is lost is not had by others before a message has ended that was begun right before', async () => {

@@ -169,7 +169,7 @@ export class FileRuns {
         parts.push(message.message);
         record.entries += message.entries.length;
         record.isGathered = false;
-        record.isWritten = false;
+        startFilesAnew(record);
       }
       const file = partFile(message.message);
       // Of what was being sealed when the process died, the queue may have less than the file.
@@ -248,6 +248,18 @@ export class FileRuns {
   #now(): number {
     return (this.#options.now ?? Date.now)();
   }
+}
+
+/**
+ * More to say may be more files, under other names; and another machine may have put some that say it all. A
+ * single file that becomes one of several stays at the target under its own name: partners go by the control
+ * file, which does not name it.
+ */
+function startFilesAnew(record: RunRecord): void {
+  record.files = [];
+  record.mark = undefined;
+  record.isWritten = false;
+  record.arrived = 0;
 }
 
 const INFO = 'info.json';

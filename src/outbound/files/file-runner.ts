@@ -54,8 +54,10 @@ export interface FileRunnerOptions {
   readonly unreadable: Meet;
   /** @param signal breaks off what is under way there */
   readonly open: (target: FileTarget, signal: AbortSignal) => Promise<Target>;
-  /** When a run was begun last, by whatever process, in Unix milliseconds; undefined: never. */
-  readonly lastRun: () => Promise<number | undefined>;
+  /**
+   * After when the schedule counts (see `dueAfter`), for whatever process asks; both in Unix milliseconds.
+   */
+  readonly dueAfter: (now: number) => Promise<number>;
   /** Keeps what came of a run, for all processes. */
   readonly report: (report: RunReport) => Promise<void>;
   /** Waited for before some visitors are read, so that pages do not feel it. */
@@ -140,7 +142,8 @@ export class FileRunner {
 
   async #work(lease: Lease): Promise<void> {
     const { id, outbox, folder, terms, members, unreadable, open, pace, now } = this.#options;
-    const { signal } = this.#breakOff;
+    // Who has the lease next may put a file of the same name.
+    const signal = AbortSignal.any([this.#breakOff.signal, lease.signal]);
     const check = () => {
       if (this.#isClosing || !lease.isHeld) throw new Stopped();
     };
@@ -155,7 +158,7 @@ export class FileRunner {
       },
     });
     let isDue = await runs.recover();
-    let last = (await this.#options.lastRun()) ?? this.#now();
+    let last = await this.#options.dueAfter(this.#now());
     let wait = 0;
     for (;;) {
       check();

@@ -9,7 +9,7 @@ import type { Reach, Target } from './target.ts';
 export async function openTarget(target: FileTarget, reach: Reach): Promise<Target> {
   switch (target.kind) {
     case 'folder':
-      return await openFolder(reach.folder, target.path);
+      return await openFolder(reach, target.path);
     case 'sftp':
       return await openSftp(target, reach);
     case 's3':

@@ -23,13 +23,39 @@ export interface RunHistory {
   readonly past: readonly PastRun[];
   /** When the last of them began. */
   readonly last?: number;
+  /** Since when there may be runs; while there is no `last`, the schedule counts from then. */
+  readonly since?: number;
 }
 
 const KEPT = 20;
 const NONE: RunHistory = { past: [] };
 
-export const runsOf = async (registry: Registry, destination: number): Promise<RunHistory> =>
+const runsOf = async (registry: Registry, destination: number): Promise<RunHistory> =>
   (await registry.get<RunHistory>('run', String(destination)))?.value ?? NONE;
+
+/**
+ * After when a destination's schedule counts, in Unix milliseconds: when the last run began, else the first
+ * time that this was asked, which is kept: whoever asks again later would else miss what was due between.
+ *
+ * @param now Unix milliseconds
+ */
+export async function dueAfter(
+  registry: Registry,
+  destination: number,
+  now: number,
+): Promise<number> {
+  const { last, since } = await runsOf(registry, destination);
+  const kept = last ?? since;
+  if (kept !== undefined) return kept;
+  // Another process may have asked meanwhile, and have made a run.
+  const history = await revise<RunHistory>(
+    registry,
+    'run',
+    String(destination),
+    (there = NONE) => ({ ...there, since: there.last ?? there.since ?? now }),
+  );
+  return history?.since ?? now;
+}
 
 /** Of all destinations, by their ids. */
 export async function runHistories(registry: Registry): Promise<ReadonlyMap<number, RunHistory>> {

@@ -1,4 +1,5 @@
 /** Where files of a destination go: one small contract for folders, SFTP and S3. */
+import { randomUUID } from 'node:crypto';
 
 export interface Target {
   /**
@@ -31,5 +32,12 @@ export interface Reach {
 
 export const PATIENCE_MS = 60_000;
 
-/** What a file is called until it is complete; patterns such as *.sync do not match it. */
-export const partName = (name: string): string => `.${name}.part`;
+/**
+ * What a file is called until it is complete; patterns such as *.sync do not match it. Another one each time:
+ * a server may still write what was broken off.
+ */
+export const partName = (name: string): string => `.${name}.${randomUUID()}.part`;
+
+/** Whether something is called as a file may have been that is no more put under this name. */
+export const isPartOf = (name: string, part: string): boolean =>
+  part.startsWith(`.${name}.`) && part.endsWith('.part');

@@ -63,7 +63,7 @@ function start({ destination, mappings, folder, base }: Task): void {
     members: membersIn,
     unreadable: () => {},
     open: (target) => openTarget(target, { folder: base, allowPrivate: true, patience: 2_000 }),
-    lastRun: async () => undefined,
+    dueAfter: async (now) => now,
     report: async (report) => {
       say({ report });
     },

@@ -341,24 +341,24 @@ describe('everybody', () => {
   });
 });
 
-describe('a target that fails', () => {
-  /** Takes so many files, then fails. */
-  const failing = (base: string, files: number) => {
-    const put: string[] = [];
-    const open = async (target: FileTarget): Promise<Target> => {
-      const real = await openTarget(target, { folder: base, allowPrivate: true });
-      return {
-        async put(file, name) {
-          if (put.length === files) throw new TargetError('no more');
-          put.push(name);
-          await real.put(file, name);
-        },
-        close: () => real.close(),
-      };
+/** Takes so many files, then fails. */
+const failing = (base: string, files: number) => {
+  const put: string[] = [];
+  const open = async (target: FileTarget): Promise<Target> => {
+    const real = await openTarget(target, { folder: base, allowPrivate: true });
+    return {
+      async put(file, name) {
+        if (put.length === files) throw new TargetError('no more');
+        put.push(name);
+        await real.put(file, name);
+      },
+      close: () => real.close(),
     };
-    return { put, open };
   };
+  return { put, open };
+};
 
+describe('a target that fails', () => {
   it.each([0, 1, 4, 5])('after %i files gets the others later, and none twice', async (files) => {
     const { visitors, shelf, run, base } = workbench({ splitLines: 100 });
     const lines = visitors.stir(500);
@@ -373,6 +373,28 @@ describe('a target that fails', () => {
     expect([...first.put, ...second.put]).toEqual([...names, `${root}.info`]);
     await run();
     expect(arrived(shelf)[1].lines).toEqual(more);
+  });
+});
+
+describe('a machine that comes back to a run that has grown elsewhere', () => {
+  it.each<[string, number | undefined, RegExp[]]>([
+    ['the one that was there already', undefined, [/\d\.sync$/]],
+    ['several', 8, [/\d001\.sync$/, /\d002\.sync$/]],
+  ])('puts all of it, in files that are %s', async (_, splitLines, names) => {
+    const { visitors, shelf, run, base } = workbench({ splitLines });
+    const lines = visitors.stir(6);
+    await expect(run({ open: failing(base, 1).open })).rejects.toThrow('no more');
+    lines.push(...visitors.stir(6));
+    const elsewhere = path.join(base, 'other');
+    await expect(run({ folder: elsewhere, open: failing(base, 0).open })).rejects.toThrow(
+      'no more',
+    );
+    await run();
+    const [set, ...others] = arrived(shelf);
+    expect(others).toEqual([]);
+    expect(set.lines).toEqual(lines);
+    expect(set.names).toEqual(names.map((name) => expect.stringMatching(name)));
+    expect(await visitors.waiting()).toBe(0);
   });
 });
 

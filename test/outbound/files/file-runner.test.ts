@@ -1,6 +1,7 @@
 /** Runners: when runs are made, by whom, and what is told of them. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { FileTransfer } from '../../../src/destinations/destination.ts';
 import {
@@ -9,13 +10,17 @@ import {
   type RunReport,
 } from '../../../src/outbound/files/file-runner.ts';
 import { openTarget } from '../../../src/outbound/files/open-target.ts';
+import { dueAfter } from '../../../src/outbound/files/run-history.ts';
 import { TargetError } from '../../../src/outbound/files/target.ts';
 import { Sender } from '../../../src/outbound/realtime/sender.ts';
+import { RegistryFile } from '../../../src/store/embedded/registry-file.ts';
 import { until } from '../../redis.ts';
 import { temporaryFolder } from '../../server.ts';
 import { serverDestination } from '../destination.ts';
 import { MemoryOutbox } from '../outbox-memory.ts';
+import { startLine } from './line.ts';
 import { arrived, destinationOf, deviceId, ID, membersIn, termsOf, Visitors } from './runs.ts';
+import { hasSftpServer, startSftpServer } from './sftp-server.ts';
 
 const running: FileRunner[] = [];
 afterEach(async () => {
@@ -38,7 +43,7 @@ function workbench(transfer: Partial<FileTransfer> = {}) {
       members: membersIn,
       unreadable: () => {},
       open: (target) => openTarget(target, { folder: base, allowPrivate: true }),
-      lastRun: async () => undefined,
+      dueAfter: async (now) => now,
       report: async (report) => {
         reports.push(report);
       },
@@ -65,7 +70,7 @@ describe('a run is made', () => {
   it('when it is asked for, and not else where there is no schedule', async () => {
     const { visitors, start, shelf } = workbench();
     const lines = visitors.stir(10);
-    const { runner, reports, completed } = start({ lastRun: async () => 0 });
+    const { runner, reports, completed } = start({ dueAfter: async () => 0 });
     await until('the lease', () => visitors.memory.leases.has(`queue:${ID}`));
     expect(reports).toEqual([]);
     runner.run();
@@ -91,15 +96,51 @@ describe('a run is made', () => {
   it('when one was missed, at once', async () => {
     const { start } = workbench({ schedule: '@daily' });
     const now = () => MIDNIGHT + DAY / 2;
-    const { completed } = start({ now, lastRun: async () => MIDNIGHT - DAY / 2 });
+    const { completed } = start({ now, dueAfter: async () => MIDNIGHT - DAY / 2 });
     await until('a run', () => completed().length === 1);
+  });
+
+  it('when the first one was missed, too, but not for times before the destination was there', async () => {
+    const { visitors, given, start } = workbench({ schedule: '0 3 1 * *' });
+    visitors.stir(10);
+    const registry = new RegistryFile(temporaryFolder());
+    /** A process that has just started, at its own time. */
+    const startAt = async (time: number) => {
+      let isAsked = false;
+      const started = start({
+        now: () => time,
+        dueAfter: (now) =>
+          dueAfter(registry, ID, now).finally(() => {
+            isAsked = true;
+          }),
+      });
+      await until('the question', () => isAsked);
+      return started;
+    };
+    const close = async ({ runner, reports }: Awaited<ReturnType<typeof startAt>>) => {
+      // What is due begins at once.
+      await pause(200);
+      expect(reports).toEqual([]);
+      await runner.close();
+    };
+    try {
+      await close(await startAt(Date.UTC(2026, 6, 15)));
+      given.destination = destinationOf({ ...TO_FOLDER, schedule: '0 3 10 * *' });
+      await close(await startAt(Date.UTC(2026, 6, 20)));
+      given.destination = destinationOf({ ...TO_FOLDER, schedule: '0 3 1 * *' });
+      await close(await startAt(Date.UTC(2026, 7, 1, 2, 59)));
+      const { completed } = await startAt(Date.UTC(2026, 7, 1, 3, 1));
+      await until('a run', () => completed().length === 1);
+    } finally {
+      await registry.close();
+    }
   });
 
   it('when the destination is switched on and gets a schedule', async () => {
     const { visitors, given, start } = workbench();
     given.destination = { ...given.destination, active: false };
-    const lastRun = async () => 0;
-    const { runner, completed, reports } = start({ lastRun });
+    const dueAfter = async () => 0;
+    const { runner, completed, reports } = start({ dueAfter });
     await until('the lease', () => visitors.memory.leases.has(`queue:${ID}`));
     runner.run();
     expect(reports).toEqual([]);
@@ -164,6 +205,61 @@ describe('while another process still sends in real time what is written to file
     const lines = Array.from({ length: 10 }, (_, n) => `${deviceId(n)} m1`);
     expect(arrived(shelf)[0].lines).toEqual(lines);
   });
+});
+
+describe('a lease that is lost in the middle of an upload', () => {
+  it.skipIf(!hasSftpServer)(
+    'breaks it off before another one goes on, whose files stay whole',
+    async () => {
+      const server = await startSftpServer();
+      const line = await startLine(server.target.port);
+      try {
+        const { visitors, start } = workbench();
+        const lines = visitors.stir(20_000);
+        // So that another file follows from more lines, not a longer one.
+        const to = (port: number) =>
+          destinationOf({ target: { ...server.target, port }, compress: true });
+        const puts: Promise<unknown>[] = [];
+        const first = start({
+          terms: () => termsOf(to(line.port)),
+          open: async (target, signal) => {
+            const opened = await openTarget(target, { folder: '', allowPrivate: true, signal });
+            const put = (file: string, name: string) => {
+              const own = opened.put(file, name);
+              puts.push(own);
+              return own;
+            };
+            return { put, close: () => opened.close() };
+          },
+        });
+        line.breakAfter(50_000, 'held');
+        first.runner.run();
+        await until('an upload under way', () => line.broken === 1);
+        first.outbox.problem = 'Redis is away';
+        // On another machine.
+        const second = start({
+          terms: () => termsOf(to(server.target.port)),
+          folder: path.join(temporaryFolder(), 'work'),
+          open: (target) => openTarget(target, { folder: '', allowPrivate: true }),
+        });
+        lines.push(...visitors.stir(10));
+        await expect(puts[0]).rejects.toThrow('broken off');
+        const holder = visitors.memory.leases.get(`queue:${ID}`)?.process;
+        expect(holder).toBe(first.outbox);
+        await until('a run', () => second.completed().length === 1, 30_000);
+        // What the first one had sent arrives only now.
+        line.heal();
+        await until('the end of the line', () => line.open === 0);
+        const names = () => fs.readdirSync(server.folder);
+        const read = (name: string) => fs.readFileSync(path.join(server.folder, name));
+        expect(arrived({ names, read }).map((set) => set.lines)).toEqual([lines]);
+        expect(first.completed()).toEqual([]);
+      } finally {
+        await line.stop();
+        await server.stop();
+      }
+    },
+  );
 });
 
 describe('a run that fails', () => {

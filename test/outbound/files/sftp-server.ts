@@ -19,11 +19,17 @@ export interface SftpServer {
   /** As in known_hosts, by kind: `ed25519`, `ecdsa`, `rsa`. */
   readonly hostKeys: Readonly<Record<string, { line: string; fingerprint: string }>>;
   start(): Promise<void>;
+  /** Has what serves SFTP stand still, while the server goes on with SSH. Returns what ends that. */
+  hang(): () => void;
   /** Ends it with all connections, at once. */
   stop(): Promise<void>;
 }
 
-export async function startSftpServer(folder = temporaryFolder()): Promise<SftpServer> {
+/** @param program what serves SFTP */
+export async function startSftpServer(
+  folder = temporaryFolder(),
+  program = 'internal-sftp',
+): Promise<SftpServer> {
   const own = temporaryFolder();
   const file = (name: string) => path.join(own, name);
   const newKey = (name: string, kind: string) =>
@@ -53,7 +59,7 @@ export async function startSftpServer(folder = temporaryFolder()): Promise<SftpS
     'PermitRootLogin yes',
     'PidFile none',
     'MaxStartups 100',
-    'Subsystem sftp internal-sftp',
+    `Subsystem sftp ${program}`,
   ];
   fs.writeFileSync(file('sshd_config'), `${config.join('\n')}\n`);
   // Where sshd is started by root, it separates privileges here.
@@ -82,6 +88,13 @@ export async function startSftpServer(folder = temporaryFolder()): Promise<SftpS
       endWithTests(running);
       await until(`sshd on ${port}`, () => answers(port));
     },
+    hang() {
+      const serving = lastBelow(running?.pid as number);
+      for (const pid of serving) process.kill(pid, 'SIGSTOP');
+      return () => {
+        for (const pid of serving) process.kill(pid, 'SIGCONT');
+      };
+    },
     async stop() {
       const child = running;
       if (!child) return;
@@ -93,6 +106,19 @@ export async function startSftpServer(folder = temporaryFolder()): Promise<SftpS
   };
   await server.start();
   return server;
+}
+
+/** The processes that were started last, of those that one has started. */
+function lastBelow(pid: number): number[] {
+  const all = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((row) => row.trim().split(/ +/).map(Number));
+  const last = (of: number): number[] => {
+    const own = all.filter(([, parent]) => parent === of);
+    return own.length > 0 ? own.flatMap(([child]) => last(child)) : [of];
+  };
+  return last(pid);
 }
 
 export const hasSftpServer = sshd !== undefined;

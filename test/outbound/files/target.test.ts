@@ -102,6 +102,19 @@ describe('a folder', () => {
     fs.symlinkSync(victim, path.join(base, 'trap', `.${NAME}.part`));
     await put({ kind: 'folder', path: 'trap' }, fileOf(10).file);
     expect(fs.readFileSync(victim, 'utf8')).toBe('as it was');
+    expect(fs.readdirSync(path.join(base, 'trap'))).toEqual([NAME]);
+  });
+
+  it('has no file that was broken off while it was copied', async () => {
+    const breakOff = new AbortController();
+    const { signal } = breakOff;
+    const put = (await openTarget({ kind: 'folder', path: 'off' }, { ...reach, signal })).put(
+      fileOf(LONG).file,
+      NAME,
+    );
+    breakOff.abort();
+    expect(await refused(put)).toContain('aborted');
+    expect(fs.readdirSync(path.join(base, 'off'))).toEqual([]);
   });
 
   it.skipIf(process.getuid?.() !== 0)('on a full disk has no half file', async () => {
@@ -194,9 +207,52 @@ describe.skipIf(!hasSftpServer)('an SFTP server', () => {
       line.heal();
       await put(target, file, name);
       expect(read(name).equals(content)).toBe(true);
-      expect(names()).not.toContain(`.${name}.part`);
+      expect(names().filter((there) => there.startsWith(`.${name}`))).toEqual([]);
     },
   );
+
+  it('that hangs in the middle of an upload, and answers by SSH, is given up', async () => {
+    const { names, read } = filesIn(server.folder);
+    const target = { ...server.target, port: line.port };
+    const { file, content } = fileOf(LONG);
+    const before = line.broken;
+    line.breakAfter(LONG / 2, 'held');
+    const failed = refused(put(target, file, 'hung', { ...reach, ...{ patience: 3_000 } }));
+    await expect.poll(() => line.broken).toBe(before + 1);
+    const goOn = server.hang();
+    try {
+      line.heal();
+      expect(await failed).toContain('the server has not answered for 3 s');
+      expect(names()).not.toContain('hung');
+    } finally {
+      goOn();
+    }
+    await put(target, file, 'hung');
+    expect(read('hung').equals(content)).toBe(true);
+    expect(names().filter((there) => there.startsWith('.hung'))).toEqual([]);
+  });
+
+  it('that has nothing to say of SFTP is given up', async () => {
+    const dumb = await startSftpServer(temporaryFolder(), 'cat > /dev/null');
+    try {
+      const patient = { ...reach, ...{ patience: 3_000 } };
+      const message = await refused(put(dumb.target, fileOf(1).file, NAME, patient));
+      expect(message).toContain('cannot be used: the server has not answered for 3 s');
+    } finally {
+      await dumb.stop();
+    }
+  });
+
+  it('on a slow line is waited for, though what is sent together takes longer than patience', async () => {
+    const { read } = filesIn(server.folder);
+    const { file, content } = fileOf(LONG);
+    // Two megabytes are under way.
+    line.slow(500_000);
+    const target = { ...server.target, port: line.port };
+    await put(target, file, 'slow', { ...reach, ...{ patience: 3_000 } });
+    line.heal();
+    expect(read('slow').equals(content)).toBe(true);
+  });
 
   it.each([1, 3_000, LONG / 2])('is broken off when it is silent after %i bytes', async (bytes) => {
     const before = line.broken;
@@ -217,7 +273,7 @@ describe.skipIf(!hasSftpServer)('an SFTP server', () => {
     try {
       const message = await refused(put({ ...server.target, path: disk }, fileOf(200_000).file));
       expect(message).toContain('its disk may be full');
-      expect(fs.readdirSync(disk)).not.toContain(NAME);
+      expect(fs.readdirSync(disk)).toEqual([]);
     } finally {
       execFileSync('umount', ['-l', disk]);
     }
