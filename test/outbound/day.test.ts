@@ -23,7 +23,7 @@ const RETRY_HOURS = 24;
 /** Segments that are entered, and left, together: what waits would be seen if it were held in memory. */
 const TOGETHER = 50;
 /** So much more memory may be held in the second half of the day than in the first. */
-const BOUND = 1.05;
+const BOUND = 1.1;
 
 const steps = Array.from({ length: HOURS }, (_, i) => i + 1);
 const sidsOf = (step: number) => Array.from({ length: TOGETHER }, (_, i) => step * 100 + i);

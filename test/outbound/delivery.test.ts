@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { FORBID, tcf } from '../collect/consent-string.ts';
 import { type RunningRedis, redisServer, startRedis } from '../redis.ts';
 import { type RunningServer, startServer, temporaryFolder } from '../server.ts';
@@ -202,6 +202,7 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
     test('what was queued before a withdrawal is not told, though the partner was away', async () => {
       const known = await come(`c_t=1&${consents}`);
       await heard(known).toBe('a51=1');
+      await expect.poll(() => rest('GET', '/deliveries/801')).toMatchObject({ waiting: 0 });
       partner.status = 503;
       const unknown = await come(`c_t=1&${consents}`);
       await come('c_t=2', known);
@@ -222,6 +223,13 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
       const destination = realtime(803, [51], { endpointUrl: another.url });
       const toldThere = (uuid: string) => expect.poll(() => another.heardOf(uuid).at(-1));
       await rest('POST', '/destinations', { ...destination, iabVendorId: 11 });
+      onTestFinished(async () => {
+        await rest('PUT', '/destinations/803', { ...destination, mappings: [] });
+        await rest('DELETE', '/destinations/803');
+        another.close();
+      });
+      const waitsThere = async (waiting: number) =>
+        await expect.poll(() => rest('GET', '/deliveries/803')).toMatchObject({ waiting });
       const [uuid, vendors] = [
         await come(`c_t=1&${consents}`),
         `${tcf({ purposes: [1], vendors: [11] })}`,
@@ -237,9 +245,10 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
       await toldThere(uuid).toBe('a51=1');
       expect(another.heardOf(told)).toEqual(['a51=1']);
       // What waits is not sent, once the publisher keeps it from the vendor.
+      await waitsThere(0);
       another.status = 503;
       const unknown = await come(`c_t=1&gdpr=1&gdpr_consent=${vendors}`);
-      await expect.poll(() => rest('GET', '/deliveries/803')).toMatchObject({ waiting: 1 });
+      await waitsThere(1);
       const restrictions = [[1, FORBID, [[11, 11]]]] as const;
       const restricted = tcf({ purposes: [1], vendors: [11], restrictions });
       // What the first call of each states is kept after its answer, and before that of the second.
@@ -249,9 +258,6 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
       another.status = 200;
       for (const whom of [unknown, told]) await toldThere(whom).toBe('a51=0');
       expect(another.heardOf(unknown)).toEqual(['a51=0']);
-      await rest('PUT', '/destinations/803', { ...destination, mappings: [] });
-      await rest('DELETE', '/destinations/803');
-      another.close();
     });
   });
 

@@ -563,7 +563,7 @@ describe('a user whom the partner does not take', () => {
       await moves('4', 51);
       sender.wake();
       await expect.poll(() => reported).toEqual([expect.any(String), undefined]);
-      expect(await waiting()).toBe(1);
+      await expect.poll(waiting).toBe(1);
     },
   );
 
@@ -680,7 +680,7 @@ describe('a visitor who cannot be read', () => {
     await expect.poll(() => arrived().length).toBe(23);
     expect([...unread].sort()).toEqual(['0', '3']);
     expect(reported).toEqual([]);
-    expect(await waiting()).toBe(3);
+    await expect.poll(waiting).toBe(3);
     await expect.poll(() => memory.queue(ID).names.size).toBe(2);
     memory.unreadable.clear();
     await nothingWaits();
