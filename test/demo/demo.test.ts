@@ -127,9 +127,10 @@ describe.skipIf(!executable)('the demo', () => {
     const page = await newcomer();
     const { uuid, dests } = await look(page, 'concerts/blue-hour-quartet');
     await eventually(async () => (await callsOf(uuid)).length).toBe(dests.length + 1);
+    // The device id may go out, and has any digits in it.
     const received = JSON.stringify(
       (await callsOf(uuid)).map(({ path, params }) => [path, params]),
-    );
+    ).replaceAll(uuid, '');
     for (const kept of ['Lisbon', 'blue-hour', '5003', '5010', 'Jazz', '"38"', 'demo/']) {
       expect(received).not.toContain(kept);
     }
