@@ -281,6 +281,14 @@ const order = (summary: string) =>
     refusals: [400, 404, 503],
   }) as const;
 
+const atOnce = (summary: string, done: string) =>
+  ({
+    summary,
+    role: 'editor',
+    answers: { 202: [done, COUNT] },
+    refusals: [404, 409, 503],
+  }) as const;
+
 export const deliveryPaths: Paths = {
   '/v1/deliveries': {
     get: {
@@ -302,19 +310,12 @@ export const deliveryPaths: Paths = {
   '/v1/deliveries/{destination}/dead-letters/replay': { post: order('Send them once more') },
   '/v1/deliveries/{destination}/dead-letters/drop': { post: order('Forget them') },
   '/v1/deliveries/{destination}/runs': {
-    post: {
-      summary: 'Write the files now',
-      role: 'editor',
-      answers: { 202: ['It has begun.', COUNT] },
-      refusals: [404, 409, 503],
-    },
+    post: atOnce('Write the files now', 'It has begun.'),
   },
   '/v1/deliveries/{destination}/probe': {
-    post: {
-      summary: 'Try now to reach a partner that is away, whatever pause it asked for',
-      role: 'editor',
-      answers: { 202: ['It is tried.', COUNT] },
-      refusals: [404, 409, 503],
-    },
+    post: atOnce(
+      'Try now to reach a partner that is away, whatever pause it asked for',
+      'It is tried.',
+    ),
   },
 };

@@ -14,8 +14,7 @@ import { StoreError } from '../store/store.ts';
  */
 export type Order = { readonly destination: number } & (
   | LettersOrder
-  | { kind: 'run' }
-  | { kind: 'probe' }
+  | { readonly kind: 'run' | 'probe' }
 );
 
 interface LettersOrder {

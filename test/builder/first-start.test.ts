@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { type RunningServer, startServer, temporaryFolder } from '../server.ts';
+import { plainEnvironment, type RunningServer, startServer, temporaryFolder } from '../server.ts';
 import { browserOf, passwordOf } from './client.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -22,7 +22,7 @@ const pageOf = ({ origin }: RunningServer) =>
   browserOf((address, init) => fetch(origin + address, init), { Origin: origin });
 
 const command = (folder: string, ...args: string[]) => {
-  const environment = { PATH: process.env.PATH, DATA_DIR: folder };
+  const environment = { ...plainEnvironment(), DATA_DIR: folder };
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ['src/account-command.ts', 'password', ...args],

@@ -108,6 +108,10 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
     expect(response.status, await response.clone().text()).toBeLessThan(300);
     return response.status === 204 ? undefined : response.json();
   };
+  /** Until so many wait for a destination. */
+  const waits = async (destination: number, waiting: number) => {
+    await expect.poll(() => rest('GET', `/deliveries/${destination}`)).toMatchObject({ waiting });
+  };
   const heard = (uuid: string) => expect.poll(() => partner.heardOf(uuid).at(-1));
 
   beforeAll(async () => {
@@ -202,11 +206,11 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
     test('what was queued before a withdrawal is not told, though the partner was away', async () => {
       const known = await come(`c_t=1&${consents}`);
       await heard(known).toBe('a51=1');
-      await expect.poll(() => rest('GET', '/deliveries/801')).toMatchObject({ waiting: 0 });
+      await waits(801, 0);
       partner.status = 503;
       const unknown = await come(`c_t=1&${consents}`);
       await come('c_t=2', known);
-      await expect.poll(() => rest('GET', '/deliveries/801')).toMatchObject({ waiting: 2 });
+      await waits(801, 2);
       await come(refuses, known);
       await come(refuses, unknown);
       // What was on its way by then is refused, too.
@@ -228,8 +232,6 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
         await rest('DELETE', '/destinations/803');
         another.close();
       });
-      const waitsThere = async (waiting: number) =>
-        await expect.poll(() => rest('GET', '/deliveries/803')).toMatchObject({ waiting });
       const [uuid, vendors] = [
         await come(`c_t=1&${consents}`),
         `${tcf({ purposes: [1], vendors: [11] })}`,
@@ -245,10 +247,10 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
       await toldThere(uuid).toBe('a51=1');
       expect(another.heardOf(told)).toEqual(['a51=1']);
       // What waits is not sent, once the publisher keeps it from the vendor.
-      await waitsThere(0);
+      await waits(803, 0);
       another.status = 503;
       const unknown = await come(`c_t=1&gdpr=1&gdpr_consent=${vendors}`);
-      await waitsThere(1);
+      await waits(803, 1);
       const restrictions = [[1, FORBID, [[11, 11]]]] as const;
       const restricted = tcf({ purposes: [1], vendors: [11], restrictions });
       // What the first call of each states is kept after its answer, and before that of the second.
@@ -269,7 +271,7 @@ describe.each(ENGINES)('on the %s store', (name, isThere) => {
       .toMatchObject({ waiting: 30, dead: 0, problem: expect.stringMatching(/503/) });
     partner.status = 200;
     for (const uuid of uuids) await heard(uuid).toBe('a51=1');
-    await expect.poll(() => rest('GET', '/deliveries/801')).toMatchObject({ waiting: 0 });
+    await waits(801, 0);
     expect(await rest('GET', '/deliveries/801')).not.toHaveProperty('problem');
   });
 

@@ -63,7 +63,10 @@ export class Circuit {
 
   /** From when on something may be started; for ever where only the end of a probe can tell. */
   get from(): number {
-    if (this.#probe) return Number.POSITIVE_INFINITY;
+    return this.#probe ? Number.POSITIVE_INFINITY : this.#quietUntil;
+  }
+
+  get #quietUntil(): number {
     return Math.max(this.#silentUntil, this.#pausedUntil);
   }
 
@@ -103,7 +106,7 @@ export class Circuit {
     this.#silentUntil = Math.max(this.#silentUntil, now + Math.min(retryAfter, MAX_RETRY_AFTER_MS));
     // What was under way when it opened says nothing new.
     if (!this.isOpen || wasProbe) this.#count(now, random);
-    if (this.isAway(now)) this.#paused(Math.max(this.#silentUntil, this.#pausedUntil));
+    if (this.isAway(now)) this.#paused(this.#quietUntil);
   }
 
   #count(now: number, random: number): void {

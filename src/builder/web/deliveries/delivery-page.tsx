@@ -1,22 +1,20 @@
 /** Delivery to one server-to-server destination: what waits, what is wrong, what was given up. */
-import { Alert, Anchor, Button, Stack, Text } from '@mantine/core';
+import { Alert, Anchor, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle, IconRefresh } from '@tabler/icons-react';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
-import { api, changed, useAnswer } from '../api.ts';
+import { useAnswer } from '../api.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { DestinationSections } from '../destinations/sections.tsx';
 import { Status } from '../destinations/status.tsx';
 import { ago, count } from '../figures.ts';
 import { Missing } from '../missing.tsx';
 import { Moment } from '../moment.tsx';
-import { notice } from '../notice.tsx';
 import { Page } from '../page.tsx';
 import { FigureRow } from '../reports/figure-row.tsx';
-import { useMay } from '../session.tsx';
 import { Answered } from '../state.tsx';
 import { DeadLetters } from './dead-letters.tsx';
 import { type Delivery, useDelivery } from './delivery.ts';
+import { OrderButton } from './order-button.tsx';
 import { PreviousVisitors } from './previous-visitors.tsx';
 import { Runs } from './runs.tsx';
 import { Standstill } from './standstill.tsx';
@@ -58,33 +56,6 @@ interface StandingProps {
   readonly destination: Destination;
 }
 
-/** For whoever has mended what was wrong, and does not want to wait for the next try. */
-function TryNow({ destinationId }: Pick<Destination, 'destinationId'>) {
-  const mayEdit = useMay('editor');
-  const client = useQueryClient();
-  const probe = useMutation({
-    mutationFn: () => api.post(`/deliveries/${destinationId}/probe`),
-    onSuccess: async () => {
-      notice.done('The partner is tried');
-      await changed(client, '/deliveries');
-    },
-    onError: (error) => notice.failed(error),
-  });
-  if (!mayEdit) return null;
-  return (
-    <Button
-      mt="xs"
-      size="xs"
-      variant="default"
-      leftSection={<IconRefresh size={16} aria-hidden />}
-      loading={probe.isPending}
-      onClick={() => probe.mutate()}
-    >
-      Try now
-    </Button>
-  );
-}
-
 function Standing({ delivery, destination }: StandingProps) {
   const { waiting, oldest, dead, problem, since, next, deliveredAt, perSecond } = delivery;
   const isFile = destination.transfer === 'file';
@@ -122,7 +93,17 @@ function Standing({ delivery, destination }: StandingProps) {
             )}
             Nothing is lost meanwhile, and no page and no other partner waits for it.
           </Text>
-          {!isFile && !isOff && waiting > 0 && <TryNow destinationId={destination.destinationId} />}
+          {/* For whoever has mended what was wrong, and does not want to wait for the next try. */}
+          {!isFile && !isOff && waiting > 0 && (
+            <OrderButton
+              destinationId={destination.destinationId}
+              order="probe"
+              icon={IconRefresh}
+              text="Try now"
+              done="The partner is tried"
+              mt="xs"
+            />
+          )}
         </Alert>
       )}
       {isOff && (

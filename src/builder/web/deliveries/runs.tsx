@@ -1,16 +1,13 @@
 /** The files of a destination: when they are written, what the last runs came to, and a run now. */
-import { Badge, Button, Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { Badge, Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { IconPlayerPlay } from '@tabler/icons-react';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { api, changed } from '../api.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { scheduleInWords } from '../destinations/schedule.ts';
 import { bytes, count } from '../figures.ts';
 import { Moment } from '../moment.tsx';
-import { notice } from '../notice.tsx';
 import { type Column, Rows } from '../rows.tsx';
-import { useMay } from '../session.tsx';
 import type { Delivery, Runs as Known, Run } from './delivery.ts';
+import { OrderButton } from './order-button.tsx';
 
 interface RunsProps {
   readonly destination: Destination;
@@ -37,16 +34,6 @@ const COLUMNS: readonly Column<Run>[] = [
 export function Runs({ destination, delivery }: RunsProps) {
   const { destinationId, schedule, target, syncMode, status } = destination;
   const { runs = { past: [] } } = delivery;
-  const mayEdit = useMay('editor');
-  const client = useQueryClient();
-  const run = useMutation({
-    mutationFn: () => api.post(`/deliveries/${destinationId}/runs`),
-    onSuccess: async () => {
-      notice.done('The files are being written');
-      await changed(client, '/deliveries');
-    },
-    onError: (error) => notice.failed(error),
-  });
   return (
     <Paper withBorder component="section" aria-label="Files" style={{ overflow: 'clip' }}>
       <Stack gap="xs" p="lg">
@@ -55,18 +42,14 @@ export function Runs({ destination, delivery }: RunsProps) {
             <Title order={2}>Files</Title>
             <Current current={runs.current} />
           </Group>
-          {mayEdit && (
-            <Button
-              size="xs"
-              variant="default"
-              leftSection={<IconPlayerPlay size={16} aria-hidden />}
-              loading={run.isPending}
-              disabled={status === 'inactive'}
-              onClick={() => run.mutate()}
-            >
-              Run now
-            </Button>
-          )}
+          <OrderButton
+            destinationId={destinationId}
+            order="runs"
+            icon={IconPlayerPlay}
+            text="Run now"
+            done="The files are being written"
+            disabled={status === 'inactive'}
+          />
         </Group>
         <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
           {syncMode === 'full'
